@@ -1,0 +1,13 @@
+# fastnotes_threads: OpenMP, or the std::thread pool of cpp/common/parallel.hpp.
+find_package(Threads REQUIRED)
+add_library(fastnotes_threads INTERFACE)
+target_link_libraries(fastnotes_threads INTERFACE Threads::Threads)
+if(NOT FASTNOTES_OPENMP STREQUAL "OFF")
+  find_package(OpenMP COMPONENTS CXX)
+  if(OpenMP_CXX_FOUND)
+    target_link_libraries(fastnotes_threads INTERFACE OpenMP::OpenMP_CXX)
+    target_compile_definitions(fastnotes_threads INTERFACE FASTNOTES_OPENMP=1)
+  elseif(FASTNOTES_OPENMP STREQUAL "ON")
+    message(FATAL_ERROR "FASTNOTES_OPENMP=ON, but the compiler has no OpenMP")
+  endif()
+endif()

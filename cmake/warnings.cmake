@@ -1,0 +1,7 @@
+add_library(fastnotes_warnings INTERFACE)
+target_compile_options(
+  fastnotes_warnings
+  INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wdouble-promotion
+            $<$<BOOL:${FASTNOTES_WERROR}>:-Werror>
+            # Vector types wider than the baseline never cross a module's boundary.
+            $<$<CXX_COMPILER_ID:GNU>:-Wno-psabi>)

@@ -1,0 +1,7 @@
+/// The extension module of one level: one register_<room> call per room.
+#include "bindings/rooms.hpp"
+
+PYBIND11_MODULE(FASTNOTES_MODULE, m, py::mod_gil_not_used()) {
+    m.doc() = "fastnotes kernels, level " FASTNOTES_LEVEL_NAME;
+    fastnotes::register_runtime(m);
+}

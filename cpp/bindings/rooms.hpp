@@ -1,0 +1,11 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace py = pybind11;
+
+namespace fastnotes {
+
+void register_runtime(py::module_& m);
+
+} // namespace fastnotes

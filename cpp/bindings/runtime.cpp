@@ -1,0 +1,28 @@
+/// How this module was built.
+#include "bindings/rooms.hpp"
+
+#include "common/parallel.hpp"
+
+namespace fastnotes {
+namespace {
+
+py::dict build_info() {
+    using namespace pybind11::literals;
+#if defined(__clang__)
+    const char* const compiler = "clang " __clang_version__;
+#else
+    const char* const compiler = "gcc " __VERSION__;
+#endif
+    return py::dict("version"_a = FASTNOTES_VERSION, "commit"_a = FASTNOTES_COMMIT,
+                    "level"_a = FASTNOTES_LEVEL_NAME, "compiler"_a = compiler,
+                    "flags"_a = FASTNOTES_FLAGS, "threading"_a = threading_runtime());
+}
+
+} // namespace
+
+void register_runtime(py::module_& m) {
+    auto runtime = m.def_submodule("runtime", "Build facts.");
+    runtime.def("build_info", &build_info);
+}
+
+} // namespace fastnotes

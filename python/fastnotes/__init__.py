@@ -1,0 +1,28 @@
+"""fastnotes: machine-learning notes made executable.
+
+Rooms are modules of this package and load on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from fastnotes import _core
+
+# Keep in alphabetical order; one line per room keeps merges quiet.
+_ROOMS: tuple[str, ...] = ()
+
+__version__: str = _core.build_info()["version"]
+
+__all__ = ["__version__", *_ROOMS]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"fastnotes.{name}")
+    raise AttributeError(f"module 'fastnotes' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+from fastnotes._core_native import runtime as runtime

@@ -1,0 +1,192 @@
+"""Checks of meaning, shared by all rooms, in one voice.
+
+Functions take what ``np.asarray`` takes and convert once. A message reads
+``[room.function] expected <what>, got <what came>``; the wrong kind of thing is a
+TypeError, the wrong value a ValueError, both raised before anything is written.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+RealArray = NDArray[np.floating[Any]]
+
+_INT64_MAX = np.iinfo(np.int64).max
+
+
+def fail(where: str, expected: str, got: str) -> NoReturn:
+    """Raise the ValueError of the one error voice."""
+    raise ValueError(f"[{where}] expected {expected}, got {got}")
+
+
+def fail_type(where: str, expected: str, got: str) -> NoReturn:
+    """Raise the TypeError of the one error voice."""
+    raise TypeError(f"[{where}] expected {expected}, got {got}")
+
+
+def describe(array: NDArray[Any]) -> str:
+    """Dtype and shape, as messages give them."""
+    return f"{array.dtype} of shape {array.shape}"
+
+
+def as_real_array(
+    value: Any, where: str, name: str, *, ndim: int | tuple[int, ...] | None = None
+) -> RealArray:
+    """Return ``value`` as a C-contiguous float32 or float64 array, converted once.
+
+    float32 stays float32; float64, float16, integers and bool become float64. An array
+    that is already right is returned as it is.
+
+    Raises
+    ------
+    TypeError
+        For complex, object, string and other non-real dtypes, and masked or sparse
+        input.
+    ValueError
+        For ragged input or a wrong number of dimensions.
+    """
+    array = _as_array(value, where, name)
+    if array.dtype.kind not in "fiub":
+        fail_type(where, f"{name} of real numbers", describe(array))
+    dtype = np.float32 if array.dtype.newbyteorder("=") == np.float32 else np.float64
+    _check_ndim(array, where, name, ndim)
+    if array.dtype.itemsize > 8:
+        fail_type(where, f"{name} of at most 64-bit floats", describe(array))
+    return np.require(array, dtype=dtype, requirements=("C", "A"))
+
+
+def as_index_array(
+    value: Any, where: str, name: str, *, ndim: int = 1
+) -> NDArray[np.int64]:
+    """Return ``value`` as a C-contiguous int64 array; floats and bool are refused."""
+    array = _as_array(value, where, name)
+    if array.size == 0 and array.dtype == np.float64 and not hasattr(value, "dtype"):
+        array = array.astype(np.int64)  # np.asarray([]) is float64
+    if array.dtype.kind not in "iu":
+        fail_type(where, f"{name} of integers", describe(array))
+    _check_ndim(array, where, name, ndim)
+    if array.dtype == np.uint64 and array.size and array.max() > _INT64_MAX:
+        fail(where, f"{name} below 2**63", str(array.max()))
+    return np.require(array, dtype=np.int64, requirements=("C", "A"))
+
+
+def as_integer(
+    value: Any,
+    where: str,
+    name: str,
+    *,
+    low: int | None = None,
+    high: int | None = None,
+) -> int:
+    """Return ``value`` as an int within [low, high]; bool and floats are refused."""
+    wanted = f"{name} as an integer"
+    if isinstance(value, (bool, np.bool_)):
+        fail_type(where, wanted, "a bool")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        fail_type(where, wanted, type(value).__name__)
+    if (low is not None and number < low) or (high is not None and number > high):
+        fail(where, _range_text(name, low, high), str(number))
+    return number
+
+
+def as_real(
+    value: Any,
+    where: str,
+    name: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+) -> float:
+    """Return ``value`` as a finite float within [low, high]; bool is refused."""
+    wanted = f"{name} as a real number"
+    if isinstance(value, (bool, np.bool_, str, bytes)):
+        fail_type(where, wanted, type(value).__name__)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        fail_type(where, wanted, type(value).__name__)
+    if not np.isfinite(number):
+        fail(where, f"{name} finite", str(number))
+    if (low is not None and number < low) or (high is not None and number > high):
+        fail(where, _range_text(name, low, high), str(number))
+    return number
+
+
+def check_choice(value: Any, where: str, name: str, choices: tuple[str, ...]) -> str:
+    """Return ``value`` if it is one of ``choices``."""
+    if not isinstance(value, str):
+        fail_type(where, f"{name} as a string", type(value).__name__)
+    if value not in choices:
+        fail(where, f"{name} as one of {', '.join(map(repr, choices))}", repr(value))
+    return value
+
+
+def check_shape(
+    array: NDArray[Any], where: str, name: str, shape: tuple[int, ...], meaning: str
+) -> None:
+    """Check the whole shape; ``meaning`` spells it, as in ``"(4H, D)"``."""
+    if array.shape != shape:
+        fail(where, f"{name} of shape {meaning} = {shape}", str(array.shape))
+
+
+def check_finite(array: NDArray[Any], where: str, name: str) -> None:
+    """Refuse NaN and infinity."""
+    if not np.isfinite(array).all():
+        bad = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        fail(where, f"{name} finite", f"{array[bad]} at index {bad}")
+
+
+def check_out(
+    out: Any,
+    where: str,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any] | type[np.generic],
+    *inputs: NDArray[Any],
+) -> None:
+    """Check a caller's output: exact dtype and shape, writable, apart from inputs."""
+    if not isinstance(out, np.ndarray):
+        fail_type(where, "out as a NumPy array", type(out).__name__)
+    if out.dtype != dtype or out.shape != shape:
+        fail(where, f"out as {np.dtype(dtype)} of shape {shape}", describe(out))
+    if not (out.flags.c_contiguous and out.flags.aligned):
+        fail(where, "out C-contiguous and aligned", "a strided or unaligned array")
+    if not out.flags.writeable:
+        fail(where, "out writable", "a read-only array")
+    if any(np.may_share_memory(out, array) for array in inputs):
+        fail(where, "out apart from the inputs", "overlapping memory")
+
+
+def _as_array(value: Any, where: str, name: str) -> NDArray[Any]:
+    if isinstance(value, np.ma.MaskedArray):
+        fail_type(where, f"{name} without a mask", "a masked array")
+    if hasattr(value, "tocsr"):
+        fail_type(where, f"{name} as a dense array", type(value).__name__)
+    try:
+        return np.asarray(value)
+    except ValueError:
+        fail(where, f"{name} as a rectangular array", "a ragged sequence")
+
+
+def _check_ndim(
+    array: NDArray[Any], where: str, name: str, ndim: int | tuple[int, ...] | None
+) -> None:
+    if ndim is None:
+        return
+    allowed = (ndim,) if isinstance(ndim, int) else ndim
+    if array.ndim not in allowed:
+        text = " or ".join(str(n) for n in allowed)
+        fail(where, f"{name} with {text} dimension(s)", describe(array))
+
+
+def _range_text(name: str, low: float | None, high: float | None) -> str:
+    if high is None:
+        return f"{name} >= {low}"
+    if low is None:
+        return f"{name} <= {high}"
+    return f"{name} from {low} to {high}"

@@ -1,0 +1,49 @@
+"""Named precision classes: the only place where tests keep tolerances.
+
+A class says what limits the precision, not what a test happened to need.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+class Tolerance(NamedTuple):
+    """Relative and absolute bounds for float32 and float64 results."""
+
+    rtol32: float
+    atol32: float
+    rtol64: float
+    atol64: float
+
+    def assert_close(self, got: NDArray[Any], expected: ArrayLike) -> None:
+        """Compare by the dtype of ``got``."""
+        single = got.dtype == np.float32
+        np.testing.assert_allclose(
+            got,
+            expected,
+            rtol=self.rtol32 if single else self.rtol64,
+            atol=self.atol32 if single else self.atol64,
+        )
+
+
+#: One rounding of a well-conditioned formula.
+ELEMENTWISE = Tolerance(5e-7, 1e-37, 1e-15, 1e-300)
+
+#: Polynomial exp, log, tanh and what is made of a few of them.
+TRANSCENDENTAL = Tolerance(2e-6, 1e-37, 5e-15, 1e-300)
+
+#: Sums of up to some thousand terms of one sign, float64 or block partials.
+REDUCTION = Tolerance(1e-5, 1e-6, 1e-12, 1e-13)
+
+#: Recurrences and products of several layers of sums.
+COMPOSITE = Tolerance(5e-5, 5e-6, 1e-10, 1e-11)
+
+#: Central differences in float64: truncation h**2 against rounding eps / h.
+GRADIENT = Tolerance(0.0, 0.0, 2e-6, 2e-8)
+
+#: Printed with about 15 digits in the source.
+PUBLISHED = Tolerance(2e-6, 1e-7, 5e-13, 5e-14)
