@@ -1,1 +1,2 @@
+from fastnotes._core_native import machine as machine
 from fastnotes._core_native import runtime as runtime
