@@ -14,10 +14,12 @@ Array = NDArray[np.floating[Any]]
 
 def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x)), with exp only of what is not positive."""
-    small = np.exp(-np.abs(x))
-    return np.where(x < 0, small, x.dtype.type(1)) / (1 + small)
+    small: Array = np.exp(-np.abs(x))
+    top: Array = np.where(x < 0, small, x.dtype.type(1))
+    return top / (1 + small)
 
 
 def softplus(x: Array) -> Array:
     """log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|))."""
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    rest: Array = np.log1p(np.exp(-np.abs(x)))
+    return np.maximum(x, 0) + rest
