@@ -8,36 +8,33 @@ from importlib import metadata
 from pathlib import Path
 
 EIGEN_REQUIREMENT = "cmeel-eigen==3.4.1"
-EIGEN_DIR = Path(__file__).resolve().parent / "eigen"
 
-_KEPT = ("Eigen", "signature_of_eigen3_matrix_library")
+_HERE = Path(__file__).resolve().parent
+_EIGEN = _HERE / "eigen"
 _INCLUDE = "cmeel.prefix/include/eigen3/"
+_KEPT = ("Eigen/", "signature_of_eigen3_matrix_library")
 
 
 def is_vendored() -> bool:
     """Tell whether the headers are in place."""
-    return (EIGEN_DIR / "Eigen" / "Core").is_file()
+    return (_EIGEN / "Eigen" / "Core").is_file()
 
 
 def vendor() -> None:
     """Fill ``eigen/``; raises PackageNotFoundError when cmeel-eigen is absent."""
     distribution = metadata.distribution("cmeel-eigen")
-    staging = EIGEN_DIR.with_name("eigen.partial")
+    staging = _HERE / "eigen.partial"
     shutil.rmtree(staging, ignore_errors=True)
     for entry in distribution.files or ():
-        name = entry.as_posix()
-        if _INCLUDE in name:
-            target = name.partition(_INCLUDE)[2]
-            wanted = target.split("/")[0] in _KEPT
-        else:
-            target = entry.name
-            wanted = target.startswith("COPYING") or "/licenses/" in name
-        if wanted:
+        target = entry.as_posix().partition(_INCLUDE)[2]
+        if target.startswith(_KEPT):
             destination = staging / target
             destination.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(str(distribution.locate_file(entry)), destination)
-    shutil.rmtree(EIGEN_DIR, ignore_errors=True)
-    staging.rename(EIGEN_DIR)
+    # The package leaves out the licence that its headers name.
+    shutil.copyfile(_HERE / "COPYING.MPL2", staging / "COPYING.MPL2")
+    shutil.rmtree(_EIGEN, ignore_errors=True)
+    staging.rename(_EIGEN)
 
 
 if __name__ == "__main__":
