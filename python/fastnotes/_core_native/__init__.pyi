@@ -1,1 +1,2 @@
+from fastnotes._core_native import nn as nn
 from fastnotes._core_native import runtime as runtime
