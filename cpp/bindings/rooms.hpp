@@ -6,6 +6,8 @@ namespace py = pybind11;
 
 namespace fastnotes {
 
+void register_bench(py::module_& m);
+void register_machine(py::module_& m);
 void register_nn(py::module_& m);
 void register_runtime(py::module_& m);
 
