@@ -1,3 +1,3 @@
-from fastnotes._core_native import nn as nn
 from fastnotes._core_native import machine as machine
+from fastnotes._core_native import nn as nn
 from fastnotes._core_native import runtime as runtime
