@@ -48,6 +48,12 @@ GRADIENT = Tolerance(0.0, 0.0, 2e-6, 2e-8)
 #: Printed with about 15 digits in the source.
 PUBLISHED = Tolerance(2e-6, 1e-7, 5e-13, 5e-14)
 
+#: Box-Muller: a few roundings of a radius below 10, also where the angle's cosine is 0.
+RANDOM_NORMAL = Tolerance(2e-6, 2e-6, 5e-15, 5e-15)
+
+#: One-sided level of distribution checks at fixed seeds: a pass is a fact, not luck.
+SIGNIFICANCE = 1e-4
+
 
 class ProductTolerance(NamedTuple):
     """Roundings of one sum of products, as multiples of eps times |a| |b|."""
