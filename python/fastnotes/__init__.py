@@ -13,6 +13,7 @@ from fastnotes import _core
 # Alphabetical, a line each.
 _ROOMS: tuple[str, ...] = (
     "datasets",
+    "evidence",
     "nn",
 )
 
