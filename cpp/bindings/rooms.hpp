@@ -6,6 +6,7 @@ namespace py = pybind11;
 
 namespace fastnotes {
 
+void register_graph(py::module_& m);
 void register_runtime(py::module_& m);
 
 } // namespace fastnotes

@@ -11,7 +11,7 @@ from typing import Any
 from fastnotes import _core
 
 # Keep in alphabetical order; one line per room keeps merges quiet.
-_ROOMS: tuple[str, ...] = ()
+_ROOMS: tuple[str, ...] = ("graph",)
 
 __version__: str = _core.build_info()["version"]
 
