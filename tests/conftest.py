@@ -5,12 +5,23 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 import scipy
 
 import fastnotes
 from fastnotes import _core
+
+# Derandomised: a red run is a finding about the code, never about the day. Sanitizer
+# builds are many times slower and take the quick profile.
+hypothesis.settings.register_profile(
+    "standard", derandomize=True, deadline=None, max_examples=60, database=None
+)
+hypothesis.settings.register_profile(
+    "quick", hypothesis.settings.get_profile("standard"), max_examples=8
+)
+hypothesis.settings.load_profile(os.environ.get("FASTNOTES_HYPOTHESIS", "standard"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -10,8 +10,12 @@ from typing import Any
 
 from fastnotes import _core
 
-# Keep in alphabetical order; one line per room keeps merges quiet.
-_ROOMS: tuple[str, ...] = ("graph",)
+# Alphabetical, a line each.
+_ROOMS: tuple[str, ...] = (
+    "datasets",
+    "graph",
+    "nn",
+)
 
 __version__: str = _core.build_info()["version"]
 

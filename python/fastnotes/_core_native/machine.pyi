@@ -1,0 +1,6 @@
+from typing import Any
+
+import numpy.typing as npt
+
+def read_memory(data: npt.NDArray[Any], n_passes: int, n_threads: int) -> int: ...
+def multiply_add(out: npt.NDArray[Any], n_steps: int) -> int: ...
