@@ -14,6 +14,7 @@ from fastnotes import _core
 _ROOMS: tuple[str, ...] = (
     "datasets",
     "evidence",
+    "graph",
     "nn",
 )
 
