@@ -1,9 +1,3 @@
-<<<<<<< HEAD
-"""NumPy twins of the kernels: short, right, never optimised."""
-=======
-"""NumPy twins of the kernels: short, float64, and never sped up.
+"""NumPy twins of the kernels: written to be read, never to be fast."""
 
-They are what the contracts in ``cpp/`` say, in the fewest words. Nothing here imports
-compiled code.
-"""
->>>>>>> evidence
+from __future__ import annotations
