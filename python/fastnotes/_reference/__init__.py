@@ -1,0 +1,1 @@
+"""NumPy twins of the kernels: short, right, never optimised."""
