@@ -1,2 +1,3 @@
 from fastnotes._core_native import machine as machine
+from fastnotes._core_native import recurrent as recurrent
 from fastnotes._core_native import runtime as runtime
