@@ -10,9 +10,10 @@ from typing import Any
 
 from fastnotes import _core
 
-# Keep in alphabetical order; one line per room keeps merges quiet.
+# Alphabetical, a line each.
 _ROOMS: tuple[str, ...] = (
     "datasets",
+    "nn",
     "recurrent",
 )
 

@@ -47,3 +47,24 @@ GRADIENT = Tolerance(0.0, 0.0, 2e-6, 2e-8)
 
 #: Printed with about 15 digits in the source.
 PUBLISHED = Tolerance(2e-6, 1e-7, 5e-13, 5e-14)
+
+
+class ProductTolerance(NamedTuple):
+    """Roundings of one sum of products, as multiples of eps times |a| |b|."""
+
+    per_term: float
+
+    def assert_close(
+        self, got: NDArray[Any], expected: NDArray[Any], magnitude: NDArray[Any]
+    ) -> None:
+        """Compare element by element; ``magnitude`` is depth * |a| |b|."""
+        eps = float(np.finfo(got.dtype).eps)
+        assert got.shape == expected.shape
+        error = np.abs(got.astype(np.float64) - expected.astype(np.float64))
+        worst = np.max(error - self.per_term * eps * magnitude, initial=0.0)
+        assert worst <= 0.0, f"error exceeds the bound by {worst}"
+
+
+#: A product of matrices: at most one rounding per term (Higham 2002, section 3.1), with
+#: another one for the float64 reference's own.
+PRODUCT = ProductTolerance(1.0)
