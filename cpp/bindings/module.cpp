@@ -9,5 +9,6 @@ PYBIND11_MODULE(FASTNOTES_MODULE, m, py::mod_gil_not_used()) {
     fastnotes::register_machine(m);
     fastnotes::register_nn(m);
     fastnotes::register_philox(m);
+    fastnotes::register_recurrent(m);
     fastnotes::register_runtime(m);
 }

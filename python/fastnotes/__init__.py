@@ -16,6 +16,7 @@ _ROOMS: tuple[str, ...] = (
     "evidence",
     "graph",
     "nn",
+    "recurrent",
 )
 
 __version__: str = _core.build_info()["version"]
