@@ -7,6 +7,7 @@ namespace py = pybind11;
 namespace fastnotes {
 
 void register_bench(py::module_& m);
+void register_boosting(py::module_& m);
 void register_evidence(py::module_& m);
 void register_graph(py::module_& m);
 void register_machine(py::module_& m);

@@ -12,6 +12,7 @@ from fastnotes import _core
 
 # Alphabetical, a line each.
 _ROOMS: tuple[str, ...] = (
+    "boosting",
     "datasets",
     "evidence",
     "graph",

@@ -1,4 +1,5 @@
 from fastnotes._core_native import bench as bench
+from fastnotes._core_native import boosting as boosting
 from fastnotes._core_native import evidence as evidence
 from fastnotes._core_native import graph as graph
 from fastnotes._core_native import machine as machine
