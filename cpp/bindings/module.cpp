@@ -6,5 +6,6 @@ PYBIND11_MODULE(FASTNOTES_MODULE, m, py::mod_gil_not_used()) {
     fastnotes::register_bench(m);
     fastnotes::register_machine(m);
     fastnotes::register_nn(m);
+    fastnotes::register_nn_elementwise(m);
     fastnotes::register_runtime(m);
 }

@@ -1,23 +1,23 @@
-// One SIMD vector class for every kernel, on GCC/Clang vector extensions.
-//
-// Vec<T, N> holds N lanes of T; N defaults to lanes<T>, the register width of the level
-// this file is compiled for: 64 bytes with AVX-512 (F, BW, DQ, VL), 32 with AVX,
-// else 16. Everything is inlined; nothing here branches on the machine at run time.
-//
-//     using V = simd::Vec<float>;
-//     for (std::size_t i = 0; i < n; i += V::size) {
-//         const std::size_t count = n - i;                  // load_partial reads
-//         const V x = simd::load_partial<V>(in + i, count); // min(count, V::size)
-//         simd::store_partial(out + i, simd::fma(x, V(2), V(1)), count);
-//     }
-//
-// Same arithmetic in every lane: a value's result does not depend on its place in a
-// vector, nor on whether it was read by load or load_partial.
-//
-// Levels may differ from each other in two ways, both fixed at compile time: the shape
-// of reduce_add's tree (it follows N), and fma, which rounds once where `has_fma` and
-// rounds product and sum separately where it is not. Code whose correctness needs the
-// single rounding asks `if constexpr (simd::has_fma)`.
+/// One SIMD vector class for every kernel, on GCC/Clang vector extensions.
+///
+/// Vec<T, N> holds N lanes of T; N defaults to lanes<T>, the register width of the
+/// level this file is compiled for: 64 bytes with AVX-512 (F, BW, DQ, VL), 32 with AVX,
+/// else 16. Everything is inlined; nothing here branches on the machine at run time.
+///
+///     using V = simd::Vec<float>;
+///     for (std::size_t i = 0; i < n; i += V::size) {
+///         const std::size_t count = n - i;                  // load_partial reads
+///         const V x = simd::load_partial<V>(in + i, count); // min(count, V::size)
+///         simd::store_partial(out + i, simd::fma(x, V(2), V(1)), count);
+///     }
+///
+/// Same arithmetic in every lane: a value's result does not depend on its place in a
+/// vector, nor on whether it was read by load or load_partial.
+///
+/// Levels may differ from each other in two ways, both fixed at compile time: the shape
+/// of reduce_add's tree (it follows N), and fma, which rounds once where `has_fma` and
+/// rounds product and sum separately where it is not. Code whose correctness needs the
+/// single rounding asks `if constexpr (simd::has_fma)`.
 #pragma once
 
 #include <cstddef>
@@ -30,7 +30,7 @@
 
 namespace fastnotes::simd {
 
-// Lanes of T in one register of this level.
+/// Lanes of T in one register of this level.
 template <class T>
 inline constexpr int lanes = native_bytes / static_cast<int>(sizeof(T));
 
@@ -40,13 +40,13 @@ using int_of_size = std::conditional_t<Bytes == 4, std::int32_t, std::int64_t>;
 // ---------------------------------------------------------------- mask and vector
 
 namespace detail {
-// A type of its own: GCC confuses T with a dependent vector of T when overloading.
+/// A type of its own: GCC confuses T with a dependent vector of T when overloading.
 template <class T, int N> struct Register {
     typedef T type __attribute__((vector_size(sizeof(T) * N)));
 };
 } // namespace detail
 
-// Per lane true (all bits set) or false (zero), for lanes of Bytes bytes.
+/// Per lane true (all bits set) or false (zero), for lanes of Bytes bytes.
 template <std::size_t Bytes, int N> struct Mask {
     using raw_type = typename detail::Register<int_of_size<Bytes>, N>::type;
     raw_type raw;
@@ -112,14 +112,14 @@ template <class T, int N = lanes<T>> struct Vec {
 
 // ---------------------------------------------------------------- bits and conversions
 
-// The same bits seen as lanes of U, which may differ in size from T's.
+/// The same bits seen as lanes of U, which may differ in size from T's.
 template <class U, class T, int N> FASTNOTES_INLINE auto bit_cast(Vec<T, N> v) {
     using R = Vec<U, N* static_cast<int>(sizeof(T)) / static_cast<int>(sizeof(U))>;
     return R((typename R::raw_type)v.raw);
 }
 
-// static_cast<U> of each lane (towards zero from floating point to integer; the value
-// must fit). int64 <-> double is slow below AVX-512: see round_to_int and int_to_real.
+/// static_cast<U> of each lane (towards zero from floating point to integer; the value
+/// must fit). int64 <-> double is slow below AVX-512: see round_to_int and int_to_real.
 template <class U, class T, int N> FASTNOTES_INLINE Vec<U, N> convert(Vec<T, N> v) {
     return __builtin_convertvector(v.raw, typename Vec<U, N>::raw_type);
 }
@@ -137,15 +137,15 @@ template <> struct Magic<double> {
 };
 } // namespace detail
 
-// Nearest integer (ties to even) as the integer type of the same size;
-// |v| <= 2^22 (float) or 2^51 (double).
+/// Nearest integer (ties to even) as the integer type of the same size;
+/// |v| <= 2^22 (float) or 2^51 (double).
 template <class T, int N> FASTNOTES_INLINE auto round_to_int(Vec<T, N> v) {
     using I = int_of_size<sizeof(T)>;
     const Vec<T, N> shifted = v + Vec<T, N>(detail::Magic<T>::value);
     return bit_cast<I>(shifted) - Vec<I, N>(detail::Magic<T>::bits);
 }
 
-// An integer of |v| <= 2^22 (int32) or 2^51 (int64) as the real type of the same size.
+/// An integer of |v| <= 2^22 (int32) or 2^51 (int64) as the real type of the same size.
 template <class I, int N> FASTNOTES_INLINE auto int_to_real(Vec<I, N> v) {
     using T = std::conditional_t<sizeof(I) == 4, float, double>;
     return bit_cast<T>(v + Vec<I, N>(static_cast<I>(detail::Magic<T>::bits))) -
@@ -172,7 +172,7 @@ FASTNOTES_INLINE Vec<T, 2 * N> join(Vec<T, N> a, Vec<T, N> b,
 }
 } // namespace detail
 
-// The first and the last N/2 lanes, and their join.
+/// The first and the last N/2 lanes, and their join.
 template <class T, int N> FASTNOTES_INLINE Vec<T, N / 2> low_half(Vec<T, N> v) {
     return detail::half<0>(v, std::make_integer_sequence<int, N / 2>());
 }
@@ -184,8 +184,8 @@ FASTNOTES_INLINE Vec<T, 2 * N> join_halves(Vec<T, N> low, Vec<T, N> high) {
     return detail::join(low, high, std::make_integer_sequence<int, 2 * N>());
 }
 
-// Vec<float, N> as two Vec<double, N / 2> (exact), for sums that widen, and back
-// (rounded).
+/// Vec<float, N> as two Vec<double, N / 2> (exact), for sums that widen, and back
+/// (rounded).
 template <int N> FASTNOTES_INLINE Vec<double, N / 2> widen_low(Vec<float, N> v) {
     return convert<double>(low_half(v));
 }
@@ -199,7 +199,7 @@ FASTNOTES_INLINE Vec<float, 2 * N> narrow(Vec<double, N> low, Vec<double, N> hig
 
 // ---------------------------------------------------------------- wrapped instructions
 
-// a * b + c, rounded once where has_fma (see the top of the file).
+/// a * b + c, rounded once where has_fma (see the top of the file).
 template <class T, int N>
 FASTNOTES_INLINE Vec<T, N> fma(Vec<T, N> a, Vec<T, N> b, Vec<T, N> c) {
 #if FASTNOTES_FMA
@@ -209,7 +209,7 @@ FASTNOTES_INLINE Vec<T, N> fma(Vec<T, N> a, Vec<T, N> b, Vec<T, N> c) {
 #endif
 }
 
-// The smaller and the larger lane; the second argument where either is NaN.
+/// The smaller and the larger lane; the second argument where either is NaN.
 template <class T, int N> FASTNOTES_INLINE Vec<T, N> min(Vec<T, N> a, Vec<T, N> b) {
 #if defined(__x86_64__) || defined(__i386__)
     if constexpr (std::is_floating_point_v<T>) {
@@ -231,7 +231,7 @@ template <class T, int N> FASTNOTES_INLINE Vec<T, N> sqrt(Vec<T, N> v) {
     return Vec<T, N>(detail::sqrt_raw(v.raw));
 }
 
-// Lanes with the sign bit cleared; the magnitude of a with the sign bit of b.
+/// Lanes with the sign bit cleared; the magnitude of a with the sign bit of b.
 template <class T, int N> FASTNOTES_INLINE Vec<T, N> abs(Vec<T, N> v) {
     using I = int_of_size<sizeof(T)>;
     if constexpr (std::is_floating_point_v<T>) {
@@ -247,7 +247,7 @@ FASTNOTES_INLINE Vec<T, N> copysign(Vec<T, N> a, Vec<T, N> b) {
     return bit_cast<T>(bit_cast<I>(abs(a)) | (bit_cast<I>(b) & sign));
 }
 
-// Nearest integer, ties to even, for any value (NaN and infinities pass).
+/// Nearest integer, ties to even, for any value (NaN and infinities pass).
 template <class T, int N> FASTNOTES_INLINE Vec<T, N> round(Vec<T, N> v) {
 #if defined(FASTNOTES_HAS_ROUND)
     return Vec<T, N>(detail::round_raw(v.raw));
@@ -264,14 +264,14 @@ template <class V> using value_of = typename V::value_type;
 
 template <class V> FASTNOTES_INLINE V broadcast(value_of<V> value) { return V(value); }
 
-// Lanes 0, 1, 2, ...
+/// Lanes 0, 1, 2, ...
 template <class V> FASTNOTES_INLINE V iota() {
     V v(value_of<V>(0));
     for (int i = 0; i < V::size; ++i) v.raw[i] = static_cast<value_of<V>>(i);
     return v;
 }
 
-// load<V>(p): V::size values from any address aligned to the value's own type.
+/// load<V>(p): V::size values from any address aligned to the value's own type.
 template <class V> FASTNOTES_INLINE V load(const value_of<V>* p) {
     V v;
     __builtin_memcpy(&v.raw, p, sizeof(v.raw));
@@ -282,14 +282,14 @@ template <class T, int N> FASTNOTES_INLINE void store(T* p, Vec<T, N> v) {
 }
 
 namespace detail {
-// maskload's operand for the first n of N lanes: -1 there, 0 beyond.
+/// maskload's operand for the first n of N lanes: -1 there, 0 beyond.
 template <class I> FASTNOTES_INLINE const I* first_lanes(std::size_t n) {
     alignas(64) static constexpr I table[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
     return table + 8 - n;
 }
 } // namespace detail
 
-// min(n, N) values, zeros beyond; memory beyond them is not touched.
+/// min(n, N) values, zeros beyond; memory beyond them is not touched.
 template <class V>
 FASTNOTES_INLINE V load_partial(const value_of<V>* p, std::size_t n) {
     constexpr std::size_t N = V::size;
@@ -322,7 +322,7 @@ FASTNOTES_INLINE V load_partial(const value_of<V>* p, std::size_t n) {
     return v;
 }
 
-// The first min(n, N) lanes; memory beyond them is not touched.
+/// The first min(n, N) lanes; memory beyond them is not touched.
 template <class T, int N>
 FASTNOTES_INLINE void store_partial(T* p, Vec<T, N> v, std::size_t n) {
     if (n >= static_cast<std::size_t>(N)) return store(p, v);
@@ -350,8 +350,8 @@ FASTNOTES_INLINE void store_partial(T* p, Vec<T, N> v, std::size_t n) {
     for (std::size_t i = 0; i < n; ++i) p[i] = v.raw[i];
 }
 
-// Non-temporal store: p aligned to sizeof(Vec). End a run of them with stream_fence()
-// before another thread may read.
+/// Non-temporal store: p aligned to sizeof(Vec). End a run of them with stream_fence()
+/// before another thread may read.
 template <class T, int N> FASTNOTES_INLINE void stream(T* p, Vec<T, N> v) {
 #if defined(__x86_64__) || defined(__i386__)
     if constexpr (sizeof(T) == 4) {
@@ -369,12 +369,12 @@ FASTNOTES_INLINE void stream_fence() {
 #endif
 }
 
-// Asks for the cache line of p, to be read soon.
+/// Asks for the cache line of p, to be read soon.
 FASTNOTES_INLINE void prefetch(const void* p) { __builtin_prefetch(p, 0, 3); }
 
 // ---------------------------------------------------------------- masks and reductions
 
-// Bit i is lane i.
+/// Bit i is lane i.
 template <std::size_t Bytes, int N>
 FASTNOTES_INLINE std::uint32_t mask_bits(Mask<Bytes, N> m) {
     constexpr std::size_t total = Bytes * N;
@@ -407,14 +407,14 @@ template <std::size_t Bytes, int N> FASTNOTES_INLINE bool all(Mask<Bytes, N> m) 
     return mask_bits(!m) == 0;
 }
 
-// True in the first n lanes of V.
+/// True in the first n lanes of V.
 template <class V> FASTNOTES_INLINE typename V::mask_type first_lanes(std::size_t n) {
     using I = int_of_size<sizeof(value_of<V>)>;
     const auto count = static_cast<I>(n < V::size ? n : V::size);
     return iota<Vec<I, V::size>>() < Vec<I, V::size>(count);
 }
 
-// A fixed tree: the upper half of the lanes onto the lower half, until one is left.
+/// A fixed tree: the upper half of the lanes onto the lower half, until one is left.
 template <class T, int N> FASTNOTES_INLINE T reduce_add(Vec<T, N> v) {
     if constexpr (N == 2) {
         return v[0] + v[1];
@@ -422,7 +422,7 @@ template <class T, int N> FASTNOTES_INLINE T reduce_add(Vec<T, N> v) {
         return reduce_add(low_half(v) + high_half(v));
     }
 }
-// The largest and the smallest lane (no lane NaN).
+/// The largest and the smallest lane (no lane NaN).
 template <class T, int N> FASTNOTES_INLINE T reduce_max(Vec<T, N> v) {
     if constexpr (N == 2) {
         return v[0] < v[1] ? v[1] : v[0];
@@ -442,7 +442,7 @@ template <class T, int N> FASTNOTES_INLINE T reduce_min(Vec<T, N> v) {
 
 // ---------------------------------------------------------------- movement
 
-// Lane i of the result is lane index[i] (0 <= index[i] < N).
+/// Lane i of the result is lane index[i] (0 <= index[i] < N).
 template <class T, int N>
 FASTNOTES_INLINE Vec<T, N> permute(Vec<T, N> v, Vec<int_of_size<sizeof(T)>, N> index) {
     using R = typename Vec<T, N>::raw_type;
@@ -460,7 +460,7 @@ FASTNOTES_INLINE Vec<T, N> permute(Vec<T, N> v, Vec<int_of_size<sizeof(T)>, N> i
     return out;
 }
 
-// The lanes where mask holds, moved to the front in order; zeros behind them.
+/// The lanes where mask holds, moved to the front in order; zeros behind them.
 template <class T, int N>
 FASTNOTES_INLINE Vec<T, N> compress(Vec<T, N> v, Mask<sizeof(T), N> mask) {
     using R = typename Vec<T, N>::raw_type;

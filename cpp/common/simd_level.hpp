@@ -1,5 +1,5 @@
-// The level simd.hpp is compiled for: register width, and the instructions that vector
-// extensions cannot say, as overloads on raw registers. Included by simd.hpp alone.
+/// The level simd.hpp is compiled for: register width, and the instructions that vector
+/// extensions cannot say, as overloads on raw registers. Included by simd.hpp alone.
 #pragma once
 
 #include <cstddef>
@@ -37,8 +37,8 @@ inline constexpr int native_bytes = 16;
 #endif
 inline constexpr bool has_fma = FASTNOTES_FMA;
 
-// Overloads on the raw register types. Where one is missing here, simd.hpp has plain
-// vector arithmetic of equal result.
+/// Overloads on the raw register types. Where one is missing here, simd.hpp has plain
+/// vector arithmetic of equal result.
 namespace detail {
 #if defined(__x86_64__) || defined(__i386__)
 #define FASTNOTES_WRAP(R, D, prefix)                                                   \
@@ -64,8 +64,8 @@ FASTNOTES_WRAP_ROUND(__m256, __m256d, _mm256_round)
 #endif
 #if FASTNOTES_AVX512
 FASTNOTES_WRAP_FMA(__m512, __m512d, _mm512)
-// The zero-masking forms with a full mask are the plain instructions; the plain
-// intrinsics of GCC 12 start from an undefined register, which it then warns about.
+/// The zero-masking forms with a full mask are the plain instructions; the plain
+/// intrinsics of GCC 12 start from an undefined register, which it then warns about.
 FASTNOTES_INLINE __m512 min_raw(__m512 a, __m512 b) {
     return _mm512_maskz_min_ps(0xFFFF, a, b);
 }
@@ -76,7 +76,7 @@ FASTNOTES_INLINE __m512 sqrt_raw(__m512 a) { return _mm512_maskz_sqrt_ps(0xFFFF,
 FASTNOTES_INLINE __m512 round_raw(__m512 a) {
     return _mm512_maskz_roundscale_ps(0xFFFF, a, 8);
 }
-// a 2^b for an integer b; rounded once
+/// a 2^b for an integer b; rounded once
 FASTNOTES_INLINE __m512 scale_raw(__m512 a, __m512 b) {
     return _mm512_maskz_scalef_ps(0xFFFF, a, b);
 }
@@ -91,7 +91,7 @@ FASTNOTES_INLINE __m512d sqrt_raw(__m512d a) { return _mm512_maskz_sqrt_pd(0xFF,
 FASTNOTES_INLINE __m512d round_raw(__m512d a) {
     return _mm512_maskz_roundscale_pd(0xFF, a, 8);
 }
-// a 2^b for an integer b; rounded once
+/// a 2^b for an integer b; rounded once
 FASTNOTES_INLINE __m512d scale_raw(__m512d a, __m512d b) {
     return _mm512_maskz_scalef_pd(0xFF, a, b);
 }

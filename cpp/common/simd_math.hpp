@@ -1,23 +1,23 @@
-// Elementary functions on simd::Vec<float> and simd::Vec<double>.
-//
-// Every lane runs the same polynomial, so a value's result depends on nothing but the
-// value; a ragged end is read by load_partial and computed like a full vector. NaN
-// gives NaN. Overflow gives inf, underflow is gradual down to 0, subnormal arguments
-// are exact inputs.
-//
-// Largest error measured, in ULP of the result, over float (every 1021st bit pattern)
-// and double (2 million arguments over the full range), with AVX-512, AVX2 + FMA and
-// SSE4.2:
-//
-//              exp  expm1   log  log1p  tanh  sigmoid  softplus
-//     float   0.96   1.39  0.88   0.99  1.88     1.55      1.50
-//     double  0.96   1.59  0.81   0.95  1.92     1.60      1.65
-//
-// Method: exp and its relatives reduce x = n ln 2 + r by a two-part ln 2 (Cody and
-// Waite, Software Manual for the Elementary Functions, 1980) and use exp(r) = 1 + r +
-// r^2 q(r) with a minimax q; log and its relatives write the argument as 2^k (1 + f),
-// 3/4 <= 1 + f < 3/2 (log1p with the rounding error of 1 + x carried along, after Sun's
-// fdlibm s_log1p.c).
+/// Elementary functions on simd::Vec<float> and simd::Vec<double>.
+///
+/// Every lane runs the same polynomial, so a value's result depends on nothing but the
+/// value; a ragged end is read by load_partial and computed like a full vector. NaN
+/// gives NaN. Overflow gives inf, underflow is gradual down to 0, subnormal arguments
+/// are exact inputs.
+///
+/// Largest error measured, in ULP of the result, over float (every 1021st bit pattern)
+/// and double (2 million arguments over the full range), with AVX-512, AVX2 + FMA and
+/// SSE4.2:
+///
+///              exp  expm1   log  log1p  tanh  sigmoid  softplus
+///     float   0.96   1.39  0.88   0.99  1.88     1.55      1.50
+///     double  0.96   1.59  0.81   0.95  1.92     1.60      1.65
+///
+/// Method: exp and its relatives reduce x = n ln 2 + r by a two-part ln 2 (Cody and
+/// Waite, Software Manual for the Elementary Functions, 1980) and use exp(r) = 1 + r +
+/// r^2 q(r) with a minimax q; log and its relatives write the argument as 2^k (1 + f),
+/// 3/4 <= 1 + f < 3/2 (log1p with the rounding error of 1 + x carried along, after
+/// Sun's fdlibm s_log1p.c).
 #pragma once
 
 #include "common/simd.hpp"
@@ -99,7 +99,7 @@ FASTNOTES_INLINE Vec<T, N> polynomial(Vec<T, N> x, const T (&coefficients)[K]) {
 
 // ---------------------------------------------------------------- cores
 
-// x = n ln 2 + r, n an integer held three ways, |r| <= ln(2) / 2.
+/// x = n ln 2 + r, n an integer held three ways, |r| <= ln(2) / 2.
 template <class T, int N> struct ReducedExponent {
     using C = MathConstants<T>;
     using V = Vec<T, N>;
@@ -131,8 +131,8 @@ template <class T, int N> struct ReducedExponent {
     }
 };
 
-// exp(r) - 1 for the reduced r of `reduced`. `Careful` also takes up what rounding
-// takes from r (a quarter of an ULP of the result, for four more instructions).
+/// exp(r) - 1 for the reduced r of `reduced`. `Careful` also takes up what rounding
+/// takes from r (a quarter of an ULP of the result, for four more instructions).
 template <bool Careful, class T, int N>
 FASTNOTES_INLINE Vec<T, N> expm1_of_reduced(const ReducedExponent<T, N>& reduced) {
     using C = MathConstants<T>;
@@ -147,15 +147,15 @@ FASTNOTES_INLINE Vec<T, N> expm1_of_reduced(const ReducedExponent<T, N>& reduced
     }
 }
 
-// exp(x) for x <= exp_max.
+/// exp(x) for x <= exp_max.
 template <class T, int N> FASTNOTES_INLINE Vec<T, N> exp_below_overflow(Vec<T, N> x) {
     using C = MathConstants<T>;
     const ReducedExponent<T, N> reduced(max(Vec<T, N>(C::exp_min), x));
     return reduced.scale(Vec<T, N>(T(1)) + expm1_of_reduced<false>(reduced));
 }
 
-// k ln 2 + log(1 + f) + small, for f in [-1/4, 1/2] and |small| far below an ULP of the
-// rest.
+/// k ln 2 + log(1 + f) + small, for f in [-1/4, 1/2] and |small| far below an ULP of
+/// the rest.
 template <class T, int N>
 FASTNOTES_INLINE Vec<T, N> log_of_reduced(Vec<T, N> f, Vec<T, N> k, Vec<T, N> small) {
     using C = MathConstants<T>;
@@ -172,7 +172,7 @@ FASTNOTES_INLINE Vec<T, N> log_of_reduced(Vec<T, N> f, Vec<T, N> k, Vec<T, N> sm
     }
 }
 
-// A positive normal u as 2^k m with m in [3/4, 3/2).
+/// A positive normal u as 2^k m with m in [3/4, 3/2).
 template <class T, int N> struct ReducedLog {
     using C = MathConstants<T>;
     using I = Vec<typename C::Int, N>;
@@ -186,7 +186,7 @@ template <class T, int N> struct ReducedLog {
     }
 };
 
-// log(1 + e) for e in [0, 1].
+/// log(1 + e) for e in [0, 1].
 template <class T, int N> FASTNOTES_INLINE Vec<T, N> log1p_of_unit(Vec<T, N> e) {
     using V = Vec<T, N>;
     const auto big = e >= V(T(0.5)); // then 1 + e = 2 (1 + (e - 1) / 2), exactly
@@ -203,7 +203,7 @@ template <class T, int N> FASTNOTES_INLINE Vec<T, N> exp(Vec<T, N> x) {
     return detail::exp_below_overflow(min(Vec<T, N>(C::exp_max), x));
 }
 
-// exp(x) - 1, to full relative accuracy near 0; expm1(-0) = -0.
+/// exp(x) - 1, to full relative accuracy near 0; expm1(-0) = -0.
 template <class T, int N> FASTNOTES_INLINE Vec<T, N> expm1(Vec<T, N> x) {
     using C = detail::MathConstants<T>;
     using V = Vec<T, N>;
@@ -216,7 +216,7 @@ template <class T, int N> FASTNOTES_INLINE Vec<T, N> expm1(Vec<T, N> x) {
     return select(abs(x) < V(C::tiny), x, half + half);
 }
 
-// log(0) = -inf, log of a negative number is NaN.
+/// log(0) = -inf, log of a negative number is NaN.
 template <class T, int N> FASTNOTES_INLINE Vec<T, N> log(Vec<T, N> x) {
     using C = detail::MathConstants<T>;
     using V = Vec<T, N>;
@@ -233,7 +233,7 @@ template <class T, int N> FASTNOTES_INLINE Vec<T, N> log(Vec<T, N> x) {
     return select((x > V(T(0))) & (x < V(limits::infinity())), y, edge);
 }
 
-// log(1 + x), to full relative accuracy near 0; log1p(-1) = -inf, log1p(-0) = -0.
+/// log(1 + x), to full relative accuracy near 0; log1p(-1) = -inf, log1p(-0) = -0.
 template <class T, int N> FASTNOTES_INLINE Vec<T, N> log1p(Vec<T, N> x) {
     using C = detail::MathConstants<T>;
     using V = Vec<T, N>;
@@ -257,7 +257,7 @@ template <class T, int N> FASTNOTES_INLINE Vec<T, N> log1p(Vec<T, N> x) {
     return select(inside, y, edge);
 }
 
-// -e / (e + 2) with e = exp(-2 |x|) - 1, under the sign of x.
+/// -e / (e + 2) with e = exp(-2 |x|) - 1, under the sign of x.
 template <class T, int N> FASTNOTES_INLINE Vec<T, N> tanh(Vec<T, N> x) {
     using C = detail::MathConstants<T>;
     using V = Vec<T, N>;
@@ -270,7 +270,7 @@ template <class T, int N> FASTNOTES_INLINE Vec<T, N> tanh(Vec<T, N> x) {
     return copysign(numerator / denominator, x);
 }
 
-// 1 / (1 + exp(-x)), to full relative accuracy also where it is small.
+/// 1 / (1 + exp(-x)), to full relative accuracy also where it is small.
 template <class T, int N> FASTNOTES_INLINE Vec<T, N> sigmoid(Vec<T, N> x) {
     using V = Vec<T, N>;
     const V e = detail::exp_below_overflow(-abs(x));
@@ -280,7 +280,7 @@ template <class T, int N> FASTNOTES_INLINE Vec<T, N> sigmoid(Vec<T, N> x) {
     return fma(-start, y, start);
 }
 
-// log(1 + exp(x)), to full relative accuracy also where it is small.
+/// log(1 + exp(x)), to full relative accuracy also where it is small.
 template <class T, int N> FASTNOTES_INLINE Vec<T, N> softplus(Vec<T, N> x) {
     using V = Vec<T, N>;
     const V e = detail::exp_below_overflow(-abs(x));

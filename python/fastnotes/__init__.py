@@ -11,7 +11,10 @@ from typing import Any
 from fastnotes import _core
 
 # Keep in alphabetical order; one line per room keeps merges quiet.
-_ROOMS: tuple[str, ...] = ("datasets", "nn")
+_ROOMS: tuple[str, ...] = (
+    "datasets",
+    "nn",
+)
 
 __version__: str = _core.build_info()["version"]
 
