@@ -19,14 +19,6 @@ _ROOMS: tuple[str, ...] = (
     "nn",
     "recurrent",
 )
-_ROOMS: tuple[str, ...] = (
-    "boosting",
-    "datasets",
-    "evidence",
-    "graph",
-    "nn",
-    "recurrent",
-)
 
 __version__: str = _core.build_info()["version"]
 
