@@ -11,7 +11,7 @@
 ///
 ///              exp  expm1   log  log1p  tanh  sigmoid  softplus
 ///     float   0.96   1.39  0.88   0.99  1.88     1.55      1.50
-///     double  0.96   1.59  0.81   0.95  1.92     1.60      1.65
+///     double  0.96   1.59  0.84   0.95  1.92     1.73      1.65
 ///
 /// Method: exp and its relatives reduce x = n ln 2 + r by a two-part ln 2 (Cody and
 /// Waite, Software Manual for the Elementary Functions, 1980) and use exp(r) = 1 + r +
