@@ -5,9 +5,9 @@
 /// gives NaN. Overflow gives inf, underflow is gradual down to 0, subnormal arguments
 /// are exact inputs.
 ///
-/// Largest error measured, in ULP of the result, over float (every 1021st bit pattern; log1p
-/// every 61st) and double (1 to 2 million over the full range), with AVX-512, AVX2 + FMA,
-/// SSE4.2:
+/// Largest error measured, in ULP of the result, over float (every 1021st bit pattern;
+/// log1p every 61st) and double (1 to 2 million over the full range), with AVX-512,
+/// AVX2 + FMA, SSE4.2:
 ///
 ///              exp  expm1   log  log1p  tanh  sigmoid  softplus
 ///     float   0.96   1.39  0.88   1.01  1.88     1.55      1.50
