@@ -6,13 +6,13 @@ array. Stored duplicates are summed, as SciPy does.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-Dense = npt.NDArray[np.float64]
+Dense: TypeAlias = npt.NDArray[np.float64]
 
 
 def dense_adjacency(A: Any) -> Dense:
@@ -45,9 +45,10 @@ def laplacian_matrix(
         np.fill_diagonal(W, np.maximum(np.diagonal(W), 1.0))
     degree = W.sum(axis=1)
     if kind == "random_walk":
-        return inverse_power(degree, 1.0)[:, None] * W
+        walk: Dense = inverse_power(degree, 1.0)[:, None] * W
+        return walk
     s = inverse_power(degree, 0.5)
-    normalized = s[:, None] * W * s[None, :]
+    normalized: Dense = s[:, None] * W * s[None, :]
     if kind != "laplacian":
         return normalized
     diagonal = np.where((degree == 0) & (isolated == "zero"), 0.0, 1.0)
@@ -58,14 +59,14 @@ def laplacian_matmul(
     A: Any, X: Dense, kind: str = "renormalized", isolated: str = "one"
 ) -> Dense:
     """The operator times X."""
-    return laplacian_matrix(A, kind, isolated) @ X
+    return np.matmul(laplacian_matrix(A, kind, isolated), X)
 
 
 def laplacian_rmatmul(
     A: Any, Y: Dense, kind: str = "renormalized", isolated: str = "one"
 ) -> Dense:
     """The transposed operator times Y, which is also the gradient by X."""
-    return laplacian_matrix(A, kind, isolated).T @ Y
+    return np.matmul(laplacian_matrix(A, kind, isolated).T, Y)
 
 
 def laplacian_weight_gradient(
