@@ -138,7 +138,9 @@ def _index_arrays(
             )
     narrow = all(array.dtype == np.int32 for array in arrays)
     dtype = np.int32 if narrow else np.int64
-    first, second = (np.require(a, dtype=dtype, requirements=("C", "A")) for a in arrays)
+    first, second = (
+        np.require(a, dtype=dtype, requirements=("C", "A")) for a in arrays
+    )
     return first, second
 
 
