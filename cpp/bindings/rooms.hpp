@@ -7,9 +7,9 @@ namespace py = pybind11;
 namespace fastnotes {
 
 void register_bench(py::module_& m);
-void register_nn_elementwise(py::module_& m);
 void register_machine(py::module_& m);
 void register_nn(py::module_& m);
+void register_nn_elementwise(py::module_& m);
 void register_runtime(py::module_& m);
 
 } // namespace fastnotes
