@@ -12,8 +12,12 @@ from fastnotes import _core
 
 # Alphabetical, a line each.
 _ROOMS: tuple[str, ...] = (
+    "boosting",
     "datasets",
+    "evidence",
+    "graph",
     "nn",
+    "recurrent",
 )
 
 __version__: str = _core.build_info()["version"]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 RealArray = NDArray[np.floating[Any]]
 
+_REAL_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 _INT64_MAX = np.iinfo(np.int64).max
 
 
@@ -49,6 +50,10 @@ def as_real_array(
     ValueError
         For ragged input or a wrong number of dimensions.
     """
+    if type(value) is np.ndarray and value.dtype in _REAL_DTYPES and ndim is None:
+        flags = value.flags
+        if flags.c_contiguous and flags.aligned:
+            return value
     array = _as_array(value, where, name)
     if array.dtype.kind not in "fiub":
         fail_type(where, f"{name} of real numbers", describe(array))
