@@ -58,10 +58,10 @@ def test_unknown_names(name, message):
 
 
 def test_ppca_weights_estimate_its_exact_evidence():
-    inputs = ppca_log_weights(n_samples=200)
+    inputs = ppca_log_weights(n_samples=60)
     log_w, log_p = inputs["log_w"].astype(np.float64), inputs["log_p"]
     bound = exact_bound(inputs)
     assert np.mean(log_w.mean(axis=0)) < np.mean(bound) < np.mean(log_p)
     assert np.mean(log_p - bound) < 0.5
-    again = ppca_log_weights(n_samples=200)
+    again = ppca_log_weights(n_samples=60)
     assert max_error({}, again["log_w"], inputs["log_w"]) == 0
