@@ -38,35 +38,44 @@ FASTNOTES_INLINE void absorb_step(AnchoredSums<T>& sums, const Terms<T>& terms, 
     sums.template absorb<Shared, Squares>(x, Factors ? factor : nullptr);
 }
 
-/// Calls f(size as a constant, first) until n vectors are taken: whole steps, then what
-/// is left in padded steps.
+/// Calls f(size, full, first), the first two as constants, until n vectors are taken:
+/// full steps, then padded ones for what is left.
 template <class F> FASTNOTES_INLINE void for_each_step(index_t n, F&& f) noexcept {
     constexpr std::integral_constant<int, step_size> whole;
     constexpr std::integral_constant<int, 2> part;
     index_t i = 0;
-    for (; i + step_size / 2 < n; i += step_size) f(whole, i);
-    for (; i < n; i += part.value) f(part, i);
+    for (; i + step_size <= n; i += step_size) f(whole, std::true_type(), i);
+    for (; i + step_size / 2 < n; i += step_size) f(whole, std::false_type(), i);
+    for (; i < n; i += part.value) f(part, std::false_type(), i);
 }
 
 /// Sums of `width` columns: rows at, at + stride, ..., `rows` of them.
 template <bool Squares, bool Factors, class T>
 void reduce_columns(const Terms<T>& terms, index_t at, index_t stride, index_t rows,
                     index_t width, Strip<T>& strip) noexcept {
+    constexpr index_t lanes = simd::lanes<T>;
+    const index_t last = rows - 1;
     strip.clear(width);
-    for_each_step(rows, [&](auto size, index_t k) {
+    for_each_step(rows, [&](auto size, auto full, index_t k) {
         constexpr int R = decltype(size)::value;
-        const index_t last = rows - 1;
-        for (index_t c = 0; c < width; c += simd::lanes<T>) {
+        index_t c = 0;
+        const auto absorb = [&](auto n) __attribute__((always_inline)) {
             const auto place = [&](index_t row) { return at + row * stride + c; };
             for (int r = 0; r < R; ++r) {
                 simd::prefetch(terms.a + place(std::min(k + R + r, last)));
             }
             AnchoredSums<T> sums = strip.load(c);
             absorb_step<false, Squares, Factors, R>(
-                sums, terms, [&](int r) { return place(std::min(k + r, last)); },
-                [&](int r) { return k + r <= last ? width - c : 0; });
+                sums, terms,
+                [&](int r) { return place(full ? k + r : std::min(k + r, last)); },
+                [&](int r) { return full || k + r <= last ? index_t(n) : 0; });
             strip.store(c, sums);
+        };
+        if constexpr (decltype(full)::value) {
+            constexpr std::integral_constant<index_t, lanes> whole;
+            for (; c + lanes <= width; c += lanes) absorb(whole);
         }
+        for (; c < width; c += lanes) absorb(width - c);
     });
 }
 
@@ -76,7 +85,7 @@ void reduce_row(const Terms<T>& terms, index_t at, index_t n, Strip<T>& strip,
                 index_t i) noexcept {
     constexpr index_t lanes = simd::lanes<T>;
     AnchoredSums<T> sums;
-    for_each_step(ceil_div(n, lanes), [&](auto size, index_t v) {
+    for_each_step(ceil_div(n, lanes), [&](auto size, auto, index_t v) {
         absorb_step<true, Squares, Factors, decltype(size)::value>(
             sums, terms, [&](int r) { return at + std::min((v + r) * lanes, n); },
             [&](int r) { return n - (v + r) * lanes; });
