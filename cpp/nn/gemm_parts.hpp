@@ -15,6 +15,7 @@
 #include "nn/gemm_kernel.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace fastnotes::nn {
 
@@ -63,12 +64,16 @@ template <class T>
 void pack_panel(const T* from, index_t stride, index_t depth, index_t columns,
                 index_t width, T* to) noexcept {
     using V = simd::Vec<T>;
-    for (index_t k = 0; k < depth; ++k, from += stride, to += width) {
-        for (index_t j = 0; j < width; j += V::size) {
-            const auto left = static_cast<std::size_t>(columns - j);
-            simd::store(to + j, simd::load_partial<V>(from + j, left));
+    const index_t last = width - V::size;
+    const auto in_last = static_cast<std::size_t>(columns - last);
+    with_constant<panel_vectors>(width / V::size, [&](auto vector_count) {
+        constexpr index_t vectors = decltype(vector_count)::value;
+        for (index_t k = 0; k < depth; ++k, from += stride, to += vectors * V::size) {
+            for (index_t v = 0; v + 1 < vectors; ++v)
+                simd::store(to + v * V::size, simd::load<V>(from + v * V::size));
+            simd::store(to + last, simd::load_partial<V>(from + last, in_last));
         }
-    }
+    });
 }
 
 /// The same from the transposed matrix: to[k * width + j] = from[j * stride + k].
@@ -99,8 +104,8 @@ void pack_rows_transposed(const T* from, index_t stride, index_t depth, RowTiles
                 constexpr index_t rows = decltype(height)::value;
                 T* tile = to + row * depth;
                 for (index_t k = first; k < last; ++k) {
-                    for (index_t r = 0; r < rows; ++r)
-                        tile[k * rows + r] = from[k * stride + row + r];
+                    std::memcpy(tile + k * rows, from + k * stride + row,
+                                sizeof(T) * rows);
                 }
             });
         }
@@ -166,6 +171,19 @@ template <class T> struct PackedOnTheWay {
         pack_panel(b.row(k) + first, b.stride, length, b.columns - first, width,
                    buffer);
         return {buffer, width};
+    }
+};
+
+/// Panels read where they are; the last one, unless full, packed into `buffer` as above.
+template <class T> struct PlainPanels {
+    Matrix<const T> b;
+    T* buffer;
+
+    Panel<T> open(index_t p, index_t k, index_t length) const noexcept {
+        const index_t first = p * panel_columns<T>;
+        if (b.columns - first < panel_columns<T>)
+            return PackedOnTheWay<T>{b, buffer}.open(p, k, length);
+        return {b.row(k) + first, b.stride};
     }
 };
 
