@@ -4,6 +4,8 @@
 #include "bindings/rooms.hpp"
 
 #include "bench/eigen_gemm.hpp"
+#include "bench/histogram_f64_pairs.hpp"
+#include "common/aligned.hpp"
 
 namespace fastnotes {
 namespace {
@@ -29,12 +31,41 @@ void eigen_matmul(const py::array& a, py::handle b, bool transpose_a, py::handle
     });
 }
 
+py::array_t<double> histogram_f64_pairs(const py::object& bins, const py::object& grad,
+                                        const py::object& hess, const py::object& rows,
+                                        int n_threads) {
+    const char* const where = "bench.histogram_f64_pairs";
+    const auto codes = as_view<const std::uint8_t, 2>(bins, where, "bins");
+    const auto g = as_view<const float, 1>(grad, where, "grad");
+    const auto h = as_view<const float, 1>(hess, where, "hess");
+    View1<const std::int64_t> used;
+    if (!rows.is_none()) used = as_view<const std::int64_t, 1>(rows, where, "rows");
+    check_extent(g.size, codes.rows, where, "grad of size n_rows");
+    check_extent(h.size, codes.rows, where, "hess of size n_rows");
+    check_threads(n_threads, where);
+    for (const auto row : used) {
+        if (row < 0 || row >= codes.rows) {
+            fail(where, "rows in range", std::to_string(row));
+        }
+    }
+    auto out = empty<double>(codes.columns, 256, 2);
+    const View3<double> sums{out.mutable_data(), codes.columns, 256, 2};
+    const AlignedBuffer<double> partial((n_threads - 1) * sums.size());
+    {
+        const py::gil_scoped_release nogil;
+        bench::histogram_f64_pairs(codes, g, h, used, sums, partial.data(), n_threads);
+    }
+    return out;
+}
+
 } // namespace
 
 void register_bench(py::module_& m) {
     auto room = m.def_submodule("bench", "Yardsticks of the benchmarks.");
     room.def("eigen_matmul", &eigen_matmul, "a"_a, "b"_a, "transpose_a"_a, "out"_a,
              "n_threads"_a);
+    room.def("histogram_f64_pairs", &histogram_f64_pairs, "bins"_a, "grad"_a, "hess"_a,
+             "rows"_a, "n_threads"_a);
 }
 
 } // namespace fastnotes

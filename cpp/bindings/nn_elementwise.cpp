@@ -34,8 +34,7 @@ void define(py::module_& nn, const char* name, const char* where,
 
 } // namespace
 
-void register_nn_elementwise(py::module_& m) {
-    auto nn = m.def_submodule("nn");
+void register_nn_elementwise(py::module_& nn) {
     define(nn, "exp", "nn.exp", nn::Elementwise::exp);
     define(nn, "log", "nn.log", nn::Elementwise::log);
     define(nn, "log1p", "nn.log1p", nn::Elementwise::log1p);

@@ -10,10 +10,14 @@ from typing import Any
 
 from fastnotes import _core
 
-# Keep in alphabetical order; one line per room keeps merges quiet.
+# Alphabetical, a line each.
 _ROOMS: tuple[str, ...] = (
+    "boosting",
     "datasets",
+    "evidence",
+    "graph",
     "nn",
+    "recurrent",
 )
 
 __version__: str = _core.build_info()["version"]

@@ -1,4 +1,4 @@
-"""Blocks that the other rooms share: matrix products, elementary functions."""
+"""Blocks that the other rooms share: matrix products and elementary functions."""
 
 from __future__ import annotations
 

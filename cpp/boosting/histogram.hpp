@@ -1,0 +1,81 @@
+/// Gradient histograms of one tree node, summed as integers.
+#pragma once
+
+#include "common/view.hpp"
+
+#include <cstdint>
+
+namespace fastnotes::boosting {
+
+/// Bin codes are bytes: accumulators have a slot for each, whatever n_bins is, so that
+/// no code can point outside them.
+inline constexpr index_t code_slots = 256;
+
+enum class HistogramStatus {
+    ok,
+    gradient_not_finite,
+    hessian_not_finite,
+    row_out_of_range,
+    row_repeated,
+    code_out_of_range,
+};
+
+/// How build_histogram cuts its work; decides speed and scratch, never the result.
+struct HistogramPlan {
+    int n_threads;
+    index_t group_columns; ///< columns that one accumulator holds
+    index_t n_groups;
+    index_t row_shares; ///< parts the rows of a group are cut into
+};
+HistogramPlan plan_histogram(index_t n_rows, index_t n_columns, int n_threads) noexcept;
+
+/// Scratch of one call, in elements.
+struct HistogramScratchSize {
+    index_t packed;  ///< int64
+    index_t partial; ///< double
+    index_t seen;    ///< uint64
+};
+HistogramScratchSize histogram_scratch(const HistogramPlan& plan, index_t n_rows,
+                                       index_t n_columns, index_t n_bins) noexcept;
+
+struct HistogramScratch {
+    std::int64_t* packed;
+    double* partial;
+    std::uint64_t* seen;
+};
+
+/// Sums of gradients and hessians per column and bin code, over the rows of a node.
+///
+///   bins [n_rows, n_columns] u8, each < n_bins                          in
+///   grad [n_rows] T, finite                                             in
+///   hess [n_rows] T, finite, any sign                                   in
+///   rows [m] i64, distinct, 0 <= row < n_rows; null data: every row     in
+///   out  [n_columns, n_bins, 2] f64, (sum of grad, sum of hess)         out,
+///   overwritten scratch, sized by histogram_scratch scratch
+///
+/// Nothing may overlap. 2 <= n_bins <= 256, n_bins = out.rows. On any status but ok the
+/// content of out is undefined; no memory beyond the arrays is read or written even
+/// then.
+///
+/// Each value v becomes the integer nearest to v 2^e (ties to even), e such that the
+/// largest |v| of the *whole* array has |v| 2^e in [2^14, 2^15); grad and hess have an
+/// e each. Both go into one 64-bit integer, gradient high and hessian low (two's
+/// complement), so one add moves both; every 65,280 rows the halves, which then still
+/// fit 32 bits, are added to float64 sums of integers, exact below 2^53.
+///
+/// Precision: a sum over `count` rows is within count max|v| 2^-15 of the exact one.
+/// Sums are integers times 2^-e without rounding (as long as they are normal numbers),
+/// so they depend neither on the order of rows nor on n_threads; every column adds up
+/// to the same totals; and over disjoint row sets with the same grad and hess,
+/// histogram(a) + histogram(b) = histogram(a and b) exactly.
+///
+/// Cost: two passes over grad and hess, one 64-bit add to memory per (row, column).
+/// No rows: zeros. Source: quantised sums as in Shi et al. 2022, "Quantized Training of
+/// Gradient Boosting Decision Trees", here at 15 bits and without stochastic rounding.
+template <class T>
+HistogramStatus build_histogram(View2<const std::uint8_t> bins, View1<const T> grad,
+                                View1<const T> hess, View1<const std::int64_t> rows,
+                                View3<double> out, const HistogramPlan& plan,
+                                const HistogramScratch& scratch) noexcept;
+
+} // namespace fastnotes::boosting

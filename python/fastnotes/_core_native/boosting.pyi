@@ -1,0 +1,27 @@
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+def fit_thresholds(
+    X: NDArray[Any], max_bin: int, subsample: int, seed: int, n_threads: int
+) -> tuple[NDArray[np.floating[Any]], NDArray[np.int64]]: ...
+def assign_bins(
+    X: NDArray[Any], thresholds: NDArray[Any], n_bins: int, n_threads: int
+) -> NDArray[np.uint8]: ...
+def build_histogram(
+    bins: NDArray[np.uint8],
+    grad: NDArray[Any],
+    hess: NDArray[Any],
+    rows: NDArray[np.int64] | None,
+    n_bins: int,
+    n_threads: int,
+) -> NDArray[np.float64]: ...
+def find_best_split(
+    histogram: NDArray[np.float64],
+    reg_lambda: float,
+    gamma: float,
+    min_child_weight: float,
+    reg_alpha: float,
+    n_threads: int,
+) -> tuple[int, int, float, bool, float, float, float, float] | None: ...
