@@ -101,7 +101,8 @@ def _our_training(inputs: Inputs, n_threads: int) -> Run:
 
     def run() -> Any:
         out = lstm_forward(*arguments, lengths=lengths, n_threads=n_threads)
-        return lstm_backward(dh, out.cache, n_threads=n_threads)
+        cache: Any = out.cache
+        return lstm_backward(dh, cache, n_threads=n_threads)
 
     return run
 
