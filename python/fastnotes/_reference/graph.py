@@ -6,13 +6,13 @@ array. Stored duplicates are summed, as SciPy does.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-Dense = npt.NDArray[np.float64]
+Dense: TypeAlias = npt.NDArray[np.float64]
 
 
 def dense_adjacency(A: Any) -> Dense:
@@ -45,9 +45,10 @@ def laplacian_matrix(
         np.fill_diagonal(W, np.maximum(np.diagonal(W), 1.0))
     degree = W.sum(axis=1)
     if kind == "random_walk":
-        return inverse_power(degree, 1.0)[:, None] * W
+        walk: Dense = inverse_power(degree, 1.0)[:, None] * W
+        return walk
     s = inverse_power(degree, 0.5)
-    normalized = s[:, None] * W * s[None, :]
+    normalized: Dense = s[:, None] * W * s[None, :]
     if kind != "laplacian":
         return normalized
     diagonal = np.where((degree == 0) & (isolated == "zero"), 0.0, 1.0)
@@ -58,14 +59,16 @@ def laplacian_matmul(
     A: Any, X: Dense, kind: str = "renormalized", isolated: str = "one"
 ) -> Dense:
     """The operator times X."""
-    return laplacian_matrix(A, kind, isolated) @ X
+    Y: Dense = laplacian_matrix(A, kind, isolated) @ X
+    return Y
 
 
 def laplacian_rmatmul(
     A: Any, Y: Dense, kind: str = "renormalized", isolated: str = "one"
 ) -> Dense:
     """The transposed operator times Y, which is also the gradient by X."""
-    return laplacian_matrix(A, kind, isolated).T @ Y
+    X: Dense = laplacian_matrix(A, kind, isolated).T @ Y
+    return X
 
 
 def laplacian_weight_gradient(
@@ -85,11 +88,13 @@ def laplacian_weight_gradient(
         raised = np.diagonal(W) < 1.0
         np.fill_diagonal(W, np.maximum(np.diagonal(W), 1.0))
     degree = W.sum(axis=1)
-    dM = dY @ X.T
+    dM: Dense = dY @ X.T
+    gradient: Dense
     if kind == "random_walk":
         inverse = inverse_power(degree, 1.0)
         through_degree = -(inverse**2) * (dM * W).sum(axis=1)
-        return inverse[:, None] * dM + through_degree[:, None]
+        gradient = inverse[:, None] * dM + through_degree[:, None]
+        return gradient
     s = inverse_power(degree, 0.5)
     dN = -dM if kind == "laplacian" else dM
     dN_N = dN * (s[:, None] * W * s[None, :])

@@ -110,7 +110,8 @@ def iwae_bound(log_w: ArrayLike, axis: int = 0, *, n_threads: int | None = None)
     """The K-sample bound log (1/K) sum_k w_k on log p(x), in nats.
 
     The bound alone of :func:`importance_weights`, and :func:`logmeanexp` under the name
-    that the notes use. Its expectation grows with K, from the ELBO at K = 1 to log p(x).
+    that the notes use. Its expectation grows with K, from the ELBO at K = 1
+    to log p(x).
 
     Parameters
     ----------

@@ -94,8 +94,8 @@ def logmeanexp(
 ) -> Any:
     """Log (1/K) sum_k exp(a_k), with K the number of entries summed.
 
-    Parameters and returned value are those of :func:`logsumexp`. Equal entries come back
-    exactly.
+    Parameters and returned value are those of :func:`logsumexp`. Equal entries come
+    back exactly.
 
     Raises
     ------

@@ -36,6 +36,16 @@ class Adjacency(NamedTuple):
         weights = None if self.weights is None else self.weights[order]
         return Adjacency(self.n_nodes, indptr, indices, weights, order)
 
+    def has_same_entries(self, other: Adjacency) -> bool:
+        """True if both store the same positions and weights in the same order."""
+        if not np.array_equal(self.indptr, other.indptr):
+            return False
+        if not np.array_equal(self.indices, other.indices):
+            return False
+        if self.weights is None or other.weights is None:
+            return self.weights is other.weights
+        return np.array_equal(self.weights, other.weights)
+
 
 def read_adjacency(A: Any, where: str, n_threads: int) -> Adjacency:
     """Check and copy a SciPy sparse matrix or array of any format.
@@ -128,15 +138,17 @@ def _index_arrays(
             )
     narrow = all(array.dtype == np.int32 for array in arrays)
     dtype = np.int32 if narrow else np.int64
-    first, second = (np.require(a, dtype=dtype, requirements="CA") for a in arrays)
+    first, second = (
+        np.require(a, dtype=dtype, requirements=("C", "A")) for a in arrays
+    )
     return first, second
 
 
 def _values(data: Any, where: str) -> NDArray[Any]:
-    data = np.asarray(data)
-    if data.ndim != 1:
-        fail(where, "data in one dimension", f"shape {data.shape}")
-    return data
+    values: NDArray[Any] = np.asarray(data)
+    if values.ndim != 1:
+        fail(where, "data in one dimension", f"shape {values.shape}")
+    return values
 
 
 def _weights(data: NDArray[Any]) -> Float64Array | None:

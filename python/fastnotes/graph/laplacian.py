@@ -351,17 +351,14 @@ class GraphOperator:
         if self._transposed_graph is None:
             graph = self._graph
             transposed = graph.transposed(self._n_threads)
-            symmetric = np.array_equal(
-                graph.indices, transposed.indices
-            ) and np.array_equal(graph.indptr, transposed.indptr)
-            if symmetric and graph.weights is not None:
-                symmetric = np.array_equal(graph.weights, transposed.weights)
-            self._transposed_graph = graph if symmetric else transposed
+            same = transposed.has_same_entries(graph)
+            self._transposed_graph = graph if same else transposed
         return self._transposed_graph
 
     def __getstate__(self) -> dict[str, Any]:
-        caches = {"_transposed_graph": None, "_factors": {}, "_spare_scratch": []}
-        return {**self.__dict__, **caches}
+        state = dict(self.__dict__)
+        state.update(_transposed_graph=None, _factors={}, _spare_scratch=[])
+        return state
 
 
 class TransposedGraphOperator:
