@@ -205,7 +205,7 @@ def _inference(name: str, title: str, **options: Any) -> Case:
     options.setdefault("contenders", _INFERENCE)
     return Case(
         room="recurrent",
-        name=f"lstm-{name}",
+        name=f"lstm-forward-{name}",
         title=f"LSTM inference, {title}",
         reference=_exact_states,
         work=_forward_work,
