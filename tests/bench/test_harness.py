@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from fastnotes.bench import NotComparableError, Settings, Work, harness, run_case
 from fastnotes.bench.case import Case, max_error
 from fastnotes.bench.machine import Limits
-from fastnotes.bench.watch import ForeignLoad, PeakMemory
+from fastnotes.bench.watch import ForeignLoad, PeakMemory, wait_until_idle
 from support.fake_cases import case, contender
 
 THREE = Settings(n_threads=1, repeats=3, min_sample_s=1e-6)
@@ -201,6 +203,21 @@ def test_peak_memory_sees_what_was_freed():
     if grown is None:
         pytest.skip("the kernel does not tell")
     assert size * 0.9 < grown < size * 1.5
+
+
+def test_waits_for_threads_that_spin():
+    stop = time.perf_counter() + 0.15
+
+    def spin():
+        while time.perf_counter() < stop:
+            pass
+
+    thread = threading.Thread(target=spin)
+    thread.start()
+    assert not wait_until_idle(limit_s=0.05)
+    assert wait_until_idle()
+    assert time.perf_counter() > stop
+    thread.join()
 
 
 def test_foreign_load_is_a_share():

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from fastnotes.bench.case import Case, Contender, Inputs, NotComparableError, Run
 from fastnotes.bench.machine import Limits
 from fastnotes.bench.results import CaseResult, Row
-from fastnotes.bench.watch import ForeignLoad, PeakMemory
+from fastnotes.bench.watch import ForeignLoad, PeakMemory, wait_until_idle
 
 WARM_UP_BELOW_S = 0.2
 """Calls shorter than this are made once, untimed, before each sample."""
@@ -251,7 +251,7 @@ def _calls_per_sample(entrant: _Entrant, settings: Settings) -> int:
         if elapsed >= settings.min_sample_s / 2:
             break
         calls *= 4
-    time.sleep(entrant.contender.settle_s)
+    wait_until_idle()
     return max(1, math.ceil(calls * settings.min_sample_s / elapsed))
 
 
@@ -288,7 +288,7 @@ def _take_turn(entrant: _Entrant) -> None:
         _warm_up(entrant)
     elapsed = _sample(entrant.run, row.calls_per_sample)
     row.seconds.append(elapsed / row.calls_per_sample)
-    time.sleep(entrant.contender.settle_s)
+    wait_until_idle()
 
 
 def _warm_up(entrant: _Entrant) -> None:
