@@ -52,6 +52,12 @@ inline bool is_c_contiguous(const py::array& array) {
     return (array.flags() & py::array::c_style) != 0;
 }
 
+constexpr int any_ndim = -1;
+
+inline std::string dimensions_text(int ndim) {
+    return ndim == any_ndim ? "" : " and " + std::to_string(ndim) + " dimensions";
+}
+
 template <class T, int N>
 py::array checked(py::handle object, const char* where, const char* name,
                   Access access) {
@@ -61,10 +67,10 @@ py::array checked(py::handle object, const char* where, const char* name,
     }
     auto array = py::reinterpret_borrow<py::array>(object);
     const auto wanted = py::dtype::of<T>();
-    if (array.ndim() != N || !array.dtype().equal(wanted)) {
+    if ((N != any_ndim && array.ndim() != N) || !array.dtype().equal(wanted)) {
         fail(where,
-             std::string(name) + " of dtype " + std::string(py::str(wanted)) + " and " +
-                 std::to_string(N) + " dimensions",
+             std::string(name) + " of dtype " + std::string(py::str(wanted)) +
+                 dimensions_text(N),
              array_text(array));
     }
     if (!is_c_contiguous(array)) {
@@ -98,6 +104,16 @@ auto as_view(py::handle object, const char* where, const char* name) {
         static_assert(N == 3, "views have one to three dimensions");
         return View3<T>{data, array.shape(0), array.shape(1), array.shape(2)};
     }
+}
+
+/// All elements in order, whatever the number of dimensions.
+template <class T>
+View1<T> as_flat_view(py::handle object, const char* where, const char* name) {
+    using Value = std::remove_const_t<T>;
+    constexpr Access access = std::is_const_v<T> ? Access::read : Access::write;
+    const auto array =
+        detail::checked<Value, detail::any_ndim>(object, where, name, access);
+    return {static_cast<T*>(const_cast<void*>(array.data())), array.size()};
 }
 
 /// Checks one extent against another array's.

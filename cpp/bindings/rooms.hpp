@@ -8,9 +8,16 @@ namespace fastnotes {
 
 void register_bench(py::module_& m);
 void register_boosting(py::module_& m);
+void register_evidence(py::module_& m);
+void register_graph(py::module_& m);
 void register_machine(py::module_& m);
 void register_nn(py::module_& m);
 void register_nn_elementwise(py::module_& nn);
+void register_philox(py::module_& m);
+void register_recurrent(py::module_& m);
+void register_machine(py::module_& m);
+void register_nn(py::module_& m);
+void register_nn_elementwise(py::module_& m);
 void register_runtime(py::module_& m);
 
 } // namespace fastnotes

@@ -47,9 +47,9 @@ bool threads_usable() noexcept {
 
 } // namespace
 
-void Barrier::wait() noexcept {
+void Barrier::wait(int n_threads) noexcept {
     const unsigned phase = phase_.load(std::memory_order_relaxed);
-    if (waiting_.fetch_add(1, std::memory_order_acq_rel) == n_threads_ - 1) {
+    if (waiting_.fetch_add(1, std::memory_order_acq_rel) == n_threads - 1) {
         waiting_.store(0, std::memory_order_relaxed);
         phase_.store(phase + 1, std::memory_order_release);
         return;
@@ -78,15 +78,9 @@ void detail::run_region(int n_threads, RegionBody body, void* context) noexcept 
         body(context, Team{0, 1, nullptr});
         return;
     }
-    Barrier* meeting = nullptr;
-    alignas(Barrier) unsigned char storage[sizeof(Barrier)];
+    Barrier meeting;
 #pragma omp parallel num_threads(n_threads)
-    {
-        const int size = omp_get_num_threads();
-#pragma omp single
-        meeting = new (storage) Barrier(size);
-        body(context, Team{omp_get_thread_num(), size, meeting});
-    }
+    body(context, Team{omp_get_thread_num(), omp_get_num_threads(), &meeting});
 }
 
 #else
@@ -102,7 +96,7 @@ class Pool {
     bool try_run(int n_threads, detail::RegionBody body, void* context) noexcept {
         std::unique_lock<std::mutex> turn(turn_, std::try_to_lock);
         if (!turn.owns_lock() || !grow(n_threads - 1)) return false;
-        Barrier meeting(n_threads);
+        Barrier meeting;
         {
             const std::lock_guard<std::mutex> lock(mutex_);
             body_ = body;

@@ -19,16 +19,15 @@
 
 namespace fastnotes {
 
-/// Meeting point of a fixed number of threads. Waiters spin for some microseconds, then
+/// Meeting point of the threads of a region. Waiters spin for some microseconds, then
 /// yield: a thread that lost its core must not cost the others a time slice of
 /// spinning.
 class Barrier {
   public:
-    explicit Barrier(int n_threads) noexcept : n_threads_(n_threads) {}
-    void wait() noexcept;
+    /// Every thread of the region passes the same count.
+    void wait(int n_threads) noexcept;
 
   private:
-    const int n_threads_;
     alignas(64) std::atomic<int> waiting_{0};
     alignas(64) std::atomic<unsigned> phase_{0};
 };
@@ -40,7 +39,7 @@ struct Team {
     Barrier* meeting;
 
     void barrier() const noexcept {
-        if (size > 1) meeting->wait();
+        if (size > 1) meeting->wait(size);
     }
 
     /// This thread's contiguous share [first, last) of n items, equal to within one.

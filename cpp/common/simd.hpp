@@ -170,6 +170,16 @@ FASTNOTES_INLINE Vec<T, 2 * N> join(Vec<T, N> a, Vec<T, N> b,
     return typename Vec<T, 2 * N>::raw_type{(I < N ? a.raw[I % N] : b.raw[I % N])...};
 #endif
 }
+template <int First, class V, int... I>
+FASTNOTES_INLINE V zip(V a, V b, std::integer_sequence<int, I...>) {
+#if defined(__has_builtin) && __has_builtin(__builtin_shufflevector)
+    constexpr int N = V::size;
+    return V(__builtin_shufflevector(a.raw, b.raw, ((First + I) / 2 + (I % 2) * N)...));
+#else
+    return V(typename V::raw_type{
+        (I % 2 == 0 ? a.raw[(First + I) / 2] : b.raw[(First + I) / 2])...});
+#endif
+}
 } // namespace detail
 
 /// The first and the last N/2 lanes, and their join.
@@ -197,7 +207,39 @@ FASTNOTES_INLINE Vec<float, 2 * N> narrow(Vec<double, N> low, Vec<double, N> hig
     return join_halves(convert<float>(low), convert<float>(high));
 }
 
+/// a0 b0 a1 b1 ... in two vectors.
+template <class V> struct Interleaved {
+    V low, high;
+};
+template <class T, int N>
+FASTNOTES_INLINE Interleaved<Vec<T, N>> interleave(Vec<T, N> a, Vec<T, N> b) {
+    const std::make_integer_sequence<int, N> all;
+    return {detail::zip<0>(a, b, all), detail::zip<N>(a, b, all)};
+}
+
 // ---------------------------------------------------------------- wrapped instructions
+
+/// The 64-bit products of the low 32 bits of each lane.
+template <int N>
+FASTNOTES_INLINE Vec<std::uint64_t, N> multiply_low_halves(Vec<std::uint64_t, N> a,
+                                                           Vec<std::uint64_t, N> b) {
+    using V = Vec<std::uint64_t, N>;
+#if FASTNOTES_AVX512
+    if constexpr (sizeof(V) == 64) {
+        const auto product =
+            _mm512_maskz_mul_epu32(0xFF, (__m512i)a.raw, (__m512i)b.raw);
+        return V((typename V::raw_type)product);
+    }
+#endif
+#if defined(__AVX2__)
+    if constexpr (sizeof(V) == 32) {
+        return V(
+            (typename V::raw_type)_mm256_mul_epu32((__m256i)a.raw, (__m256i)b.raw));
+    }
+#endif
+    const V low(0xFFFFFFFFu);
+    return (a & low) * (b & low);
+}
 
 /// a * b + c, rounded once where has_fma (see the top of the file).
 template <class T, int N>
@@ -438,48 +480,6 @@ template <class T, int N> FASTNOTES_INLINE T reduce_min(Vec<T, N> v) {
         const auto low = low_half(v), high = high_half(v);
         return reduce_min(select(high < low, high, low));
     }
-}
-
-// ---------------------------------------------------------------- movement
-
-/// Lane i of the result is lane index[i] (0 <= index[i] < N).
-template <class T, int N>
-FASTNOTES_INLINE Vec<T, N> permute(Vec<T, N> v, Vec<int_of_size<sizeof(T)>, N> index) {
-    using R = typename Vec<T, N>::raw_type;
-#if FASTNOTES_AVX512
-    if constexpr (sizeof(R) == 64 && sizeof(T) == 4) {
-        return (R)_mm512_maskz_permutexvar_epi32(0xFFFF, (__m512i)index.raw,
-                                                 (__m512i)v.raw);
-    } else if constexpr (sizeof(R) == 64 && sizeof(T) == 8) {
-        return (R)_mm512_maskz_permutexvar_epi64(0xFF, (__m512i)index.raw,
-                                                 (__m512i)v.raw);
-    }
-#endif
-    R out{};
-    for (int i = 0; i < N; ++i) out[i] = v.raw[index.raw[i]];
-    return out;
-}
-
-/// The lanes where mask holds, moved to the front in order; zeros behind them.
-template <class T, int N>
-FASTNOTES_INLINE Vec<T, N> compress(Vec<T, N> v, Mask<sizeof(T), N> mask) {
-    using R = typename Vec<T, N>::raw_type;
-    const std::uint32_t bits = mask_bits(mask);
-#if FASTNOTES_AVX512
-    if constexpr (sizeof(R) == 64 && sizeof(T) == 4) {
-        const auto k = static_cast<__mmask16>(bits);
-        return (R)_mm512_maskz_compress_epi32(k, (__m512i)v.raw);
-    } else if constexpr (sizeof(R) == 64 && sizeof(T) == 8) {
-        const auto k = static_cast<__mmask8>(bits);
-        return (R)_mm512_maskz_compress_epi64(k, (__m512i)v.raw);
-    }
-#endif
-    R out{};
-    int kept = 0;
-    for (int i = 0; i < N; ++i) {
-        if ((bits >> i) & 1u) out[kept++] = v.raw[i];
-    }
-    return out;
 }
 
 } // namespace fastnotes::simd

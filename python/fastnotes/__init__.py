@@ -14,7 +14,10 @@ from fastnotes import _core
 _ROOMS: tuple[str, ...] = (
     "boosting",
     "datasets",
+    "evidence",
+    "graph",
     "nn",
+    "recurrent",
 )
 
 __version__: str = _core.build_info()["version"]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 RealArray = NDArray[np.floating[Any]]
 
+_REAL_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 _INT64_MAX = np.iinfo(np.int64).max
 
 
@@ -49,6 +50,14 @@ def as_real_array(
     ValueError
         For ragged input or a wrong number of dimensions.
     """
+    if type(value) is np.ndarray and value.dtype in _REAL_DTYPES:
+        flags = value.flags
+        if (
+            flags.c_contiguous
+            and flags.aligned
+            and (ndim is None or ndim == value.ndim)
+        ):
+            return value
     array = _as_array(value, where, name)
     if array.dtype.kind not in "fiub":
         fail_type(where, f"{name} of real numbers", describe(array))
@@ -154,12 +163,14 @@ def check_out(
         fail_type(where, "out as a NumPy array", type(out).__name__)
     if out.dtype != dtype or out.shape != shape:
         fail(where, f"out as {np.dtype(dtype)} of shape {shape}", describe(out))
-    if not (out.flags.c_contiguous and out.flags.aligned):
+    flags = out.flags
+    if not (flags.c_contiguous and flags.aligned):
         fail(where, "out C-contiguous and aligned", "a strided or unaligned array")
-    if not out.flags.writeable:
+    if not flags.writeable:
         fail(where, "out writable", "a read-only array")
-    if any(np.may_share_memory(out, array) for array in inputs):
-        fail(where, "out apart from the inputs", "overlapping memory")
+    for array in inputs:
+        if np.may_share_memory(out, array):
+            fail(where, "out apart from the inputs", "overlapping memory")
 
 
 def _as_array(value: Any, where: str, name: str) -> NDArray[Any]:

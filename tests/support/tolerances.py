@@ -39,6 +39,15 @@ TRANSCENDENTAL = Tolerance(2e-6, 1e-37, 5e-15, 1e-300)
 #: Sums of up to some thousand terms of one sign, float64 or block partials.
 REDUCTION = Tolerance(1e-5, 1e-6, 1e-12, 1e-13)
 
+#: Exponentials over their sum, near the largest: some roundings at any length, offset.
+NORMALISED = Tolerance(6e-7, 1e-37, 2e-14, 1e-300)
+
+#: The same far from the largest: half an ULP of the distance, until exp underflows.
+DISTANT = Tolerance(5e-6, 1e-37, 1.2e-13, 1e-300)
+
+#: Logarithm of a sum: one rounding of the result, and some eps of a nat.
+LOG_OF_SUM = Tolerance(1.2e-7, 4e-7, 4.5e-16, 2e-14)
+
 #: Recurrences and products of several layers of sums.
 COMPOSITE = Tolerance(5e-5, 5e-6, 1e-10, 1e-11)
 
@@ -47,6 +56,12 @@ GRADIENT = Tolerance(0.0, 0.0, 2e-6, 2e-8)
 
 #: Printed with about 15 digits in the source.
 PUBLISHED = Tolerance(2e-6, 1e-7, 5e-13, 5e-14)
+
+#: Box-Muller: a few roundings of a radius below 10, also where the angle's cosine is 0.
+RANDOM_NORMAL = Tolerance(2e-6, 2e-6, 5e-15, 5e-15)
+
+#: One-sided level of distribution checks at fixed seeds: a pass is a fact, not luck.
+SIGNIFICANCE = 1e-4
 
 
 class ProductTolerance(NamedTuple):

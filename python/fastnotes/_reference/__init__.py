@@ -1,1 +1,3 @@
-"""NumPy twins of the kernels: short, right, never optimised."""
+"""NumPy twins of the kernels: written to be read, never to be fast."""
+
+from __future__ import annotations

@@ -9,21 +9,6 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.floating[Any]]
 
-# Elementary functions: exp, log, log1p, expm1 and tanh are NumPy's own.
-
-
-def sigmoid(x: Array) -> Array:
-    """1 / (1 + exp(-x)), with exp only of what is not positive."""
-    small: Array = np.exp(-np.abs(x))
-    top: Array = np.where(x < 0, small, x.dtype.type(1))
-    return top / (1 + small)
-
-
-def softplus(x: Array) -> Array:
-    """log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|))."""
-    rest: Array = np.log1p(np.exp(-np.abs(x)))
-    return np.maximum(x, 0) + rest
-
 
 def matmul(
     a: Array, b: Array, *, transpose_a: bool = False, transpose_b: bool = False
@@ -42,3 +27,19 @@ def matmul_magnitude(
     right = np.abs(b.T if transpose_b else b).astype(np.float64)
     magnitude: Array = left.shape[1] * (left @ right)
     return magnitude
+
+
+# Elementary functions: exp, log, log1p, expm1 and tanh are NumPy's own.
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)), with exp only of what is not positive."""
+    small: Array = np.exp(-np.abs(x))
+    top: Array = np.where(x < 0, small, x.dtype.type(1))
+    return top / (1 + small)
+
+
+def softplus(x: Array) -> Array:
+    """log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|))."""
+    rest: Array = np.log1p(np.exp(-np.abs(x)))
+    return np.maximum(x, 0) + rest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -111,7 +112,9 @@ def _scipy_gradient(inputs: Inputs, n_threads: int) -> Run:
 
 def _torch_matrix(torch: Any, matrix: Any) -> Any:
     parts = map(torch.from_numpy, (matrix.indptr, matrix.indices, matrix.data))
-    return torch.sparse_csr_tensor(*parts, size=matrix.shape)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch calls its CSR support a beta
+        return torch.sparse_csr_tensor(*parts, size=matrix.shape)
 
 
 def _torch_product(inputs: Inputs, n_threads: int) -> Run:

@@ -21,6 +21,9 @@ from fastnotes.bench.machine import Limits
 from fastnotes.bench.results import CaseResult, Row
 from fastnotes.bench.watch import ForeignLoad, PeakMemory
 
+WARM_UP_BELOW_S = 0.2
+"""Calls shorter than this are made once, untimed, before each sample."""
+
 DISTURBED = 0.05
 """Share of CPU taken by others from which on a result is flagged."""
 
@@ -88,6 +91,7 @@ class _Entrant:
     contender: Contender
     row: Row
     run: Run
+    latest_s: float = 0.0
 
 
 def run_cases(
@@ -240,7 +244,7 @@ def _first_run(
 
 def _calls_per_sample(entrant: _Entrant, settings: Settings) -> int:
     """How many calls fill a sample, from a warm call's time."""
-    entrant.run()
+    _warm_up(entrant)
     calls = 1
     while True:
         elapsed = _sample(entrant.run, calls)
@@ -280,11 +284,15 @@ def _time_in_turns(
 def _take_turn(entrant: _Entrant) -> None:
     """One sample, after an untimed call that wakes threads and fills caches again."""
     row = entrant.row
-    if row.calls_per_sample > 1:
-        entrant.run()
+    if entrant.latest_s < WARM_UP_BELOW_S:
+        _warm_up(entrant)
     elapsed = _sample(entrant.run, row.calls_per_sample)
     row.seconds.append(elapsed / row.calls_per_sample)
     time.sleep(entrant.contender.settle_s)
+
+
+def _warm_up(entrant: _Entrant) -> None:
+    entrant.latest_s = _sample(entrant.run, 1)
 
 
 def _sample(run: Run, calls: int) -> float:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
+from pathlib import Path
 from typing import Any
 
 from fastnotes.bench.case import NotComparableError
 
 OPENMP_SETTLE_S = 0.01
 """Pause after a sample of a library on GNU OpenMP, whose idle threads spin a while."""
+
+BLAS_SETTLE_S = 0.05
+"""The same for OpenBLAS under NumPy, which spins for 2**26 clock ticks."""
 
 INTEL_SETTLE_S = 0.25
 """The same for Intel's runtime, which spins for 200 ms."""
@@ -53,7 +58,12 @@ def jax_with(n_threads: int, *, x64: bool = False) -> Any:
 
 
 def mkl_sparse_with(n_threads: int) -> Any:
-    """sparse_dot_mkl, with MKL's threads set."""
+    """sparse_dot_mkl, with MKL's threads set.
+
+    The ``mkl`` package puts its library where the dynamic linker does not look.
+    """
+    for library in sorted((Path(sys.prefix) / "lib").glob("libmkl_rt.so*")):
+        os.environ.setdefault("MKL_RT", str(library))
     mkl = load("sparse_dot_mkl")
     mkl.mkl_set_num_threads(n_threads)
     return mkl

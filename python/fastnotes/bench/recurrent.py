@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnotes.bench import peers
 from fastnotes.bench import recurrent_peers as of
 from fastnotes.bench.case import OURS, Case, Contender, Inputs, Run, Work
 
@@ -166,6 +167,12 @@ def _training_work(inputs: Inputs) -> Work:
 
 # ---------------------------------------------------------------- cases
 
+
+def _numpy(prepare: Callable[[Inputs, int], Run]) -> Contender:
+    settle_s = peers.BLAS_SETTLE_S
+    return Contender("numpy", "step by step", prepare, "numpy", settle_s=settle_s)
+
+
 _INFERENCE = (
     Contender(OURS, "LSTMWeights.forward", _our_inference, answer=_states),
     Contender("torch", "nn.LSTM, faster layout", of.torch_inference, "torch"),
@@ -177,14 +184,14 @@ _INFERENCE = (
         answer=of.onnx_answer,
     ),
     Contender("jax", "jit of lax.scan", of.jax_inference, "jax"),
-    Contender("numpy", "step by step", of.numpy_inference, "numpy"),
+    _numpy(of.numpy_inference),
 )
 _RAGGED = tuple(each for each in _INFERENCE if each.name != "jax")
 _TRAINING = (
     Contender(OURS, "lstm_forward, lstm_backward", _our_training, answer=_gradients),
     Contender("torch", "nn.LSTM, autograd", of.torch_training, "torch"),
     Contender("jax", "jit of vjp of lax.scan", of.jax_training, "jax"),
-    Contender("numpy", "step by step", of.numpy_training, "numpy"),
+    _numpy(of.numpy_training),
 )
 _STEP = (
     Contender(OURS, "LSTMWeights.step", _our_step),

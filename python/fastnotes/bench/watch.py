@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import time
 from pathlib import Path
@@ -16,15 +17,18 @@ class PeakMemory:
     """Growth of this process's resident memory at its highest, in bytes.
 
     Linux only; `stop` returns None elsewhere, and where the kernel does not let the
-    mark be reset (some sandboxes). Memory that the allocator already held from an
-    earlier call is not growth, so measure a contender's first call.
+    mark be reset (some sandboxes). Memory that a library keeps from an earlier
+    call is not growth, so measure a contender's first call.
     """
 
     def __init__(self) -> None:
         self._before: int | None = None
 
     def start(self) -> None:
-        """Reset the high-water mark."""
+        """Give free memory back to the system, and reset the high-water mark."""
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
         try:
             _CLEAR.write_text("5", encoding="ascii")
             before, mark = _status_bytes("VmRSS"), _status_bytes("VmHWM")

@@ -278,7 +278,7 @@ def softplus(
 
     Notes
     -----
-    0 at -inf, inf at inf; softplus(-50) = 1.928749847994236e-22. NaN gives NaN.
+    0 at -inf, inf at inf; softplus(-50) = 1.928749847963918e-22. NaN gives NaN.
     Errors in ULP are in ``docs/nn.md``.
     """
     return _apply(native.nn.softplus, "nn.softplus", x, out, n_threads)

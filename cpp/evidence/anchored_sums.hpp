@@ -1,0 +1,161 @@
+/// Sums of exp(x - anchor), lane by lane, in one pass: the arithmetic of the room.
+///
+/// The anchor follows the running maximum at a distance of at most `slack`, and the
+/// sums are rescaled when it moves. Exponentials and sums of 8 are in T, the rest in
+/// double.
+#pragma once
+
+#include "common/simd.hpp"
+#include "common/simd_math.hpp"
+#include "common/view.hpp"
+
+#include <array>
+#include <limits>
+
+namespace fastnotes::evidence {
+
+/// The doubles that stand beside a Vec<T>: two registers for float, one for double.
+template <class T> struct Wide {
+    static constexpr int parts = sizeof(double) / sizeof(T);
+    using Part = simd::Vec<double>;
+
+    std::array<Part, parts> part;
+
+    FASTNOTES_INLINE static Wide load(const double* p) noexcept {
+        Wide wide;
+        for (int i = 0; i < parts; ++i) {
+            wide.part[i] = simd::load<Part>(p + i * Part::size);
+        }
+        return wide;
+    }
+    FASTNOTES_INLINE void store(double* p) const noexcept {
+        for (int i = 0; i < parts; ++i) simd::store(p + i * Part::size, part[i]);
+    }
+    FASTNOTES_INLINE static Wide widen(simd::Vec<T> v) noexcept {
+        if constexpr (parts == 1) {
+            return {{v}};
+        } else {
+            return {{simd::widen_low(v), simd::widen_high(v)}};
+        }
+    }
+    FASTNOTES_INLINE simd::Vec<T> narrow() const noexcept {
+        if constexpr (parts == 1) {
+            return part[0];
+        } else {
+            return simd::narrow(part[0], part[1]);
+        }
+    }
+    /// f(part...) for each register, over any number of wide values.
+    template <class F, class... Other>
+    FASTNOTES_INLINE static Wide map(F&& f, const Other&... other) noexcept {
+        Wide wide;
+        for (int i = 0; i < parts; ++i) wide.part[i] = f(other.part[i]...);
+        return wide;
+    }
+    FASTNOTES_INLINE double reduce_add() const noexcept {
+        Part sum = part[0];
+        for (int i = 1; i < parts; ++i) sum += part[i];
+        return simd::reduce_add(sum);
+    }
+};
+
+/// x - anchor, 0 also for an infinite x at its own anchor.
+template <class V> FASTNOTES_INLINE V shift(V x, V anchor) noexcept {
+    return select(x == anchor, V(0), x - anchor);
+}
+
+/// exp(x - anchor), 1 also for an infinite x at its own anchor.
+template <class V> FASTNOTES_INLINE V exp_from(V x, V anchor) noexcept {
+    return simd::exp(shift(x, anchor));
+}
+
+template <class V> FASTNOTES_INLINE auto is_infinite(V v) noexcept {
+    return simd::abs(v) == V(std::numeric_limits<simd::value_of<V>>::infinity());
+}
+
+/// How far the maximum may rise above the anchor: small enough that x - anchor is as
+/// exact as x - maximum, large enough that random input moves the anchor rarely.
+inline constexpr int slack = 2;
+
+/// Elements of one lane that are summed in T before double takes over.
+inline constexpr int step_size = 8;
+
+/// Per lane: anchor, largest x, sum of e and of e^2 where e = exp(x - anchor).
+///
+/// While every x is -inf so is the anchor, and the sums count the elements: whoever
+/// reads them must ask for that case. NaN stays in the sums, never in the anchor.
+template <class T> struct AnchoredSums {
+    using V = simd::Vec<T>;
+
+    V anchor{-std::numeric_limits<T>::infinity()};
+    V largest{-std::numeric_limits<T>::infinity()};
+    Wide<T> sum{};
+    Wide<T> square{};
+
+    /// Takes in x[0..R) of every lane, with `factor` before each exponential if given.
+    /// `Shared`: all lanes keep one anchor. `Squares`: keep the sum of squares too.
+    template <bool Shared, bool Squares, int R>
+    FASTNOTES_INLINE void absorb(const V (&x)[R], const V* factor = nullptr) noexcept {
+        const V peak = fold<R>([&](int r) { return x[r]; },
+                               [](V a, V b) { return simd::max(a, b); });
+        largest = simd::max(peak, largest);
+        if (simd::any(peak > anchor + V(slack))) move_anchor<Shared>();
+        if (simd::any(is_infinite(anchor))) {
+            add<Squares, R>([&](int r) { return exp_from(x[r], anchor); }, factor);
+        } else {
+            add<Squares, R>([&](int r) { return simd::exp(x[r] - anchor); }, factor);
+        }
+    }
+
+    /// Puts the anchor at `target`, lane by lane.
+    FASTNOTES_INLINE void rebase(V target) noexcept {
+        using Part = typename Wide<T>::Part;
+        const auto factor =
+            Wide<T>::map([](Part from, Part to) { return exp_from(from, to); },
+                         Wide<T>::widen(anchor), Wide<T>::widen(target));
+        const auto times = [](Part a, Part b) { return a * b; };
+        sum = Wide<T>::map(times, sum, factor);
+        square = Wide<T>::map(times, Wide<T>::map(times, square, factor), factor);
+        anchor = target;
+    }
+
+  private:
+    template <int R, class Value, class Join>
+    FASTNOTES_INLINE static V fold(Value&& value, Join&& join, int first = 0) noexcept {
+        if constexpr (R == 1) {
+            return value(first);
+        } else {
+            return join(fold<R / 2>(value, join, first),
+                        fold<R / 2>(value, join, first + R / 2));
+        }
+    }
+
+    template <bool Shared> FASTNOTES_INLINE void move_anchor() noexcept {
+        if constexpr (Shared) {
+            rebase(V(simd::reduce_max(largest)));
+        } else {
+            rebase(select(largest > anchor + V(slack), largest, anchor));
+        }
+    }
+
+    template <bool Squares, int R, class Exponential>
+    FASTNOTES_INLINE void add(Exponential&& exponential, const V* factor) noexcept {
+        using Part = typename Wide<T>::Part;
+        const auto plus = [](auto a, auto b) { return a + b; };
+        V e[R];
+        for (int r = 0; r < R; ++r) {
+            e[r] = exponential(r);
+            if (factor != nullptr) e[r] *= factor[r];
+        }
+        const V e_sum = fold<R>([&](int r) { return e[r]; }, plus);
+        sum = Wide<T>::map([](Part a, Part b) { return a + b; }, sum,
+                           Wide<T>::widen(e_sum));
+        if constexpr (Squares) {
+            const V squares = fold<R>([&](int r) { return e[r] * e[r]; }, plus);
+            square = Wide<T>::map([](Part a, Part b) { return a + b; }, square,
+                                  Wide<T>::widen(squares));
+        }
+    }
+};
+
+} // namespace fastnotes::evidence

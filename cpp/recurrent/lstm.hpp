@@ -1,0 +1,171 @@
+/// LSTM over a batch of sequences of different lengths, forward and backward.
+///
+/// Legend: B sequences, T steps, D inputs, H hidden units; L = simd::lanes<T>;
+/// P = ceil(H / L) panels of units; Hs = P * L, the padded H; G = 4 * Hs, the width of
+/// a row of gates; Q(n) = ceil(n / 4L), panels of 4L columns.
+///
+///     a_t = weight_ih x_t + weight_hh h_(t-1) + bias,   gates i, f, g, o of a_t
+///     c_t = f * c_(t-1) + i * g,   h_t = o * tanh(c_t)
+///     i, f, o = sigmoid(a); g = tanh(a), or sigmoid(a) with Candidate::sigmoid
+///
+/// Source: Hochreiter and Schmidhuber, "Long Short-Term Memory" (1997), with the forget
+/// gate of Gers, Schmidhuber and Cummins (2000); gate order as in PyTorch. The sigmoid
+/// candidate: Goodfellow, Bengio and Courville, "Deep Learning", section 10.10.1.
+///
+/// Row order. Sequences are sorted by falling length, so that those still running at
+/// step t are a prefix. The running rows of step 0, then of step 1, ... are the "packed
+/// rows", N = sum of the lengths. A row of gates is laid out [P][i f g o][L].
+///
+/// Determinism. A pre-activation is one chain of fused multiply-adds: bias, then
+/// x[0..D), then h[0..H). The same holds for dx and dh (over the G gates of a step).
+/// Sums over packed rows (weights, bias) run over blocks of whole steps, each block
+/// from zero in packed order, blocks added from the last to the first; blocks depend on
+/// the number of non-empty sequences alone. So nothing depends on threads or on
+/// padding, and a sequence's h, c, dx, dh0, dc0 not on the others.
+///
+/// Precision: composite, in T. NaN and infinity propagate within their own sequence
+/// (and into the weight gradients). Steps past a sequence's end are never read.
+#pragma once
+
+#include "common/view.hpp"
+
+#include <vector>
+
+namespace fastnotes::recurrent {
+
+enum class Candidate { tanh, sigmoid };
+
+struct LSTMSizes {
+    index_t batch, time, input, hidden;
+};
+
+/// Who runs when. Built once per call by make_schedule, read by the kernels.
+struct Schedule {
+    std::vector<index_t> order;    // [B] sequence of each sorted row
+    std::vector<index_t> length;   // [B] length of each sorted row, falling
+    std::vector<index_t> start;    // [steps + 1] first packed row of each step
+    std::vector<index_t> position; // [N] b * T + t of each packed row
+    index_t steps = 0;             // the longest length
+
+    index_t active(index_t t) const noexcept {
+        const auto i = static_cast<std::size_t>(t);
+        return t < steps ? start[i + 1] - start[i] : 0;
+    }
+    index_t first(index_t t) const noexcept {
+        return start[static_cast<std::size_t>(t)];
+    }
+};
+
+///   lengths [B] i64, each in 0..time    in; null: every sequence runs for `time`
+Schedule make_schedule(const LSTMSizes& sizes, const std::int64_t* lengths);
+
+// ---------------------------------------------------------------- weights
+
+/// Elements of a packed matrix of [4H, columns].
+template <class T> index_t packed_forward_size(index_t hidden, index_t columns);
+template <class T> index_t packed_backward_size(index_t hidden, index_t columns);
+/// P * 4L, the elements of a packed bias.
+template <class T> index_t packed_bias_size(index_t hidden);
+
+///   weight [4H, K] T    in
+///   packed [P, K, 4L] T out, overwritten: [p][k][i f g o][L], zeros for padding units
+template <class T>
+void lstm_pack_forward(View2<const T> weight, T* packed, int n_threads) noexcept;
+
+///   weight [4H, K] T            in
+///   packed [Q(K), G, 4L] T      out, overwritten: 4L columns of the rows of weight in
+///                               the order of a row of gates; zeros for padding
+template <class T>
+void lstm_pack_backward(View2<const T> weight, T* packed, int n_threads) noexcept;
+
+///   bias [4H] T    in; null: zeros
+///   packed [P, 4L] T    out, overwritten
+template <class T>
+void lstm_pack_bias(const T* bias, index_t hidden, T* packed) noexcept;
+
+template <class T> struct LSTMPacked {
+    const T* weight_ih; // [P, D, 4L] from lstm_pack_forward
+    const T* weight_hh; // [P, H, 4L] from lstm_pack_forward
+    const T* bias;      // [P, 4L]    from lstm_pack_bias
+};
+
+// ---------------------------------------------------------------- forward
+
+/// What the backward pass needs; nothing in it aliases an input or a result.
+template <class T> struct LSTMCache {
+    T* x;     // [N, D]       the inputs of the packed rows
+    T* gates; // [N, G]       i, f, g, o after their activations
+    T* c;     // [B + N, Hs]  c0 in sorted order, then c of the packed rows
+    T* h0;    // [B, Hs]      h0 in sorted order
+};
+
+/// Elements of scratch that lstm_forward needs.
+template <class T>
+index_t lstm_forward_scratch(const LSTMSizes& sizes, const Schedule& schedule,
+                             bool keep_cache);
+
+/// All steps of all sequences.
+///
+///   x [B, T, D] T          in; read within the lengths alone
+///   h0, c0 [B, H] T        in; null: zeros
+///   h [B, T, H] T          out, overwritten; 0 past a sequence's end
+///   h_last, c_last [B, H]  out, overwritten; h0, c0 for length 0
+///   cache                  out, overwritten; null: inference
+///   scratch                [lstm_forward_scratch] T, on a cache line
+///
+/// Outputs alias nothing. 8 N H (D + H) flops. Small steps run on fewer threads.
+template <class T> struct LSTMForward {
+    LSTMSizes sizes;
+    Candidate candidate;
+    LSTMPacked<T> weights;
+    const T *x, *h0, *c0;
+    T *h, *h_last, *c_last;
+    const LSTMCache<T>* cache;
+    T* scratch;
+};
+template <class T>
+void lstm_forward(const LSTMForward<T>& call, const Schedule& schedule,
+                  int n_threads) noexcept;
+
+/// One step of B sequences on the calling thread; the same bytes as lstm_forward.
+///
+///   x [B, D], h, c [B, H] T        in
+///   h_next, c_next [B, H] T        out, overwritten; apart from x, h and c
+template <class T>
+void lstm_step(const LSTMSizes& sizes, Candidate candidate,
+               const LSTMPacked<T>& weights, const T* x, const T* h, const T* c,
+               T* h_next, T* c_next) noexcept;
+
+// ---------------------------------------------------------------- backward
+
+template <class T>
+index_t lstm_backward_scratch(const LSTMSizes& sizes, const Schedule& schedule,
+                              int n_threads);
+
+/// Backpropagation through time.
+///
+///   weight_ih, weight_hh      in; packed by lstm_pack_backward, [Q(D), G, 4L] and
+///                             [Q(H), G, 4L]
+///   cache                     in, untouched: it may be used again
+///   dh [B, T, H] T            in; read within the lengths alone
+///   dh_last, dc_last [B, H]   in; null: zeros
+///   dx [B, T, D] T            out, overwritten (=); 0 past a sequence's end
+///   dweight_ih [4H, D], dweight_hh [4H, H], dbias [4H]   out, overwritten (=)
+///   dh0, dc0 [B, H] T         out, overwritten (=)
+///   scratch                   [lstm_backward_scratch] T, on a cache line
+///
+/// Outputs alias nothing. 16 N H (D + H) flops.
+template <class T> struct LSTMBackward {
+    LSTMSizes sizes;
+    Candidate candidate;
+    const T *weight_ih, *weight_hh;
+    LSTMCache<const T> cache;
+    const T *dh, *dh_last, *dc_last;
+    T *dx, *dweight_ih, *dweight_hh, *dbias, *dh0, *dc0;
+    T* scratch;
+};
+template <class T>
+void lstm_backward(const LSTMBackward<T>& call, const Schedule& schedule,
+                   int n_threads) noexcept;
+
+} // namespace fastnotes::recurrent

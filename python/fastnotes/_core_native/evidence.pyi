@@ -1,0 +1,24 @@
+from typing import Any
+
+from numpy.typing import NDArray
+
+def logsumexp(
+    a: NDArray[Any],
+    factors: NDArray[Any] | None,
+    first: int,
+    last: int,
+    out: NDArray[Any],
+    mean: bool,
+    n_threads: int,
+) -> None: ...
+def softmax(
+    a: NDArray[Any], axis: int, out: NDArray[Any], log: bool, n_threads: int
+) -> None: ...
+def importance_weights(
+    log_w: NDArray[Any],
+    axis: int,
+    bound: NDArray[Any],
+    weights: NDArray[Any],
+    ess: NDArray[Any],
+    n_threads: int,
+) -> None: ...

@@ -1,0 +1,53 @@
+from typing import Any, final
+
+from numpy.typing import NDArray
+
+@final
+class LSTMWeights: ...
+
+@final
+class LSTMCache:
+    @property
+    def sizes(self) -> tuple[int, int, int, int]: ...
+    @property
+    def dtype(self) -> str: ...
+
+def pack_lstm_weights(
+    weight_ih: NDArray[Any],
+    weight_hh: NDArray[Any],
+    bias: NDArray[Any] | None,
+    tanh_candidate: bool,
+    backward: bool,
+    n_threads: int,
+) -> LSTMWeights: ...
+def lstm_forward(
+    weights: LSTMWeights,
+    x: NDArray[Any],
+    h0: NDArray[Any] | None,
+    c0: NDArray[Any] | None,
+    lengths: NDArray[Any] | None,
+    keep_cache: bool,
+    n_threads: int,
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], LSTMCache | None]: ...
+def lstm_step(
+    weights: LSTMWeights,
+    x: NDArray[Any],
+    h: NDArray[Any],
+    c: NDArray[Any],
+    h_next: NDArray[Any],
+    c_next: NDArray[Any],
+) -> None: ...
+def lstm_backward(
+    cache: LSTMCache,
+    dh: NDArray[Any],
+    dh_last: NDArray[Any] | None,
+    dc_last: NDArray[Any] | None,
+    n_threads: int,
+) -> tuple[
+    NDArray[Any],
+    NDArray[Any],
+    NDArray[Any],
+    NDArray[Any],
+    NDArray[Any],
+    NDArray[Any],
+]: ...

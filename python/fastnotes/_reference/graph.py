@@ -1,0 +1,106 @@
+"""Graph operators written to be read: dense NumPy, one line per formula.
+
+Every function takes an adjacency that `scipy.sparse` or NumPy can turn into a dense
+array. Stored duplicates are summed, as SciPy does.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse
+
+Dense: TypeAlias = npt.NDArray[np.float64]
+
+
+def dense_adjacency(A: Any) -> Dense:
+    """A as a dense float64 array."""
+    if scipy.sparse.issparse(A):
+        A = A.toarray()
+    return np.asarray(A, dtype=np.float64)
+
+
+def inverse_power(degree: Dense, power: float) -> Dense:
+    """Degree ** -power, and 0 where the degree is 0."""
+    result = np.zeros_like(degree)
+    result[degree > 0] = degree[degree > 0] ** -power
+    return result
+
+
+def laplacian_matrix(
+    A: Any, kind: str = "renormalized", isolated: str = "one"
+) -> Dense:
+    """The operator as a dense matrix; D is the diagonal of row sums.
+
+    renormalized  D~^-1/2 A~ D~^-1/2, A~ = A with its diagonal raised to at least 1
+    adjacency     D^-1/2 A D^-1/2
+    laplacian     I - D^-1/2 A D^-1/2, with diagonal `isolated` where the degree is 0
+    random_walk   D^-1 A
+    """
+    W = dense_adjacency(A)
+    if kind == "renormalized":
+        W = W.copy()
+        np.fill_diagonal(W, np.maximum(np.diagonal(W), 1.0))
+    degree = W.sum(axis=1)
+    if kind == "random_walk":
+        walk: Dense = inverse_power(degree, 1.0)[:, None] * W
+        return walk
+    s = inverse_power(degree, 0.5)
+    normalized: Dense = s[:, None] * W * s[None, :]
+    if kind != "laplacian":
+        return normalized
+    diagonal = np.where((degree == 0) & (isolated == "zero"), 0.0, 1.0)
+    return np.diag(diagonal) - normalized
+
+
+def laplacian_matmul(
+    A: Any, X: Dense, kind: str = "renormalized", isolated: str = "one"
+) -> Dense:
+    """The operator times X."""
+    Y: Dense = laplacian_matrix(A, kind, isolated) @ X
+    return Y
+
+
+def laplacian_rmatmul(
+    A: Any, Y: Dense, kind: str = "renormalized", isolated: str = "one"
+) -> Dense:
+    """The transposed operator times Y, which is also the gradient by X."""
+    X: Dense = laplacian_matrix(A, kind, isolated).T @ Y
+    return X
+
+
+def laplacian_weight_gradient(
+    A: Any, X: Dense, dY: Dense, kind: str = "renormalized"
+) -> Dense:
+    """Gradient of sum(dY * (op(A) @ X)) by every entry of A, (n, n).
+
+    Entry (i, j) changes the product directly and, through the degree of node i, every
+    entry in row i (and for the symmetric kinds in column i) of the normalised matrix.
+    Where renormalisation has raised a diagonal entry to 1 its gradient is 0. Rows of
+    degree 0 have gradient 0.
+    """
+    W = dense_adjacency(A)
+    raised = np.zeros(len(W), dtype=bool)
+    if kind == "renormalized":
+        W = W.copy()
+        raised = np.diagonal(W) < 1.0
+        np.fill_diagonal(W, np.maximum(np.diagonal(W), 1.0))
+    degree = W.sum(axis=1)
+    dM: Dense = dY @ X.T
+    gradient: Dense
+    if kind == "random_walk":
+        inverse = inverse_power(degree, 1.0)
+        through_degree = -(inverse**2) * (dM * W).sum(axis=1)
+        gradient = inverse[:, None] * dM + through_degree[:, None]
+        return gradient
+    s = inverse_power(degree, 0.5)
+    dN = -dM if kind == "laplacian" else dM
+    dN_N = dN * (s[:, None] * W * s[None, :])
+    through_degree = (
+        -0.5 * inverse_power(degree, 1.0) * (dN_N.sum(axis=1) + dN_N.sum(axis=0))
+    )
+    gradient = s[:, None] * dN * s[None, :] + through_degree[:, None]
+    gradient[raised, raised] = 0.0
+    return gradient

@@ -1,0 +1,129 @@
+"""NumPy twins of the recurrent kernels: one step after the other, nothing clever.
+
+The gates of a step come from ``x @ weight_ih.T + h @ weight_hh.T + bias``, stacked as
+i, f, g, o like PyTorch's; i, f, o pass through the logistic function, g (the candidate)
+through tanh, or through the logistic function as in Goodfellow, Bengio and Courville,
+"Deep Learning", section 10.10.1. Then ``c = f * c + i * g`` and ``h = o * tanh(c)``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating[Any]]
+
+
+class Step(NamedTuple):
+    """What one step leaves for the backward pass."""
+
+    running: NDArray[np.bool_]
+    h_before: Array
+    c_before: Array
+    i: Array
+    f: Array
+    g: Array
+    o: Array
+    c: Array
+
+
+class Forward(NamedTuple):
+    """Results and trace of :func:`lstm_forward`."""
+
+    h: Array
+    h_last: Array
+    c_last: Array
+    steps: list[Step]
+
+
+class Backward(NamedTuple):
+    """Gradients of :func:`lstm_backward`."""
+
+    dx: Array
+    dweight_ih: Array
+    dweight_hh: Array
+    dbias: Array
+    dh0: Array
+    dc0: Array
+
+
+def sigmoid(a: Array) -> Array:
+    """1 / (1 + exp(-a)), without overflow."""
+    e = np.exp(-np.abs(a))
+    value: Array = np.where(a >= 0, 1.0, e).astype(a.dtype) / (1 + e)
+    return value
+
+
+def lstm_forward(
+    x: Array,
+    weight_ih: Array,
+    weight_hh: Array,
+    bias: Array,
+    h0: Array,
+    c0: Array,
+    lengths: NDArray[np.int64],
+    candidate: str = "tanh",
+) -> Forward:
+    """Run every sequence to its length; a finished row keeps its state.
+
+    Shapes: x (B, T, D), weight_ih (4H, D), weight_hh (4H, H), bias (4H,), h0 and c0
+    (B, H), lengths (B,). h is 0 past a sequence's end, and x is not read there.
+    """
+    outputs = np.zeros((*x.shape[:2], weight_hh.shape[1]), dtype=x.dtype)
+    h, c, steps = h0, c0, []
+    for t in range(x.shape[1]):
+        running = lengths > t
+        x_t = np.where(running[:, None], x[:, t], x.dtype.type(0))
+        a = x_t @ weight_ih.T + h @ weight_hh.T + bias
+        a_i, a_f, a_g, a_o = np.split(a, 4, axis=1)
+        i, f, o = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o)
+        g = np.tanh(a_g) if candidate == "tanh" else sigmoid(a_g)
+        c_new = f * c + i * g
+        h_new = o * np.tanh(c_new)
+        steps.append(Step(running, h, c, i, f, g, o, c_new))
+        c = np.where(running[:, None], c_new, c)
+        h = np.where(running[:, None], h_new, h)
+        outputs[running, t] = h[running]
+    return Forward(outputs, h, c, steps)
+
+
+def lstm_backward(
+    dh: Array,
+    x: Array,
+    weight_ih: Array,
+    weight_hh: Array,
+    steps: list[Step],
+    dh_last: Array,
+    dc_last: Array,
+    candidate: str = "tanh",
+) -> Backward:
+    """Backpropagation through time, from the gradients of h, h_last and c_last."""
+    dx, dweight_ih = np.zeros_like(x), np.zeros_like(weight_ih)
+    dweight_hh = np.zeros_like(weight_hh)
+    dbias = np.zeros(weight_hh.shape[0], dtype=x.dtype)
+    dh_carried, dc_carried = dh_last.copy(), dc_last.copy()
+    for t in reversed(range(x.shape[1])):
+        running, h_before, c_before, i, f, g, o, c = steps[t]
+        on = running[:, None]
+        dh_t = dh_carried + np.where(on, dh[:, t], 0)
+        tanh_c = np.tanh(c)
+        dc_t = dc_carried + dh_t * o * (1 - tanh_c**2)
+        slope = 1 - g**2 if candidate == "tanh" else g * (1 - g)
+        da = np.concatenate(
+            [
+                dc_t * g * i * (1 - i),
+                dc_t * c_before * f * (1 - f),
+                dc_t * i * slope,
+                dh_t * tanh_c * o * (1 - o),
+            ],
+            axis=1,
+        )[running]
+        dx[running, t] = da @ weight_ih
+        dweight_ih += da.T @ x[running, t]
+        dweight_hh += da.T @ h_before[running]
+        dbias += da.sum(axis=0)
+        dh_carried[running] = da @ weight_hh
+        dc_carried = np.where(on, dc_t * f, dc_carried)
+    return Backward(dx, dweight_ih, dweight_hh, dbias, dh_carried, dc_carried)

@@ -1,0 +1,17 @@
+"""Graph operators on SciPy sparse adjacencies."""
+
+from __future__ import annotations
+
+from fastnotes.graph.laplacian import (
+    GraphOperator,
+    laplacian_matmul,
+    normalized_laplacian,
+    renormalized_adjacency,
+)
+
+__all__ = [
+    "GraphOperator",
+    "laplacian_matmul",
+    "normalized_laplacian",
+    "renormalized_adjacency",
+]

@@ -1,0 +1,506 @@
+"""Normalised adjacency and Laplacian operators of a graph, and their products.
+
+``D`` is the diagonal of the row sums of ``A``; it stands on both sides, for directed
+graphs too. Self-loops that ``A`` stores are kept and count in the degree. ``D^-1/2``
+and ``D^-1`` count as 0 at a node of degree 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import NDArray
+
+from fastnotes._core import native
+from fastnotes._threads import resolve_n_threads
+from fastnotes._validation import (
+    RealArray,
+    as_real_array,
+    check_choice,
+    check_out,
+    describe,
+    fail,
+)
+from fastnotes.graph._adjacency import Adjacency, canonical_csr, read_adjacency
+
+KINDS = ("renormalized", "adjacency", "laplacian", "random_walk")
+ISOLATED = ("one", "zero")
+
+_CACHE_LINE = 64
+
+
+class _Factors(NamedTuple):
+    """Arguments of the product kernel that don't depend on X, in one dtype."""
+
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    values: RealArray | None
+    row_scale: RealArray | None
+    column_scale: RealArray | None
+    diagonal: RealArray | None
+
+
+class GraphOperator:
+    """A normalised graph operator, prepared once for many products.
+
+    Parameters
+    ----------
+    A
+        Adjacency, a SciPy sparse matrix or array (n, n) of any format, directed or
+        not. Weights must be finite and not negative. Stored duplicates add up and
+        columns need not be sorted. ``A`` is copied: later changes to it do not reach
+        the operator. Weights that are all 1 are not stored.
+    kind
+        | ``"renormalized"``: D~^-1/2 A~ D~^-1/2, where A~ is A with its diagonal
+          raised to at least 1 and D~ its row sums
+        | ``"adjacency"``: D^-1/2 A D^-1/2
+        | ``"laplacian"``: I - D^-1/2 A D^-1/2
+        | ``"random_walk"``: D^-1 A
+    isolated
+        The Laplacian's diagonal at a node of degree 0: ``"one"`` (as Kipf's GCN and
+        PyG) or ``"zero"`` (as ``scipy.sparse.csgraph``). Other kinds ignore it.
+    reorder
+        None; reserved for an ordering of the nodes.
+    n_threads
+        None means ``FASTNOTES_NUM_THREADS``, else ``OMP_NUM_THREADS``, else the CPUs
+        this process may use. No result depends on it.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (n, n).
+    kind, isolated : str
+    n_entries : int
+        Entries that A stores.
+    T : transposed operator
+        With the same ``matmul``, ``rmatmul`` and ``@``.
+
+    Raises
+    ------
+    TypeError
+        If A is not sparse or not of real numbers.
+    ValueError
+        If A is not square, its indices contradict each other or leave the matrix, a
+        weight is negative, NaN or infinite, or a row sum leaves the range of float64.
+
+    Notes
+    -----
+    The transposed graph that ``rmatmul`` needs is built at its first use and kept
+    (nothing is kept twice where A is symmetric). Products write each element of the
+    result as one chain of sums in stored order, so a column of the result depends
+    neither on the other columns nor on the number of threads, bit for bit.
+
+    Source: Kipf and Welling, "Semi-supervised classification with graph convolutional
+    networks", ICLR 2017, equations 2 and 9.
+
+    Examples
+    --------
+    >>> import numpy as np, scipy.sparse
+    >>> from fastnotes.graph import GraphOperator
+    >>> path = scipy.sparse.csr_array([[0, 1, 0], [1, 0, 1], [0, 1, 0]])
+    >>> op = GraphOperator(path, "laplacian")
+    >>> op @ np.array([1.0, 0.0, 1.0])
+    array([ 1.        , -1.41421356,  1.        ])
+    """
+
+    #: `array @ op` is not an array product.
+    __array_ufunc__ = None
+
+    def __init__(
+        self,
+        A: Any,
+        kind: str = "renormalized",
+        *,
+        isolated: str = "one",
+        reorder: None = None,
+        n_threads: int | None = None,
+    ) -> None:
+        where = "graph.GraphOperator"
+        if reorder is not None:
+            fail(where, "reorder=None", repr(reorder))
+        self._prepare(A, kind, isolated, n_threads, where)
+
+    def _prepare(
+        self, A: Any, kind: str, isolated: str, n_threads: int | None, where: str
+    ) -> None:
+        self.kind = check_choice(kind, where, "kind", KINDS)
+        self.isolated = check_choice(isolated, where, "isolated", ISOLATED)
+        self._n_threads = resolve_n_threads(n_threads, where)
+        graph = read_adjacency(A, where, self._n_threads)
+        self.shape = (graph.n_nodes, graph.n_nodes)
+        self._graph = graph
+        self._degree, self._scale, raised = native.graph.node_degrees(
+            graph.indptr,
+            graph.indices,
+            graph.weights,
+            kind == "random_walk",
+            kind == "renormalized",
+            where,
+            self._n_threads,
+        )
+        self._raised = raised if kind == "renormalized" else None
+        self._transposed_graph: Adjacency | None = None
+        self._factors: dict[tuple[np.dtype[Any], bool], _Factors] = {}
+        self._spare_scratch: list[RealArray] = []
+
+    @property
+    def n_entries(self) -> int:
+        """Entries that A stores, duplicates and explicit zeros included."""
+        return len(self._graph.indices)
+
+    @property
+    def T(self) -> TransposedGraphOperator:  # noqa: N802
+        """The transposed operator."""
+        return TransposedGraphOperator(self)
+
+    def __repr__(self) -> str:
+        return (
+            f"GraphOperator(<{self.shape[0]} nodes, {self.n_entries} entries>, "
+            f"kind={self.kind!r}, isolated={self.isolated!r})"
+        )
+
+    def matmul(self, X: Any, out: RealArray | None = None) -> RealArray:
+        """Operator times X.
+
+        Parameters
+        ----------
+        X
+            (n, C) or (n,). float32 stays float32, everything else becomes float64.
+        out
+            Result array of the dtype and shape of X, C-contiguous, apart from X.
+
+        Returns
+        -------
+        numpy.ndarray
+            Like X; ``out`` if it was given. A node without neighbours gets its
+            diagonal times its row of X, or 0.
+
+        Raises
+        ------
+        TypeError
+            If X is not of real numbers.
+        ValueError
+            If X does not have n rows, or ``out`` does not fit.
+        """
+        return self._multiply(X, out, False, "graph.GraphOperator.matmul", "X")
+
+    def rmatmul(self, Y: Any, out: RealArray | None = None) -> RealArray:
+        """Transposed operator times Y; parameters as in :meth:`matmul`."""
+        return self._multiply(Y, out, True, "graph.GraphOperator.rmatmul", "Y")
+
+    def __matmul__(self, X: Any) -> RealArray:
+        return self._multiply(X, None, False, "graph.GraphOperator.matmul", "X")
+
+    def backward(
+        self, dY: Any, X: Any = None, edge_weights: bool = False
+    ) -> RealArray | tuple[RealArray, RealArray]:
+        """Gradients of ``sum(dY * (op @ X))``.
+
+        Parameters
+        ----------
+        dY
+            (n, C) or (n,), gradient of the loss by ``op @ X``.
+        X
+            The matrix that was multiplied, of the shape of dY; needed for
+            ``edge_weights`` only.
+        edge_weights
+            Also return the gradient by the weights of A.
+
+        Returns
+        -------
+        dX : numpy.ndarray
+            Gradient by X, like dY.
+        dweights : numpy.ndarray
+            Only with ``edge_weights``. Gradient by each entry that A stores, its
+            effect on the degrees included: (n_entries,), aligned with ``A.data`` for
+            CSR, CSC and COO, with ``A.tocoo().data`` for other formats. Entries are
+            independent variables: for an undirected edge add the gradients of its two
+            directions. The gradient is 0 for a diagonal entry that renormalisation
+            has raised, and in rows of degree 0.
+
+        Raises
+        ------
+        TypeError
+            If dY or X is not of real numbers.
+        ValueError
+            If shapes or dtypes disagree, or X is missing.
+        """
+        where = "graph.GraphOperator.backward"
+        dY = as_real_array(dY, where, "dY", ndim=(1, 2))
+        dX = self._multiply(dY, None, True, where, "dY")
+        if not edge_weights:
+            return dX
+        if X is None:
+            fail(where, "X together with edge_weights=True", "None")
+        X = as_real_array(X, where, "X", ndim=(1, 2))
+        if X.dtype != dY.dtype or X.shape != dY.shape:
+            fail(where, f"X like dY, {describe(dY)}", describe(X))
+        return dX, self._weight_gradients(X, dY, dX)
+
+    def _weight_gradients(
+        self, X: RealArray, dY: RealArray, dX: RealArray
+    ) -> RealArray:
+        graph = self._graph
+        gradients = np.empty(self.n_entries, dtype=X.dtype)
+        matrix = (self.shape[0], X.size // max(self.shape[0], 1))
+        native.graph.edge_weight_gradients(
+            graph.indptr,
+            graph.indices,
+            graph.weights,
+            self._degree,
+            self._scale,
+            self._raised,
+            self._diagonal() if self.kind == "laplacian" else None,
+            -1.0 if self.kind == "laplacian" else 1.0,
+            self.kind != "random_walk",
+            X.reshape(matrix),
+            dY.reshape(matrix),
+            dX.reshape(matrix),
+            gradients,
+            self._n_threads,
+        )
+        if graph.order is None:
+            return gradients
+        stored = np.empty_like(gradients)
+        stored[graph.order] = gradients
+        return stored
+
+    def _multiply(
+        self, X: Any, out: RealArray | None, transpose: bool, where: str, name: str
+    ) -> RealArray:
+        n = self.shape[0]
+        X = as_real_array(X, where, name, ndim=(1, 2))
+        if X.shape[0] != n:
+            fail(where, f"{name} of {n} rows", describe(X))
+        if out is None:
+            out = _aligned_empty(X.shape, X.dtype)
+        else:
+            check_out(out, where, X.shape, X.dtype, X)
+        factors = self._prepared(X.dtype, transpose)
+        n_features = 1 if X.ndim == 1 else X.shape[1]
+        matrix = (n, n_features)
+        scratch = self._scratch(factors, n_features, X.dtype)
+        native.graph.laplacian_matmul(
+            *factors, X.reshape(matrix), out.reshape(matrix), scratch, self._n_threads
+        )
+        if scratch is not None:
+            self._spare_scratch[:] = [scratch]
+        return out
+
+    def _scratch(
+        self, factors: _Factors, n_features: int, dtype: np.dtype[Any]
+    ) -> RealArray | None:
+        """The kept scratch if it fits and no other thread holds it, else a new one."""
+        size = native.graph.laplacian_matmul_scratch(
+            factors.indptr, factors.indices, self.shape[1], n_features, dtype.itemsize
+        )
+        if size == 0:
+            return None
+        try:
+            spare = self._spare_scratch.pop()
+        except IndexError:
+            return _aligned_empty((size,), dtype)
+        fits = spare.dtype == dtype and spare.size >= size
+        return spare if fits else _aligned_empty((size,), dtype)
+
+    def _prepared(self, dtype: np.dtype[Any], transpose: bool) -> _Factors:
+        """Kernel arguments in one dtype, made at their first use and kept."""
+        key = (dtype, transpose)
+        if key not in self._factors:
+            self._factors[key] = self._make_factors(dtype, transpose)
+        return self._factors[key]
+
+    def _make_factors(self, dtype: np.dtype[Any], transpose: bool) -> _Factors:
+        graph = self._transposed() if transpose else self._graph
+        row: NDArray[np.float64] | None = self._scale
+        column = None if self.kind == "random_walk" else self._scale
+        if self.kind == "laplacian":
+            row = -self._scale
+        if transpose:
+            row, column = column, row
+        diagonal = _cast(self._diagonal(), dtype)
+        if graph.weights is None:
+            scales = (_cast(row, dtype), _cast(column, dtype))
+            return _Factors(graph.indptr, graph.indices, None, *scales, diagonal)
+        values = np.empty(len(graph.indices), dtype=dtype)
+        ones = np.ones(self.shape[0]) if row is None else row
+        native.graph.normalized_values(
+            graph.indptr,
+            graph.indices,
+            graph.weights,
+            ones,
+            column,
+            values,
+            self._n_threads,
+        )
+        return _Factors(graph.indptr, graph.indices, values, None, None, diagonal)
+
+    def _diagonal(self) -> NDArray[np.float64] | None:
+        """What the operator has on its diagonal beside the entries of A."""
+        if self._raised is not None:
+            return self._raised * self._scale**2
+        if self.kind != "laplacian":
+            return None
+        if self.isolated == "one":
+            return np.ones(self.shape[0])
+        return (self._degree > 0).astype(np.float64)
+
+    def _transposed(self) -> Adjacency:
+        if self._transposed_graph is None:
+            graph = self._graph
+            transposed = graph.transposed(self._n_threads)
+            same = transposed.has_same_entries(graph)
+            self._transposed_graph = graph if same else transposed
+        return self._transposed_graph
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(self.__dict__)
+        state.update(_transposed_graph=None, _factors={}, _spare_scratch=[])
+        return state
+
+
+class TransposedGraphOperator:
+    """``op.T``: a view that multiplies by the transposed operator."""
+
+    __array_ufunc__ = None
+
+    def __init__(self, operator: GraphOperator) -> None:
+        self.T = operator
+        self.shape = operator.shape
+
+    def __repr__(self) -> str:
+        return f"{self.T!r}.T"
+
+    def matmul(self, X: Any, out: RealArray | None = None) -> RealArray:
+        """As ``op.rmatmul``."""
+        return self.T.rmatmul(X, out)
+
+    def rmatmul(self, Y: Any, out: RealArray | None = None) -> RealArray:
+        """As ``op.matmul``."""
+        return self.T.matmul(Y, out)
+
+    def __matmul__(self, X: Any) -> RealArray:
+        return self.T.rmatmul(X)
+
+
+def laplacian_matmul(
+    A: Any,
+    X: Any,
+    *,
+    kind: str = "renormalized",
+    isolated: str = "one",
+    out: RealArray | None = None,
+    n_threads: int | None = None,
+) -> RealArray:
+    """Normalised adjacency or Laplacian of A, times X.
+
+    One product; for several with one graph prepare a :class:`GraphOperator`, whose
+    parameters, result and errors these are.
+
+    Parameters
+    ----------
+    A
+        Adjacency, SciPy sparse (n, n), weights finite and not negative.
+    X
+        (n, C) or (n,). float32 stays float32, everything else becomes float64.
+    kind
+        ``"renormalized"`` D~^-1/2 A~ D~^-1/2 | ``"adjacency"`` D^-1/2 A D^-1/2 |
+        ``"laplacian"`` I - D^-1/2 A D^-1/2 | ``"random_walk"`` D^-1 A.
+    isolated
+        The Laplacian's diagonal at a node of degree 0, ``"one"`` or ``"zero"``.
+    out
+        Result array of the dtype and shape of X, C-contiguous, apart from X.
+    n_threads
+        None means the default of the package; the result does not depend on it.
+
+    Returns
+    -------
+    numpy.ndarray
+        Like X; ``out`` if it was given.
+    """
+    where = "graph.laplacian_matmul"
+    operator = GraphOperator.__new__(GraphOperator)
+    operator._prepare(A, kind, isolated, n_threads, where)
+    return operator._multiply(X, out, False, where, "X")
+
+
+def normalized_laplacian(A: Any, *, isolated: str = "one") -> Any:
+    """I - D^-1/2 A D^-1/2 as a SciPy CSR matrix.
+
+    Parameters
+    ----------
+    A
+        Adjacency, SciPy sparse (n, n), weights finite and not negative.
+    isolated
+        The diagonal at a node of degree 0, ``"one"`` or ``"zero"``.
+
+    Returns
+    -------
+    scipy.sparse.csr_array or scipy.sparse.csr_matrix
+        Array or matrix as A is, sorted and without duplicates; every row stores its
+        diagonal. float32 for float32 A, else float64.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :class:`GraphOperator`.
+    """
+    return _materialize(A, "laplacian", isolated, "graph.normalized_laplacian")
+
+
+def renormalized_adjacency(A: Any) -> Any:
+    """D~^-1/2 A~ D~^-1/2 as a SciPy CSR matrix; A~ has a diagonal of at least 1.
+
+    Parameters
+    ----------
+    A
+        Adjacency, SciPy sparse (n, n), weights finite and not negative.
+
+    Returns
+    -------
+    scipy.sparse.csr_array or scipy.sparse.csr_matrix
+        Array or matrix as A is, sorted and without duplicates. float32 for float32 A,
+        else float64.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :class:`GraphOperator`.
+    """
+    return _materialize(A, "renormalized", "one", "graph.renormalized_adjacency")
+
+
+def _materialize(A: Any, kind: str, isolated: str, where: str) -> Any:
+    n_threads = resolve_n_threads(None, where)
+    n, indptr, indices, weights, _ = canonical_csr(A, where, n_threads)
+    ones = np.ones(len(indices)) if weights is None else weights
+    operator = GraphOperator.__new__(GraphOperator)
+    matrix = scipy.sparse.csr_array((ones, indices, indptr), shape=(n, n))
+    operator._prepare(matrix, kind, isolated, n_threads, where)
+    dtype = np.dtype(np.float32 if A.dtype == np.float32 else np.float64)
+    row = -operator._scale if kind == "laplacian" else operator._scale
+    values = np.empty(len(indices), dtype=dtype)
+    native.graph.normalized_values(
+        indptr, indices, weights, row, operator._scale, values, n_threads
+    )
+    indptr, indices, values = native.graph.add_diagonal(
+        indptr, indices, values, _cast(operator._diagonal(), dtype), n_threads
+    )
+    is_array = isinstance(A, scipy.sparse.sparray)
+    container = scipy.sparse.csr_array if is_array else scipy.sparse.csr_matrix
+    return container((values, indices, indptr), shape=(n, n))
+
+
+def _cast(array: NDArray[np.float64] | None, dtype: np.dtype[Any]) -> RealArray | None:
+    return None if array is None else array.astype(dtype, copy=False)
+
+
+def _aligned_empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> RealArray:
+    """Uninitialised, on a cache line: a gathered row then touches fewer lines."""
+    spare = _CACHE_LINE // dtype.itemsize
+    size = int(np.prod(shape, dtype=np.int64))
+    buffer = np.empty(size + spare, dtype=dtype)
+    first = -(buffer.ctypes.data // dtype.itemsize) % spare
+    return buffer[first : first + size].reshape(shape)
