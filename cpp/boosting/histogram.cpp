@@ -122,8 +122,8 @@ FASTNOTES_INLINE void add_row(const uint8_t* codes, int64_t value, index_t n_col
     for (; c < n_columns; ++c, sums += code_slots) sums[codes[c]] += value;
 }
 
-/// Takes the two 32-bit sums of every slot apart: stores them as float64 pairs, gradient
-/// first, or adds them to the pairs there.
+/// Takes the two 32-bit sums of every slot apart: stores them as float64 pairs,
+/// gradient first, or adds them to the pairs there.
 template <bool Add>
 void flush_column(const int64_t* packed, index_t n_bins, double* out) noexcept {
     using Slots = simd::Vec<int64_t>;
@@ -135,7 +135,8 @@ void flush_column(const int64_t* packed, index_t n_bins, double* out) noexcept {
     index_t b = 0;
     for (; b + Slots::size <= n_bins; b += Slots::size) {
         const auto both = simd::load<Slots>(packed + b);
-        // A negative low half has borrowed one from the high half: round instead of cut.
+        // A negative low half has borrowed one from the high half: round instead of
+        // cut.
         const auto grad_first = (((both + half) >> 32) & low_half_mask) | (both << 32);
         const auto sums = simd::bit_cast<std::int32_t>(grad_first);
         put(out + 2 * b, simd::convert<double>(simd::low_half(sums)));
