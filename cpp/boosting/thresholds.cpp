@@ -1,9 +1,9 @@
 #include "boosting/thresholds.hpp"
 
 #include "common/parallel.hpp"
+#include "common/philox.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -27,31 +27,6 @@ template <class T> constexpr int key_bits = 8 * static_cast<int>(sizeof(T));
 template <class T> constexpr Key<T> sign_bit = Key<T>{1} << (key_bits<T> - 1);
 /// Above the key of +inf.
 template <class T> constexpr Key<T> missing_key = ~Key<T>{0};
-
-struct RandomStream {
-    uint64_t seed;
-    std::uint32_t purpose;
-
-    /// Philox4x32-10 of counter (index, purpose), key seed.
-    std::array<std::uint32_t, 4> block(uint64_t index) const noexcept {
-        std::uint32_t c0 = static_cast<std::uint32_t>(index);
-        std::uint32_t c1 = static_cast<std::uint32_t>(index >> 32);
-        std::uint32_t c2 = purpose, c3 = 0;
-        auto k0 = static_cast<std::uint32_t>(seed);
-        auto k1 = static_cast<std::uint32_t>(seed >> 32);
-        for (int round = 0; round < 10; ++round) {
-            const uint64_t p0 = uint64_t{0xD2511F53} * c0;
-            const uint64_t p1 = uint64_t{0xCD9E8D57} * c2;
-            c0 = static_cast<std::uint32_t>(p1 >> 32) ^ c1 ^ k0;
-            c1 = static_cast<std::uint32_t>(p1);
-            c2 = static_cast<std::uint32_t>(p0 >> 32) ^ c3 ^ k1;
-            c3 = static_cast<std::uint32_t>(p0);
-            k0 += 0x9E3779B9;
-            k1 += 0xBB67AE85;
-        }
-        return {c0, c1, c2, c3};
-    }
-};
 
 /// Unsigned keys in the order of the values; -0.0 as 0.0, every NaN last.
 template <class T> Key<T> to_key(T value) noexcept {
