@@ -96,7 +96,7 @@ void reduce_row(const Terms<T>& terms, index_t at, index_t n, Strip<T>& strip,
     strip.square[i] = sums.square.reduce_add();
 }
 
-/// out = f(x, largest, term) over n contiguous elements; `at(i)` gives the last two.
+/// out[i] = map(x[i], i) over n contiguous elements, a vector from place i at a time.
 /// `stream` writes past the cache.
 template <class T, class Map>
 FASTNOTES_INLINE void transform_run(const T* x, T* out, index_t n, bool stream,

@@ -18,6 +18,7 @@ void sweep(const Tiling& tiling, const Terms<T>& terms, View1<unsigned char> scr
         const auto [first, last] = tiling.range(b);
         const index_t at = tiling.element(tile);
         if (tiling.by_rows) {
+            strip.clear(tile.size);
             for (index_t i = 0; i < tile.size; ++i) {
                 reduce_row<Squares, Factors>(terms, at + i * tiling.count + first,
                                              last - first, strip, i);
