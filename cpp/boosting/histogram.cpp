@@ -122,20 +122,45 @@ FASTNOTES_INLINE void add_row(const uint8_t* codes, int64_t value, index_t n_col
     for (; c < n_columns; ++c, sums += code_slots) sums[codes[c]] += value;
 }
 
-/// Takes the two 32-bit sums of every slot apart, adds them to float64, clears the
-/// slot.
-void flush(int64_t* packed, index_t n_columns, index_t n_bins, double* out) noexcept {
+/// Takes the two 32-bit sums of every slot apart: stores them as float64 pairs,
+/// gradient first, or adds them to the pairs there.
+template <bool Add>
+void flush_column(const int64_t* packed, index_t n_bins, double* out) noexcept {
+    using Slots = simd::Vec<int64_t>;
+    using Sums = simd::Vec<double>;
+    const Slots half(int64_t{1} << 31), low_half_mask(0xFFFFFFFF);
+    const auto put = [](double* to, Sums sums) {
+        simd::store(to, Add ? simd::load<Sums>(to) + sums : sums);
+    };
+    index_t b = 0;
+    for (; b + Slots::size <= n_bins; b += Slots::size) {
+        const auto both = simd::load<Slots>(packed + b);
+        // A negative low half has borrowed one from the high half: round instead of
+        // cut.
+        const auto grad_first = (((both + half) >> 32) & low_half_mask) | (both << 32);
+        const auto sums = simd::bit_cast<std::int32_t>(grad_first);
+        put(out + 2 * b, simd::convert<double>(simd::low_half(sums)));
+        put(out + 2 * b + Sums::size, simd::convert<double>(simd::high_half(sums)));
+    }
+    for (; b < n_bins; ++b) {
+        const auto low = static_cast<std::int32_t>(packed[b]);
+        const auto high = static_cast<std::int32_t>((packed[b] - low) >> 32);
+        out[2 * b] = (Add ? out[2 * b] : 0.0) + high;
+        out[2 * b + 1] = (Add ? out[2 * b + 1] : 0.0) + low;
+    }
+}
+
+void flush(const int64_t* packed, index_t n_columns, index_t n_bins, bool add,
+           double* out) noexcept {
     for (index_t c = 0; c < n_columns; ++c) {
-        for (index_t b = 0; b < n_bins; ++b) {
-            const int64_t both = packed[c * code_slots + b];
-            const auto low = static_cast<std::int32_t>(both);
-            const auto high = static_cast<std::int32_t>((both - low) >> 32);
-            double* const sums = out + (c * n_bins + b) * 2;
-            sums[0] += high;
-            sums[1] += low;
+        const int64_t* const slots = packed + c * code_slots;
+        double* const sums = out + c * n_bins * 2;
+        if (add) {
+            flush_column<true>(slots, n_bins, sums);
+        } else {
+            flush_column<false>(slots, n_bins, sums);
         }
     }
-    std::fill_n(packed, n_columns * code_slots, int64_t{0});
 }
 
 uint8_t largest_code(const uint8_t* codes, index_t n) noexcept {
@@ -192,7 +217,7 @@ template <class T>
 void run_task(const Job<T>& job, index_t first, index_t last, index_t column,
               index_t n_columns, int64_t* packed, double* out, Flags& flags) noexcept {
     std::fill_n(packed, n_columns * code_slots, int64_t{0});
-    std::fill_n(out, n_columns * job.n_bins * 2, 0.0);
+    bool flushed = false;
     const uint8_t* const base = job.bins.data + column;
     const index_t stride = job.bins.columns;
     const bool check_codes = job.n_bins < code_slots;
@@ -215,11 +240,14 @@ void run_task(const Job<T>& job, index_t first, index_t last, index_t column,
             }
         }
         unflushed += block.size;
-        if (unflushed >= flush_rows || at + block.size >= last) {
-            flush(packed, n_columns, job.n_bins, out);
+        if (unflushed >= flush_rows && at + block.size < last) {
+            flush(packed, n_columns, job.n_bins, flushed, out);
+            std::fill_n(packed, n_columns * code_slots, int64_t{0});
+            flushed = true;
             unflushed = 0;
         }
     }
+    flush(packed, n_columns, job.n_bins, flushed, out);
     if (most >= job.n_bins) {
         flags.code_out_of_range.store(true, std::memory_order_relaxed);
     }
@@ -242,12 +270,21 @@ bool has_repeats(View1<const int64_t> rows, index_t n_rows, uint64_t* seen) noex
 void finish_column(double* out, const double* partial, index_t n_partials,
                    index_t partial_stride, index_t n_bins, const Scale& grad_scale,
                    const Scale& hess_scale) noexcept {
-    const double back[2][2] = {{1 / grad_scale.first, 1 / grad_scale.second},
-                               {1 / hess_scale.first, 1 / hess_scale.second}};
-    for (index_t i = 0; i < 2 * n_bins; ++i) {
-        double sum = out[i];
-        for (index_t p = 0; p < n_partials; ++p) sum += partial[p * partial_stride + i];
-        out[i] = sum * back[i % 2][0] * back[i % 2][1];
+    using Sums = simd::Vec<double>;
+    double first[Sums::size], second[Sums::size];
+    for (int i = 0; i < Sums::size; ++i) {
+        const Scale& scale = i % 2 == 0 ? grad_scale : hess_scale;
+        first[i] = 1 / scale.first;
+        second[i] = 1 / scale.second;
+    }
+    const auto back = simd::load<Sums>(first), and_back = simd::load<Sums>(second);
+    for (index_t i = 0; i < 2 * n_bins; i += Sums::size) {
+        const auto count = static_cast<std::size_t>(2 * n_bins - i);
+        auto sums = simd::load_partial<Sums>(out + i, count);
+        for (index_t p = 0; p < n_partials; ++p) {
+            sums += simd::load_partial<Sums>(partial + p * partial_stride + i, count);
+        }
+        simd::store_partial(out + i, sums * back * and_back, count);
     }
 }
 
