@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import itertools
-import threading
-import time
 
 import numpy as np
 import pytest
 
-from fastnotes.bench import NotComparableError, Settings, Work, harness, run_case
+from fastnotes.bench import (
+    NotComparableError,
+    Settings,
+    Work,
+    harness,
+    run_case,
+    watch,
+)
 from fastnotes.bench.case import Case, max_error
 from fastnotes.bench.machine import Limits
-from fastnotes.bench.watch import ForeignLoad, PeakMemory, wait_until_idle
+from fastnotes.bench.watch import ForeignLoad, PeakMemory
 from support.fake_cases import case, contender
 
 THREE = Settings(n_threads=1, repeats=3, min_sample_s=1e-6)
@@ -205,19 +210,34 @@ def test_peak_memory_sees_what_was_freed():
     assert size * 0.9 < grown < size * 1.5
 
 
-def test_waits_for_threads_that_spin():
-    stop = time.perf_counter() + 0.15
+class SpinningClock:
+    """A stand-in for the time module: threads of this process spin until `stop`."""
 
-    def spin():
-        while time.perf_counter() < stop:
-            pass
+    def __init__(self, stop: float) -> None:
+        self.now, self.stop = 0.0, stop
 
-    thread = threading.Thread(target=spin)
-    thread.start()
-    assert not wait_until_idle(limit_s=0.05)
-    assert wait_until_idle()
-    assert time.perf_counter() > stop
-    thread.join()
+    def perf_counter(self) -> float:
+        return self.now
+
+    def process_time(self) -> float:
+        return min(self.now, self.stop)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_waits_until_no_thread_spins(monkeypatch):
+    clock = SpinningClock(stop=0.1)
+    monkeypatch.setattr(watch, "time", clock)
+    assert watch.wait_until_idle()
+    assert 0.1 <= clock.now < 0.13
+
+
+def test_waits_no_longer_than_the_limit(monkeypatch):
+    clock = SpinningClock(stop=100)
+    monkeypatch.setattr(watch, "time", clock)
+    assert not watch.wait_until_idle(limit_s=0.2)
+    assert clock.now == pytest.approx(0.2, abs=0.011)
 
 
 def test_foreign_load_is_a_share():

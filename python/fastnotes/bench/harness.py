@@ -133,13 +133,14 @@ def run_case(
     watcher.phase(case, "build", 0.0)
     try:
         inputs = case.build(**result.parameters)
+        reference = case.reference(inputs) if case.reference is not None else None
     except Exception as failure:
         result.rows[0].status = "failed"
         result.rows[0].reason = f"inputs: {_describe(failure)}"
         return result
 
     watcher.phase(case, "compare", 0.1)
-    entrants = _compare(case, inputs, result.rows, settings.n_threads)
+    entrants = _compare(case, inputs, reference, result.rows, settings.n_threads)
     if entrants and entrants[0].row is result.rows[0]:
         watcher.phase(case, "warm up", 0.3)
         for entrant in entrants:
@@ -200,10 +201,9 @@ def package_version(package: str) -> str | None:
 
 
 def _compare(
-    case: Case, inputs: Inputs, rows: list[Row], n_threads: int
+    case: Case, inputs: Inputs, reference: Any, rows: list[Row], n_threads: int
 ) -> list[_Entrant]:
-    """Run each contender once and keep those that agree with the reference."""
-    reference = case.reference(inputs) if case.reference is not None else None
+    """Run each contender once and keep those that agree with the reference, or ours."""
     entrants = []
     for contender, row in zip(case.contenders, rows, strict=True):
         if row.status != "ok":
