@@ -245,12 +245,10 @@ def _first_run(
 def _calls_per_sample(entrant: _Entrant, settings: Settings) -> int:
     """How many calls fill a sample, from a warm call's time."""
     _warm_up(entrant)
-    calls = 1
-    while True:
-        elapsed = _sample(entrant.run, calls)
-        if elapsed >= settings.min_sample_s / 2:
-            break
+    calls, elapsed = 1, entrant.latest_s
+    while elapsed < settings.min_sample_s / 2:
         calls *= 4
+        elapsed = _sample(entrant.run, calls)
     wait_until_idle()
     return max(1, math.ceil(calls * settings.min_sample_s / elapsed))
 
