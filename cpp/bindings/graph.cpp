@@ -198,14 +198,15 @@ py::tuple add_diagonal(const py::array& indptr, const py::array& indices,
 }
 
 index_t laplacian_matmul_scratch(const py::array& indptr, const py::array& indices,
-                                 index_t n_columns, index_t n_features, int item_size) {
-    const Csr a = as_csr(indptr, indices, n_columns, "graph.laplacian_matmul");
-    const auto size = [&](auto real) -> index_t {
+                                 const py::array& X) {
+    constexpr const char* where = "graph.laplacian_matmul";
+    return dispatch_real(X, where, "X", [&](auto real) -> index_t {
         using T = decltype(real);
-        if (!graph::worth_packing<T>(a, n_features)) return 0;
-        return graph::packed_tile_size<T>(n_columns, n_features);
-    };
-    return item_size == 4 ? size(float{}) : size(double{});
+        const auto x = as_view<const T, 2>(X, where, "X");
+        const Csr a = as_csr(indptr, indices, x.rows, where);
+        if (!graph::worth_packing<T>(a, x)) return 0;
+        return graph::packed_tile_size<T>(x.rows, x.columns);
+    });
 }
 
 void laplacian_matmul(const py::array& indptr, const py::array& indices,
@@ -294,7 +295,7 @@ void register_graph(py::module_& m) {
     room.def("add_diagonal", &add_diagonal, "indptr"_a, "indices"_a, "values"_a,
              "diagonal"_a, "n_threads"_a);
     room.def("laplacian_matmul_scratch", &laplacian_matmul_scratch, "indptr"_a,
-             "indices"_a, "n_columns"_a, "n_features"_a, "item_size"_a);
+             "indices"_a, "X"_a);
     room.def("laplacian_matmul", &laplacian_matmul, "indptr"_a, "indices"_a, "values"_a,
              "row_scale"_a, "column_scale"_a, "diagonal"_a, "X"_a, "out"_a, "scratch"_a,
              "n_threads"_a);

@@ -19,16 +19,17 @@ constexpr int tile_vectors = std::min(256 / simd::native_bytes, most_tile_vector
 template <class T> constexpr index_t tile_columns = tile_vectors * simd::lanes<T>;
 
 constexpr index_t cache_line_bytes = 64;
-constexpr index_t run_entries = 256;       // summed before they join a row's sum
-constexpr index_t prefetch_distance = 20;  // entries; crosses row ends
-constexpr index_t prefetch_from = 1 << 20; // bytes of X: beyond an L2
-constexpr index_t near_bytes = 1 << 19;    // of X between a row and its neighbour
-constexpr index_t sampled_rows = 256;      // to tell near graphs from far ones
-constexpr index_t sampled_entries = 8;     // of each
-constexpr index_t stream_from = 24 << 20;  // bytes of Y: most of an L3
-constexpr index_t pack_from = 32 << 20;    // bytes of X: beyond most L3
-constexpr index_t pack_degree = 24;        // mean gathers of a row that pay for it
-constexpr index_t group_rows = 16;         // rows that take turns at the tiles
+constexpr index_t run_entries = 256;           // summed before they join a row's sum
+constexpr index_t prefetch_distance = 20;      // entries; crosses row ends
+constexpr index_t prefetch_from = 1 << 20;     // bytes of X: beyond an L2
+constexpr index_t near_bytes = 1 << 19;        // of X between a row and its neighbour
+constexpr index_t sampled_rows = 256;          // to tell near graphs from far ones
+constexpr index_t sampled_entries = 8;         // of each
+constexpr index_t stream_from = 24 << 20;      // bytes of Y: most of an L3
+constexpr index_t pack_from = 32 << 20;        // bytes of X: beyond most L3
+constexpr index_t pack_degree = 24;            // mean gathers of a row that pay for it
+constexpr index_t pack_degree_straddling = 10; // the same, rows not on cache lines
+constexpr index_t group_rows = 16;             // rows that take turns at the tiles
 constexpr index_t products_per_thread = 1 << 17; // entries * F worth a thread
 
 enum class Term { plain, scaled, weighted };
@@ -204,10 +205,13 @@ index_t packed_tile_size(index_t columns, index_t n_features) noexcept {
     return columns * std::min(n_features, tile_columns<T>);
 }
 
-template <class T>
-bool worth_packing(const Csr& structure, index_t n_features) noexcept {
-    const auto bytes = structure.columns * n_features * static_cast<index_t>(sizeof(T));
-    return bytes >= pack_from && structure.entries() >= pack_degree * structure.columns;
+template <class T> bool worth_packing(const Csr& structure, View2<const T> X) noexcept {
+    const auto bytes = static_cast<index_t>(sizeof(T));
+    const auto address = static_cast<index_t>(reinterpret_cast<std::uintptr_t>(X.data));
+    const bool aligned =
+        address % cache_line_bytes == 0 && X.columns * bytes % cache_line_bytes == 0;
+    const index_t degree = aligned ? pack_degree : pack_degree_straddling;
+    return X.size() * bytes >= pack_from && structure.entries() >= degree * X.rows;
 }
 
 template <class T>
@@ -268,8 +272,8 @@ void laplacian_matmul(const GraphFactors<T>& op, View2<const T> X, View2<T> Y,
 
 template index_t packed_tile_size<float>(index_t, index_t) noexcept;
 template index_t packed_tile_size<double>(index_t, index_t) noexcept;
-template bool worth_packing<float>(const Csr&, index_t) noexcept;
-template bool worth_packing<double>(const Csr&, index_t) noexcept;
+template bool worth_packing(const Csr&, View2<const float>) noexcept;
+template bool worth_packing(const Csr&, View2<const double>) noexcept;
 template void laplacian_matmul(const GraphFactors<float>&, View2<const float>,
                                View2<float>, float*, int) noexcept;
 template void laplacian_matmul(const GraphFactors<double>&, View2<const double>,

@@ -22,9 +22,8 @@ template <class T>
 index_t packed_tile_size(index_t columns, index_t n_features) noexcept;
 
 /// True where packing saves more gather time than it costs: X beyond the caches, and
-/// each of its rows gathered many times.
-template <class T>
-bool worth_packing(const Csr& structure, index_t n_features) noexcept;
+/// each of its rows gathered often; less often will do where they straddle cache lines.
+template <class T> bool worth_packing(const Csr& structure, View2<const T> X) noexcept;
 
 /// Y = op X.
 ///

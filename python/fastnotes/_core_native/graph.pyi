@@ -49,9 +49,7 @@ def add_diagonal(
     diagonal: _Real | None,
     n_threads: int,
 ) -> tuple[_Int64, _Int32, _Real]: ...
-def laplacian_matmul_scratch(
-    indptr: _Int64, indices: _Int32, n_columns: int, n_features: int, item_size: int
-) -> int: ...
+def laplacian_matmul_scratch(indptr: _Int64, indices: _Int32, X: _Real) -> int: ...
 def laplacian_matmul(
     indptr: _Int64,
     indices: _Int32,

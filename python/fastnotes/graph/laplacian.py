@@ -279,31 +279,27 @@ class GraphOperator:
         else:
             check_out(out, where, X.shape, X.dtype, X)
         factors = self._prepared(X.dtype, transpose)
-        n_features = 1 if X.ndim == 1 else X.shape[1]
-        matrix = (n, n_features)
-        scratch = self._scratch(factors, n_features, X.dtype)
+        matrix = (n, 1 if X.ndim == 1 else X.shape[1])
+        columns = X.reshape(matrix)
+        scratch = self._scratch(factors, columns)
         native.graph.laplacian_matmul(
-            *factors, X.reshape(matrix), out.reshape(matrix), scratch, self._n_threads
+            *factors, columns, out.reshape(matrix), scratch, self._n_threads
         )
         if scratch is not None:
             self._spare_scratch[:] = [scratch]
         return out
 
-    def _scratch(
-        self, factors: _Factors, n_features: int, dtype: np.dtype[Any]
-    ) -> RealArray | None:
+    def _scratch(self, factors: _Factors, X: RealArray) -> RealArray | None:
         """The kept scratch if it fits and no other thread holds it, else a new one."""
-        size = native.graph.laplacian_matmul_scratch(
-            factors.indptr, factors.indices, self.shape[1], n_features, dtype.itemsize
-        )
+        size = native.graph.laplacian_matmul_scratch(factors.indptr, factors.indices, X)
         if size == 0:
             return None
         try:
             spare = self._spare_scratch.pop()
         except IndexError:
-            return _aligned_empty((size,), dtype)
-        fits = spare.dtype == dtype and spare.size >= size
-        return spare if fits else _aligned_empty((size,), dtype)
+            return _aligned_empty((size,), X.dtype)
+        fits = spare.dtype == X.dtype and spare.size >= size
+        return spare if fits else _aligned_empty((size,), X.dtype)
 
     def _prepared(self, dtype: np.dtype[Any], transpose: bool) -> _Factors:
         """Kernel arguments in one dtype, made at their first use and kept."""
