@@ -200,8 +200,12 @@ py::tuple add_diagonal(const py::array& indptr, const py::array& indices,
 index_t laplacian_matmul_scratch(const py::array& indptr, const py::array& indices,
                                  index_t n_columns, index_t n_features, int item_size) {
     const Csr a = as_csr(indptr, indices, n_columns, "graph.laplacian_matmul");
-    return item_size == 4 ? graph::laplacian_matmul_scratch<float>(a, n_features)
-                          : graph::laplacian_matmul_scratch<double>(a, n_features);
+    const auto size = [&](auto real) -> index_t {
+        using T = decltype(real);
+        if (!graph::worth_packing<T>(a, n_features)) return 0;
+        return graph::packed_tile_size<T>(n_columns, n_features);
+    };
+    return item_size == 4 ? size(float{}) : size(double{});
 }
 
 void laplacian_matmul(const py::array& indptr, const py::array& indices,
@@ -227,12 +231,12 @@ void laplacian_matmul(const py::array& indptr, const py::array& indices,
         T* work = nullptr;
         if (!scratch.is_none()) {
             const auto view = as_view<T, 1>(scratch, where, "scratch");
-            const index_t needed = graph::laplacian_matmul_scratch<T>(a, x.columns);
+            const index_t needed = graph::packed_tile_size<T>(x.rows, x.columns);
             if (view.size < needed) {
                 fail(where, "scratch of length " + std::to_string(needed),
                      std::to_string(view.size));
             }
-            work = needed > 0 ? view.data : nullptr;
+            work = view.data;
         }
         py::gil_scoped_release nogil;
         graph::laplacian_matmul(op, x, y, work, n_threads);

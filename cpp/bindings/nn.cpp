@@ -18,10 +18,27 @@ nn::Transpose as_transpose(bool yes) {
     return yes ? nn::Transpose::yes : nn::Transpose::no;
 }
 
-template <class T>
-void check_out_shape(View2<T> out, index_t rows, index_t columns, const char* where) {
-    check_extent(out.rows, rows, where, "out with rows");
-    check_extent(out.columns, columns, where, "out with columns");
+std::string shape_text(index_t rows, index_t columns) {
+    return "(" + std::to_string(rows) + ", " + std::to_string(columns) + ")";
+}
+
+/// The caller's output: of this shape and apart from the inputs.
+template <class T, class... Input>
+nn::Matrix<T> output(py::handle out, const char* where, index_t rows, index_t columns,
+                     const Input&... inputs) {
+    const auto view = as_view<T, 2>(out, where, "out");
+    if (view.rows != rows || view.columns != columns) {
+        fail(where, "out of shape " + shape_text(rows, columns),
+             shape_text(view.rows, view.columns));
+    }
+    const auto overlaps = [&](View2<const T> input) {
+        return view.data < input.data + input.size() &&
+               input.data < view.data + view.size();
+    };
+    if ((overlaps(inputs) || ...)) {
+        fail(where, "out apart from the inputs", "overlapping memory");
+    }
+    return as_matrix(view);
 }
 
 /// B in panels, owned.
@@ -41,13 +58,15 @@ template <class T> class PackedMatrix {
     void matmul(py::handle a, py::handle out, bool accumulate, int n_threads) const {
         constexpr const char* where = "nn.PackedMatrix.matmul";
         const auto left = as_view<const T, 2>(a, where, "a");
-        const auto result = as_view<T, 2>(out, where, "out");
-        check_extent(left.columns, depth_, where, "a with columns");
-        check_out_shape(result, left.rows, columns_, where);
+        if (left.columns != depth_) {
+            fail(where, "a of shape (rows, " + std::to_string(depth_) + ")",
+                 shape_text(left.rows, left.columns));
+        }
+        const auto result = output<T>(out, where, left.rows, columns_, left);
         check_threads(n_threads, where);
         const py::gil_scoped_release released;
-        nn::multiply_packed(as_matrix(left), panels_.data(), as_matrix(result),
-                            accumulate, n_threads);
+        nn::multiply_packed(as_matrix(left), panels_.data(), result, accumulate,
+                            n_threads);
     }
 
   private:
@@ -62,16 +81,19 @@ void matmul(py::handle a, py::handle b, bool transpose_a, bool transpose_b,
     constexpr const char* where = "nn.matmul";
     const auto left = as_view<const T, 2>(a, where, "a");
     const auto right = as_view<const T, 2>(b, where, "b");
-    const auto result = as_view<T, 2>(out, where, "out");
     const nn::Product<T> product{as_matrix(left), as_transpose(transpose_a),
                                  as_matrix(right), as_transpose(transpose_b)};
-    check_extent(transpose_b ? right.columns : right.rows, product.depth(), where,
-                 "op(b) with rows");
-    check_out_shape(result, product.rows(), product.columns(), where);
+    const index_t b_depth = transpose_b ? right.columns : right.rows;
+    if (product.depth() != b_depth) {
+        fail(where, "op(a) of shape (rows, " + std::to_string(b_depth) + ")",
+             shape_text(product.rows(), product.depth()));
+    }
+    const auto result =
+        output<T>(out, where, product.rows(), product.columns(), left, right);
     check_threads(n_threads, where);
     const AlignedBuffer<T> scratch(nn::multiply_scratch(product, n_threads));
     const py::gil_scoped_release released;
-    nn::multiply(product, as_matrix(result), accumulate, scratch.data(), n_threads);
+    nn::multiply(product, result, accumulate, scratch.data(), n_threads);
 }
 
 template <class T> void register_type(py::module_& nn, const char* name) {

@@ -44,6 +44,16 @@ namespace detail {
 template <class T, int N> struct Register {
     typedef T type __attribute__((vector_size(sizeof(T) * N)));
 };
+
+/// The type whose +, - and * mean for T's bits what hardware does: unsigned for
+/// integers.
+template <class T, bool = std::is_integral_v<T>> struct Modular {
+    using type = T;
+};
+template <class T> struct Modular<T, true> {
+    using type = std::make_unsigned_t<T>;
+};
+template <class T> using modular = typename Modular<T>::type;
 } // namespace detail
 
 /// Per lane true (all bits set) or false (zero), for lanes of Bytes bytes.
@@ -66,6 +76,10 @@ template <class T, int N = lanes<T>> struct Vec {
 
     raw_type raw;
 
+    // Integer lanes wrap around, which for signed integers the language leaves
+    // undefined.
+    using modular_type = typename detail::Register<detail::modular<T>, N>::type;
+
     Vec() = default;
     FASTNOTES_INLINE Vec(raw_type value) : raw(value) {}
     // Every lane = value. (value - 0, unlike value + 0, also keeps the sign of -0.)
@@ -73,11 +87,19 @@ template <class T, int N = lanes<T>> struct Vec {
 
     FASTNOTES_INLINE T operator[](int lane) const { return raw[lane]; }
 
-    FASTNOTES_INLINE friend Vec operator+(Vec a, Vec b) { return a.raw + b.raw; }
-    FASTNOTES_INLINE friend Vec operator-(Vec a, Vec b) { return a.raw - b.raw; }
-    FASTNOTES_INLINE friend Vec operator*(Vec a, Vec b) { return a.raw * b.raw; }
+    FASTNOTES_INLINE friend Vec operator+(Vec a, Vec b) {
+        return (raw_type)((modular_type)a.raw + (modular_type)b.raw);
+    }
+    FASTNOTES_INLINE friend Vec operator-(Vec a, Vec b) {
+        return (raw_type)((modular_type)a.raw - (modular_type)b.raw);
+    }
+    FASTNOTES_INLINE friend Vec operator*(Vec a, Vec b) {
+        return (raw_type)((modular_type)a.raw * (modular_type)b.raw);
+    }
     FASTNOTES_INLINE friend Vec operator/(Vec a, Vec b) { return a.raw / b.raw; }
-    FASTNOTES_INLINE friend Vec operator-(Vec a) { return -a.raw; }
+    FASTNOTES_INLINE friend Vec operator-(Vec a) {
+        return (raw_type)(-(modular_type)a.raw);
+    }
     FASTNOTES_INLINE Vec& operator+=(Vec b) { return *this = *this + b; }
     FASTNOTES_INLINE Vec& operator-=(Vec b) { return *this = *this - b; }
     FASTNOTES_INLINE Vec& operator*=(Vec b) { return *this = *this * b; }
@@ -86,7 +108,9 @@ template <class T, int N = lanes<T>> struct Vec {
     FASTNOTES_INLINE friend Vec operator&(Vec a, Vec b) { return a.raw & b.raw; }
     FASTNOTES_INLINE friend Vec operator|(Vec a, Vec b) { return a.raw | b.raw; }
     FASTNOTES_INLINE friend Vec operator^(Vec a, Vec b) { return a.raw ^ b.raw; }
-    FASTNOTES_INLINE friend Vec operator<<(Vec a, int bits) { return a.raw << bits; }
+    FASTNOTES_INLINE friend Vec operator<<(Vec a, int bits) {
+        return (raw_type)((modular_type)a.raw << bits);
+    }
     FASTNOTES_INLINE friend Vec operator>>(Vec a, int bits) { return a.raw >> bits; }
 
     FASTNOTES_INLINE friend mask_type operator<(Vec a, Vec b) {

@@ -110,9 +110,11 @@ template <class T> struct AnchoredSums {
     /// Puts the anchor at `target`, lane by lane.
     FASTNOTES_INLINE void rebase(V target) noexcept {
         using Part = typename Wide<T>::Part;
-        const auto factor =
-            Wide<T>::map([](Part from, Part to) { return exp_from(from, to); },
-                         Wide<T>::widen(anchor), Wide<T>::widen(target));
+        Wide<T> factor{}; // 0 while there is nothing but -inf, and NaN stays NaN
+        if (simd::any(anchor > V(-std::numeric_limits<T>::infinity()))) {
+            factor = Wide<T>::map([](Part from, Part to) { return exp_from(from, to); },
+                                  Wide<T>::widen(anchor), Wide<T>::widen(target));
+        }
         const auto times = [](Part a, Part b) { return a * b; };
         sum = Wide<T>::map(times, sum, factor);
         square = Wide<T>::map(times, Wide<T>::map(times, square, factor), factor);
@@ -127,6 +129,16 @@ template <class T> struct AnchoredSums {
         } else {
             return join(fold<R / 2>(value, join, first),
                         fold<R / 2>(value, join, first + R / 2));
+        }
+    }
+
+    template <int R> FASTNOTES_INLINE static V fold_squares(const V* e) noexcept {
+        if constexpr (R == 1) {
+            return e[0] * e[0];
+        } else if constexpr (R == 2) {
+            return simd::fma(e[0], e[0], e[1] * e[1]);
+        } else {
+            return fold_squares<R / 2>(e) + fold_squares<R / 2>(e + R / 2);
         }
     }
 
@@ -151,7 +163,7 @@ template <class T> struct AnchoredSums {
         sum = Wide<T>::map([](Part a, Part b) { return a + b; }, sum,
                            Wide<T>::widen(e_sum));
         if constexpr (Squares) {
-            const V squares = fold<R>([&](int r) { return e[r] * e[r]; }, plus);
+            const V squares = fold_squares<R>(e);
             square = Wide<T>::map([](Part a, Part b) { return a + b; }, square,
                                   Wide<T>::widen(squares));
         }

@@ -15,7 +15,7 @@ namespace fastnotes::evidence {
 ///   mean                            divide the sum by K (K >= 1) before the logarithm
 ///   work     see work.hpp
 ///
-/// out = m + log(sum_k b_k exp(a_k - m)), m within 2 of the largest a_k with b_k != 0.
+/// out = m + log(sum_k b_k exp(a_k - m)), m the largest a_k with b_k != 0.
 ///
 /// Precision: exponentials in T, sums of 8 in T, everything beyond in double: the error
 /// is a few eps * max(1, |out|) at any K. Equal a_k without factors come back exactly

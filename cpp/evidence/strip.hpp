@@ -8,7 +8,7 @@ namespace fastnotes::evidence {
 /// The anchored sums of up to `capacity` outputs, and what the second pass needs.
 template <class T> struct Strip {
     using V = simd::Vec<T>;
-    static constexpr index_t capacity = 512;
+    static constexpr index_t capacity = 1024;             // wide runs of memory, in L2
     static constexpr index_t padded = capacity + V::size; // a vector may start anywhere
 
     alignas(64) T anchor[padded];

@@ -6,8 +6,8 @@
 
 namespace fastnotes::evidence {
 
-/// Whether the second pass is worth writing past the cache: larger than most L3 shares.
-inline constexpr index_t streamed_bytes = index_t{1} << 24;
+/// From this size on, the second pass writes past the cache.
+inline constexpr index_t streamed_bytes = index_t{1} << 25;
 
 /// Sums the terms of every strip, calls finish(strip, place of its first output, size)
 /// once for each, then emit(strip, tile, range of K) for each block.
@@ -18,6 +18,7 @@ void sweep(const Tiling& tiling, const Terms<T>& terms, View1<unsigned char> scr
         const auto [first, last] = tiling.range(b);
         const index_t at = tiling.element(tile);
         if (tiling.by_rows) {
+            strip.clear(tile.size);
             for (index_t i = 0; i < tile.size; ++i) {
                 reduce_row<Squares, Factors>(terms, at + i * tiling.count + first,
                                              last - first, strip, i);
@@ -88,7 +89,9 @@ FASTNOTES_INLINE void transform(const Tiling& tiling, const Tiling::Strip& tile,
     } else {
         for (index_t k = range.first; k < range.last; ++k) {
             const index_t row = at + k * tiling.inner;
+            const T* const next = a + row + (k + 1 < range.last ? tiling.inner : 0);
             transform_run(a + row, out + row, tile.size, stream, [&](V x, index_t c) {
+                simd::prefetch(next + c);
                 return map(x, simd::load<V>(strip.largest + c),
                            simd::load<V>(strip.term + c));
             });

@@ -17,6 +17,7 @@ inline constexpr index_t elements_per_thread = 1 << 15;
 /// strips only say who works where.
 struct Tiling {
     static constexpr index_t max_blocks = 16;
+    static constexpr index_t strips_per_thread = 4; // fewer leave a thread waiting
 
     index_t outer, count, inner;
     bool by_rows;
@@ -39,7 +40,10 @@ struct Tiling {
     }
 
     /// Too few strips for the threads: they share the blocks of each instead.
-    bool split() const noexcept { return n_strips < n_threads && n_blocks > 1; }
+    bool split() const noexcept {
+        return n_threads > 1 && n_blocks > 1 &&
+               n_strips < strips_per_thread * n_threads;
+    }
 
     /// Outputs [first, first + size) of plane `plane`, or rows if by_rows.
     struct Strip {
@@ -69,8 +73,11 @@ struct Tiling {
                                    64);
     }
     index_t column_width(index_t capacity) const noexcept {
-        const index_t fair = ceil_div(outer * inner, 4 * n_threads);
-        return std::clamp<index_t>(round_up(fair, 64), 64, capacity);
+        const index_t wanted = n_blocks > 1 ? 1
+                                            : ceil_div(strips_per_thread * n_threads,
+                                                       std::max<index_t>(outer, 1));
+        const index_t pieces = std::max(wanted, ceil_div(inner, capacity));
+        return std::clamp<index_t>(round_up(ceil_div(inner, pieces), 64), 64, capacity);
     }
 };
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstdlib>
 #include <utility>
 
 namespace fastnotes::graph {
@@ -18,11 +19,16 @@ constexpr int tile_vectors = std::min(256 / simd::native_bytes, most_tile_vector
 template <class T> constexpr index_t tile_columns = tile_vectors * simd::lanes<T>;
 
 constexpr index_t cache_line_bytes = 64;
-constexpr index_t run_entries = 256;             // summed before they join a row's sum
-constexpr index_t prefetch_distance = 20;        // entries; crosses row ends
-constexpr index_t prefetch_from = 1 << 20;       // bytes of X: beyond an L2
-constexpr index_t stream_from = 24 << 20;        // bytes of Y: most of an L3
-constexpr index_t group_rows = 16;               // rows that take turns at the tiles
+constexpr index_t run_entries = 256;       // summed before they join a row's sum
+constexpr index_t prefetch_distance = 20;  // entries; crosses row ends
+constexpr index_t prefetch_from = 1 << 20; // bytes of X: beyond an L2
+constexpr index_t near_bytes = 1 << 19;    // of X between a row and its neighbour
+constexpr index_t sampled_rows = 256;      // to tell near graphs from far ones
+constexpr index_t sampled_entries = 8;     // of each
+constexpr index_t stream_from = 24 << 20;  // bytes of Y: most of an L3
+constexpr index_t pack_from = 32 << 20;    // bytes of X: beyond most L3
+constexpr index_t pack_degree = 24;        // mean gathers of a row that pay for it
+constexpr index_t group_rows = 16;         // rows that take turns at the tiles
 constexpr index_t products_per_thread = 1 << 17; // entries * F worth a thread
 
 enum class Term { plain, scaled, weighted };
@@ -165,6 +171,23 @@ void pack_tile(const T* column_scale, View2<const T> X, index_t first, index_t w
     });
 }
 
+/// True if gathers mostly leave the neighbourhood that caches and the hardware's own
+/// prefetching hold. Looks at some entries of evenly spaced rows.
+bool gathers_far(const Csr& a, index_t row_bytes) noexcept {
+    if (a.columns * row_bytes < prefetch_from) return false;
+    const index_t step = std::max<index_t>(1, a.rows / sampled_rows);
+    index_t far = 0, seen = 0;
+    for (index_t i = 0; i < a.rows; i += step) {
+        const index_t begin = a.indptr[i];
+        const index_t end = std::min(a.indptr[i + 1], begin + sampled_entries);
+        for (index_t e = begin; e < end; ++e) {
+            far += std::abs(a.indices[e] - i) * row_bytes > near_bytes ? 1 : 0;
+        }
+        seen += end - begin;
+    }
+    return far > seen / 8;
+}
+
 /// Streaming must fill whole cache lines: rows in one sweep, or tiles made of lines.
 template <class T> bool worth_streaming(View2<T> Y, bool one_sweep) noexcept {
     const auto bytes = static_cast<index_t>(sizeof(T));
@@ -177,8 +200,14 @@ template <class T> bool worth_streaming(View2<T> Y, bool one_sweep) noexcept {
 } // namespace
 
 template <class T>
-index_t laplacian_matmul_scratch(const Csr& structure, index_t n_features) noexcept {
-    return 0 * structure.rows * n_features;
+index_t packed_tile_size(index_t columns, index_t n_features) noexcept {
+    return columns * std::min(n_features, tile_columns<T>);
+}
+
+template <class T>
+bool worth_packing(const Csr& structure, index_t n_features) noexcept {
+    const auto bytes = structure.columns * n_features * static_cast<index_t>(sizeof(T));
+    return bytes >= pack_from && structure.entries() >= pack_degree * structure.columns;
 }
 
 template <class T>
@@ -189,6 +218,8 @@ void laplacian_matmul(const GraphFactors<T>& op, View2<const T> X, View2<T> Y,
     const RowBlocks blocks(op.structure);
     n_threads = worthwhile_threads((op.structure.entries() + op.structure.rows) * F,
                                    products_per_thread, n_threads);
+    const bool prefetch =
+        gathers_far(op.structure, F * static_cast<index_t>(sizeof(T)));
     const auto tile_at = [&](index_t first) {
         return Tile<T>{&op,
                        X.data + first,
@@ -197,7 +228,7 @@ void laplacian_matmul(const GraphFactors<T>& op, View2<const T> X, View2<T> Y,
                        Y.data + first,
                        F,
                        std::min(F - first, tile_columns<T>),
-                       X.size() * static_cast<index_t>(sizeof(T)) >= prefetch_from,
+                       prefetch,
                        false};
     };
     const Term in_place = op.values != nullptr         ? Term::weighted
@@ -235,8 +266,10 @@ void laplacian_matmul(const GraphFactors<T>& op, View2<const T> X, View2<T> Y,
     }
 }
 
-template index_t laplacian_matmul_scratch<float>(const Csr&, index_t) noexcept;
-template index_t laplacian_matmul_scratch<double>(const Csr&, index_t) noexcept;
+template index_t packed_tile_size<float>(index_t, index_t) noexcept;
+template index_t packed_tile_size<double>(index_t, index_t) noexcept;
+template bool worth_packing<float>(const Csr&, index_t) noexcept;
+template bool worth_packing<double>(const Csr&, index_t) noexcept;
 template void laplacian_matmul(const GraphFactors<float>&, View2<const float>,
                                View2<float>, float*, int) noexcept;
 template void laplacian_matmul(const GraphFactors<double>&, View2<const double>,

@@ -17,17 +17,23 @@ template <class T> struct GraphFactors {
     const T* diagonal;     ///< [rows] or null; then square
 };
 
-/// Elements of scratch for laplacian_matmul; 0 where X is best read in place.
+/// Elements of the table that a tile of X is packed into.
 template <class T>
-index_t laplacian_matmul_scratch(const Csr& structure, index_t n_features) noexcept;
+index_t packed_tile_size(index_t columns, index_t n_features) noexcept;
+
+/// True where packing saves more gather time than it costs: X beyond the caches, and
+/// each of its rows gathered many times.
+template <class T>
+bool worth_packing(const Csr& structure, index_t n_features) noexcept;
 
 /// Y = op X.
 ///
 ///   op       in
 ///   X        [columns, F] T, in; any F
 ///   Y        [rows, F] T, out, overwritten; apart from X
-///   scratch  [laplacian_matmul_scratch(...)] T, scratch; null to read X in place. On a
-///            cache line for speed. It changes no bit of Y
+///   scratch  [packed_tile_size(columns, F)] T, scratch, best on a cache line: X is
+///            scaled and packed there, some columns at a time; null to gather from X in
+///            place. Changes no bit of Y
 ///
 /// Each element of Y is one chain, in stored order: acc = 0; acc += column_scale_j x_j,
 /// or fma(values_e, x_j, acc); times row_scale_i; fma(diagonal_i, x_i, acc). The

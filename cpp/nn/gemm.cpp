@@ -32,11 +32,18 @@ void pack_panels(Matrix<const T> b, Transpose transpose, index_t first, index_t 
     }
 }
 
-/// Weight gradients reuse little of B per thread: its panels are packed as they are
-/// met.
-template <class T> bool packs_on_the_way(const Product<T>& product) {
-    return product.transpose_a == Transpose::yes &&
-           product.transpose_b == Transpose::no;
+/// Whether all of op(B) is packed before the product. Not for one block of rows: each
+/// of its panels comes from afar only once, packed or not. Not for weight gradients:
+/// each thread packs the panels as it meets them.
+template <class T> bool packs_first(const Product<T>& product) {
+    return product.transpose_b == Transpose::yes ||
+           (product.transpose_a == Transpose::no && product.rows() > row_block);
+}
+
+/// Values that all threads pack together: op(B).
+template <class T> index_t common_panels(const Product<T>& product) {
+    if (!packs_first(product)) return 0;
+    return round_up(packed_size<T>(product.depth(), product.columns()), 16);
 }
 
 /// Values that each thread packs for itself: a block of rows of A^T, a panel of B.
@@ -46,14 +53,8 @@ template <class T> index_t own_rows(const Product<T>& product) {
     return round_up(rows * std::min(depth_block, product.depth()), 16);
 }
 template <class T> index_t own_panel(const Product<T>& product) {
-    if (!packs_on_the_way(product)) return 0;
+    if (packs_first(product)) return 0;
     return panel_columns<T> * std::min(depth_block, product.depth());
-}
-
-/// Values that all threads pack together: B.
-template <class T> index_t common_panels(const Product<T>& product) {
-    if (packs_on_the_way(product)) return 0;
-    return round_up(packed_size<T>(product.depth(), product.columns()), 16);
 }
 
 } // namespace
@@ -100,20 +101,20 @@ void multiply(const Product<T>& product, Matrix<T> out, bool accumulate, T* scra
         const auto run = [&](auto left, auto right) {
             multiply_part(left, right, depth, out, part, accumulate, Identity());
         };
+        const bool transposed = product.transpose_a == Transpose::yes;
+        const PlainRows<T> rows{product.a};
         const TransposedRows<T> rows_of_transpose{product.a, own};
-        if (packs_on_the_way(product)) {
+        if (packs_first(product)) {
+            const auto [first, last] = team.share(panel_count<T>(out.columns));
+            pack_panels(product.b, product.transpose_b, first, last, scratch);
+            team.barrier();
+            const PackedPanels<T> panels{scratch, depth, out.columns};
+            transposed ? run(rows_of_transpose, panels) : run(rows, panels);
+        } else if (transposed) {
             run(rows_of_transpose,
                 PackedOnTheWay<T>{product.b, own + own_rows(product)});
-            return;
-        }
-        const auto [first, last] = team.share(panel_count<T>(out.columns));
-        pack_panels(product.b, product.transpose_b, first, last, scratch);
-        team.barrier();
-        const PackedPanels<T> panels{scratch, depth, out.columns};
-        if (product.transpose_a == Transpose::yes) {
-            run(rows_of_transpose, panels);
         } else {
-            run(PlainRows<T>{product.a}, panels);
+            run(rows, PlainPanels<T>{product.b, own});
         }
     });
 }

@@ -15,6 +15,7 @@
 #include "nn/gemm_kernel.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace fastnotes::nn {
 
@@ -63,12 +64,16 @@ template <class T>
 void pack_panel(const T* from, index_t stride, index_t depth, index_t columns,
                 index_t width, T* to) noexcept {
     using V = simd::Vec<T>;
-    for (index_t k = 0; k < depth; ++k, from += stride, to += width) {
-        for (index_t j = 0; j < width; j += V::size) {
-            const auto left = static_cast<std::size_t>(columns - j);
-            simd::store(to + j, simd::load_partial<V>(from + j, left));
+    const index_t last = width - V::size;
+    const auto in_last = static_cast<std::size_t>(columns - last);
+    with_constant<panel_vectors>(width / V::size, [&](auto vector_count) {
+        constexpr index_t vectors = decltype(vector_count)::value;
+        for (index_t k = 0; k < depth; ++k, from += stride, to += vectors * V::size) {
+            for (index_t v = 0; v + 1 < vectors; ++v)
+                simd::store(to + v * V::size, simd::load<V>(from + v * V::size));
+            simd::store(to + last, simd::load_partial<V>(from + last, in_last));
         }
-    }
+    });
 }
 
 /// The same from the transposed matrix: to[k * width + j] = from[j * stride + k].
@@ -99,8 +104,8 @@ void pack_rows_transposed(const T* from, index_t stride, index_t depth, RowTiles
                 constexpr index_t rows = decltype(height)::value;
                 T* tile = to + row * depth;
                 for (index_t k = first; k < last; ++k) {
-                    for (index_t r = 0; r < rows; ++r)
-                        tile[k * rows + r] = from[k * stride + row + r];
+                    std::memcpy(tile + k * rows, from + k * stride + row,
+                                sizeof(T) * rows);
                 }
             });
         }
@@ -144,9 +149,15 @@ template <class T> struct TransposedRows {
 
 /// All panels of a [depth, columns] matrix, packed beforehand.
 template <class T> struct PackedPanels {
+    static constexpr bool adjacent = true;
     const T* data;
     index_t depth;
     index_t columns;
+
+    PanelGroup<T> open_group(index_t p, index_t k) const noexcept {
+        const index_t size = panel_columns<T> * depth;
+        return {data + p * size + k * panel_columns<T>, panel_columns<T>, size};
+    }
 
     Panel<T> open(index_t p, index_t k, index_t) const noexcept {
         const index_t width = panel_width<T>(columns, p);
@@ -157,6 +168,7 @@ template <class T> struct PackedPanels {
 /// Panels packed as they are met, into `buffer` [panel_columns * min(depth_block,
 /// depth)].
 template <class T> struct PackedOnTheWay {
+    static constexpr bool adjacent = false;
     Matrix<const T> b;
     T* buffer;
 
@@ -166,6 +178,25 @@ template <class T> struct PackedOnTheWay {
         pack_panel(b.row(k) + first, b.stride, length, b.columns - first, width,
                    buffer);
         return {buffer, width};
+    }
+};
+
+/// Panels read where they are; the last one, unless full, packed into `buffer` as
+/// above.
+template <class T> struct PlainPanels {
+    static constexpr bool adjacent = true;
+    Matrix<const T> b;
+    T* buffer;
+
+    PanelGroup<T> open_group(index_t p, index_t k) const noexcept {
+        return {b.row(k) + p * panel_columns<T>, b.stride, panel_columns<T>};
+    }
+
+    Panel<T> open(index_t p, index_t k, index_t length) const noexcept {
+        const index_t first = p * panel_columns<T>;
+        if (b.columns - first < panel_columns<T>)
+            return PackedOnTheWay<T>{b, buffer}.open(p, k, length);
+        return {b.row(k) + first, b.stride};
     }
 };
 
@@ -193,6 +224,33 @@ void multiply_tiles(const Left& left, Right right, index_t length, RowTiles tile
     });
 }
 
+/// Every panel of `part` against one block of rows and one block of k; `store` is at
+/// column 0 of the block's first row.
+template <class T, class Left, class Right, class Map>
+void multiply_block(const Left& left, const Right& right, index_t k, index_t length,
+                    index_t rows, Part part, const Store<T, Map>& store) noexcept {
+    constexpr index_t group = chains_in_flight / panel_vectors;
+    const index_t full = std::min(part.last_panel, store.columns / panel_columns<T>);
+    for (index_t p = part.first_panel; p < part.last_panel;) {
+        auto here = store;
+        here.column = p * panel_columns<T>;
+        here.data += here.column;
+        here.columns -= here.column;
+        if constexpr (Right::adjacent) {
+            if (rows == 1 && p + group <= full) {
+                micro_tile<T, 1, chains_in_flight>(left.template tile<1>(0),
+                                                   right.open_group(p, k), length,
+                                                   StartAtZero(), here);
+                p += group;
+                continue;
+            }
+        }
+        multiply_tiles<T>(left, right.open(p, k, length), length, RowTiles(rows),
+                          panel_width<T>(store.columns, p) / simd::lanes<T>, here);
+        ++p;
+    }
+}
+
 } // namespace detail
 
 /// out(i, j) = map([out(i, j) +] sum over k < depth of left(i, k) right(k, j)) for the
@@ -207,23 +265,17 @@ void multiply_part(Left left, Right right, index_t depth, Matrix<T> out, Part pa
         for (index_t step = 0; step < steps; ++step) {
             const index_t k = step * depth_block;
             const index_t length = std::min(depth_block, depth - k);
-            const bool add = accumulate || step > 0;
             left.open(i, rows, k, length);
-            for (index_t p = part.first_panel; p < part.last_panel; ++p) {
-                const index_t j = p * panel_columns<T>;
-                const index_t vectors = panel_width<T>(out.columns, p) / simd::lanes<T>;
-                const auto panel = right.open(p, k, length);
-                const auto tiles = [&](auto finish) {
-                    detail::multiply_tiles<T>(
-                        left, panel, length, RowTiles(rows), vectors,
-                        Store<T, decltype(finish)>{out.row(i) + j, out.stride,
-                                                   out.columns - j, add, finish, i, j});
-                };
-                if (step + 1 < steps) {
-                    tiles(Identity());
-                } else {
-                    tiles(map);
-                }
+            const auto finish = [&](auto last) {
+                const Store<T, decltype(last)> store{
+                    out.row(i), out.stride, out.columns, accumulate || step > 0,
+                    last,       i};
+                detail::multiply_block(left, right, k, length, rows, part, store);
+            };
+            if (step + 1 < steps) {
+                finish(Identity());
+            } else {
+                finish(map);
             }
         }
     }

@@ -7,7 +7,14 @@ import itertools
 import numpy as np
 import pytest
 
-from fastnotes.bench import NotComparableError, Settings, Work, harness, run_case
+from fastnotes.bench import (
+    NotComparableError,
+    Settings,
+    Work,
+    harness,
+    run_case,
+    watch,
+)
 from fastnotes.bench.case import Case, max_error
 from fastnotes.bench.machine import Limits
 from fastnotes.bench.watch import ForeignLoad, PeakMemory
@@ -201,6 +208,36 @@ def test_peak_memory_sees_what_was_freed():
     if grown is None:
         pytest.skip("the kernel does not tell")
     assert size * 0.9 < grown < size * 1.5
+
+
+class SpinningClock:
+    """A stand-in for the time module: threads of this process spin until `stop`."""
+
+    def __init__(self, stop: float) -> None:
+        self.now, self.stop = 0.0, stop
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def process_time(self) -> float:
+        return min(self.now, self.stop)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_waits_until_no_thread_spins(monkeypatch):
+    clock = SpinningClock(stop=0.1)
+    monkeypatch.setattr(watch, "time", clock)
+    assert watch.wait_until_idle()
+    assert 0.1 <= clock.now < 0.13
+
+
+def test_waits_no_longer_than_the_limit(monkeypatch):
+    clock = SpinningClock(stop=100)
+    monkeypatch.setattr(watch, "time", clock)
+    assert not watch.wait_until_idle(limit_s=0.2)
+    assert clock.now == pytest.approx(0.2, abs=0.011)
 
 
 def test_foreign_load_is_a_share():

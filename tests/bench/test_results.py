@@ -60,11 +60,13 @@ def test_table_names_everyone_and_every_trouble():
         "bad", "call", status="wrong", reason="max error 3 exceeds 1e-05"
     )
     case.disturbed, case.foreign_load = True, 0.25
+    case.score_name, case.rows[0].score = "beads per row", 10.25
     run = report(case)
     run.interrupted = True
     text = table.plain(run)
     assert "2.00x" in text
     assert "not installed" in text
+    assert "graph/a: beads per row: fastnotes 10.25" in text
     assert "WRONG" in text
     assert "max error 3 exceeds" in text
     assert "others took 25 % of the CPU" in text

@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -163,3 +166,26 @@ def test_a_real_case_end_to_end(tmp_path, capsys):
     assert rows[0].error is not None
     assert {row.status for row in rows} <= {"ok", "not installed", "not comparable"}
     assert "evidence/bound-50x100" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    importlib.util.find_spec("fastnotes.evidence") is None, reason="no evidence room"
+)
+def test_ctrl_c_of_a_real_run():
+    words = ("bench", "evidence/bound-50x100", "evidence/bound-1000x100000")
+    with subprocess.Popen(
+        [sys.executable, "-m", "fastnotes", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "[1/2] evidence/bound-50x100\n"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "evidence/bound-50x100" in out
+    assert "evidence/bound-1000x100000" not in out
+    assert "interrupted" in out
+    assert "Traceback" not in err

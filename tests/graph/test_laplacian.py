@@ -10,6 +10,7 @@ import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastnotes._core import native
 from fastnotes._reference import graph as reference
 from fastnotes.graph import (
     GraphOperator,
@@ -107,6 +108,33 @@ def test_a_column_does_not_depend_on_the_other_columns(weighted, dtype):
     for first, last in [(0, 1), (3, 20), (5, 69), (64, 70)]:
         part = operator @ X[:, first:last]
         assert_same_bytes(part, np.ascontiguousarray(whole[:, first:last]))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_packing_the_features_does_not_change_a_bit(kind, weighted, dtype):
+    A = random_graph(200, weighted=weighted, directed=True, degree=12.0)
+    operator = GraphOperator(A, kind)
+    for n_columns in (1, 15, 16, 64, 70, 130):
+        X = features(200, n_columns, dtype=dtype)
+        packed = np.empty_like(X)
+        scratch = np.empty(X.size, dtype=dtype)
+        factors = operator._prepared(X.dtype, False)
+        native.graph.laplacian_matmul(*factors, X, packed, scratch, 2)
+        assert_same_bytes(packed, operator @ X)
+
+
+def test_large_features_are_packed():
+    """The public call packs these, and single columns of them are read in place."""
+    A = random_graph(70_000, degree=26.0)
+    X = features(70_000, 130, dtype=np.float32)
+    operator = GraphOperator(A, "laplacian")
+    first, second = operator @ X, operator @ X
+    assert len(operator._spare_scratch) == 1
+    assert_same_bytes(first, second)
+    part = operator @ X[:, 60:70]
+    assert_same_bytes(np.ascontiguousarray(first[:, 60:70]), part)
 
 
 def test_a_row_does_not_depend_on_the_other_rows():

@@ -27,7 +27,6 @@ def contender(
 
         return run
 
-    options.setdefault("settle_s", 0.0)
     return Contender(name, f"{name}'s sort", prepare, **options)
 
 

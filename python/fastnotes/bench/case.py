@@ -57,9 +57,6 @@ class Contender:
         Import name that must be installed; None needs nothing beyond fastnotes.
     answer : callable
         Turns what the timed function returned into arrays, off the clock.
-    settle_s : float
-        Pause after each sample. Thread pools spin after their last region, and a
-        spinning pool takes a core from whoever is timed next.
     """
 
     name: str
@@ -67,7 +64,6 @@ class Contender:
     prepare: Callable[[Inputs, int], Run]
     package: str | None = None
     answer: Callable[[Any], Any] = field(default=lambda raw: raw)
-    settle_s: float = 0.01
 
 
 @dataclass(frozen=True)

@@ -157,17 +157,15 @@ def _mkl_matrix(inputs: Inputs) -> Any:
     return scipy.sparse.csr_matrix(inputs["normalized"])
 
 
-_MKL = {"package": "sparse_dot_mkl", "settle_s": peers.INTEL_SETTLE_S}
-
 _FRESH = (
     Contender(OURS, "GraphOperator.matmul", _our_product),
     Contender("scipy", "csr_array @ X", _scipy_product, "scipy"),
     Contender("torch", "CSR (int32 indices) @ X", _torch_product, "torch"),
-    Contender("mkl", "dot_product_mkl", _mkl_product, **_MKL),  # type: ignore[arg-type]
+    Contender("mkl", "dot_product_mkl", _mkl_product, "sparse_dot_mkl"),
 )
 _OUT = (
     Contender(OURS, "GraphOperator.matmul, out=", _our_product_out),
-    Contender("mkl", "dot_product_mkl, out=", _mkl_product_out, **_MKL),  # type: ignore[arg-type]
+    Contender("mkl", "dot_product_mkl, out=", _mkl_product_out, "sparse_dot_mkl"),
 )
 _BACKWARD = (
     Contender(OURS, "GraphOperator.backward", _our_gradient),

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from fastnotes.bench.case import Case, Contender, Inputs, NotComparableError, Run
 from fastnotes.bench.machine import Limits
 from fastnotes.bench.results import CaseResult, Row
-from fastnotes.bench.watch import ForeignLoad, PeakMemory
+from fastnotes.bench.watch import ForeignLoad, PeakMemory, wait_until_idle
 
 WARM_UP_BELOW_S = 0.2
 """Calls shorter than this are made once, untimed, before each sample."""
@@ -133,13 +133,14 @@ def run_case(
     watcher.phase(case, "build", 0.0)
     try:
         inputs = case.build(**result.parameters)
+        reference = case.reference(inputs) if case.reference is not None else None
     except Exception as failure:
         result.rows[0].status = "failed"
         result.rows[0].reason = f"inputs: {_describe(failure)}"
         return result
 
     watcher.phase(case, "compare", 0.1)
-    entrants = _compare(case, inputs, result.rows, settings.n_threads)
+    entrants = _compare(case, inputs, reference, result.rows, settings.n_threads)
     if entrants and entrants[0].row is result.rows[0]:
         watcher.phase(case, "warm up", 0.3)
         for entrant in entrants:
@@ -200,10 +201,9 @@ def package_version(package: str) -> str | None:
 
 
 def _compare(
-    case: Case, inputs: Inputs, rows: list[Row], n_threads: int
+    case: Case, inputs: Inputs, reference: Any, rows: list[Row], n_threads: int
 ) -> list[_Entrant]:
-    """Run each contender once and keep those that agree with the reference."""
-    reference = case.reference(inputs) if case.reference is not None else None
+    """Run each contender once and keep those that agree with the reference, or ours."""
     entrants = []
     for contender, row in zip(case.contenders, rows, strict=True):
         if row.status != "ok":
@@ -251,7 +251,7 @@ def _calls_per_sample(entrant: _Entrant, settings: Settings) -> int:
         if elapsed >= settings.min_sample_s / 2:
             break
         calls *= 4
-    time.sleep(entrant.contender.settle_s)
+    wait_until_idle()
     return max(1, math.ceil(calls * settings.min_sample_s / elapsed))
 
 
@@ -288,7 +288,7 @@ def _take_turn(entrant: _Entrant) -> None:
         _warm_up(entrant)
     elapsed = _sample(entrant.run, row.calls_per_sample)
     row.seconds.append(elapsed / row.calls_per_sample)
-    time.sleep(entrant.contender.settle_s)
+    wait_until_idle()
 
 
 def _warm_up(entrant: _Entrant) -> None:

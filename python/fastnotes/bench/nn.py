@@ -121,13 +121,7 @@ def _matmul_peers(transpose: bool) -> tuple[Contender, ...]:
     return (
         Contender("torch", f"mm, {form}", _torch_matmul(transpose), "torch"),
         Contender("eigen", f"{form}, same compiler", _eigen_matmul(transpose)),
-        Contender(
-            "numpy",
-            f"matmul, {form}",
-            _numpy_matmul(transpose),
-            "numpy",
-            settle_s=peers.BLAS_SETTLE_S,
-        ),
+        Contender("numpy", f"matmul, {form}", _numpy_matmul(transpose), "numpy"),
     )
 
 

@@ -10,15 +10,6 @@ from typing import Any
 
 from fastnotes.bench.case import NotComparableError
 
-OPENMP_SETTLE_S = 0.01
-"""Pause after a sample of a library on GNU OpenMP, whose idle threads spin a while."""
-
-BLAS_SETTLE_S = 0.05
-"""The same for OpenBLAS under NumPy, which spins for 2**26 clock ticks."""
-
-INTEL_SETTLE_S = 0.25
-"""The same for Intel's runtime, which spins for 200 ms."""
-
 
 def load(name: str) -> Any:
     """Import a library; untyped, so that a missing peer stays a run-time matter."""

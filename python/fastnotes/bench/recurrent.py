@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnotes.bench import peers
 from fastnotes.bench import recurrent_peers as of
 from fastnotes.bench.case import OURS, Case, Contender, Inputs, Run, Work
 
@@ -101,7 +100,8 @@ def _our_training(inputs: Inputs, n_threads: int) -> Run:
 
     def run() -> Any:
         out = lstm_forward(*arguments, lengths=lengths, n_threads=n_threads)
-        return lstm_backward(dh, out.cache, n_threads=n_threads)
+        cache: Any = out.cache
+        return lstm_backward(dh, cache, n_threads=n_threads)
 
     return run
 
@@ -168,11 +168,6 @@ def _training_work(inputs: Inputs) -> Work:
 # ---------------------------------------------------------------- cases
 
 
-def _numpy(prepare: Callable[[Inputs, int], Run]) -> Contender:
-    settle_s = peers.BLAS_SETTLE_S
-    return Contender("numpy", "step by step", prepare, "numpy", settle_s=settle_s)
-
-
 _INFERENCE = (
     Contender(OURS, "LSTMWeights.forward", _our_inference, answer=_states),
     Contender("torch", "nn.LSTM, faster layout", of.torch_inference, "torch"),
@@ -184,14 +179,14 @@ _INFERENCE = (
         answer=of.onnx_answer,
     ),
     Contender("jax", "jit of lax.scan", of.jax_inference, "jax"),
-    _numpy(of.numpy_inference),
+    Contender("numpy", "step by step", of.numpy_inference, "numpy"),
 )
 _RAGGED = tuple(each for each in _INFERENCE if each.name != "jax")
 _TRAINING = (
     Contender(OURS, "lstm_forward, lstm_backward", _our_training, answer=_gradients),
     Contender("torch", "nn.LSTM, autograd", of.torch_training, "torch"),
     Contender("jax", "jit of vjp of lax.scan", of.jax_training, "jax"),
-    _numpy(of.numpy_training),
+    Contender("numpy", "step by step", of.numpy_training, "numpy"),
 )
 _STEP = (
     Contender(OURS, "LSTMWeights.step", _our_step),
@@ -210,7 +205,7 @@ def _inference(name: str, title: str, **options: Any) -> Case:
     options.setdefault("contenders", _INFERENCE)
     return Case(
         room="recurrent",
-        name=f"lstm-{name}",
+        name=f"lstm-forward-{name}",
         title=f"LSTM inference, {title}",
         reference=_exact_states,
         work=_forward_work,

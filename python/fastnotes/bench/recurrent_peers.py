@@ -319,14 +319,14 @@ def reference_gradients(inputs: Inputs, dtype: Any = np.float32) -> Any:
 def _reference(inputs: Inputs, dtype: Any) -> Any:
     from fastnotes._reference import recurrent
 
-    x, *weights = (
+    x, weight_ih, weight_hh, bias = (
         inputs[name].astype(dtype, copy=False)
         for name in ("x", "weight_ih", "weight_hh", "bias")
     )
     n_rows, n_steps, _ = x.shape
-    zeros = np.zeros((n_rows, weights[1].shape[1]), dtype)
+    zeros = np.zeros((n_rows, weight_hh.shape[1]), dtype)
     h0, c0 = (inputs.get(name, zeros).astype(dtype) for name in ("h0", "c0"))
     lengths = inputs["lengths"]
     if lengths is None:
         lengths = np.full(n_rows, n_steps, dtype=np.int64)
-    return recurrent.lstm_forward(x, *weights, h0, c0, lengths)
+    return recurrent.lstm_forward(x, weight_ih, weight_hh, bias, h0, c0, lengths)

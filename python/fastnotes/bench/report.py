@@ -53,6 +53,10 @@ def notes(report: Report) -> list[str]:
     """Everything a reader must know beside the figures."""
     found = []
     for case in report.cases:
+        scores = [row for row in case.rows if row.score is not None]
+        if scores:
+            values = ", ".join(f"{row.contender} {fmt.score(row)}" for row in scores)
+            found.append(f"{case.id}: {case.score_name}: {values}")
         if case.skipped:
             found.append(f"{case.id}: not run, {case.skipped}")
         if case.disturbed and case.foreign_load is not None:
@@ -76,8 +80,7 @@ def _walk(report: Report) -> Iterator[tuple[CaseResult, Row]]:
 
 def _cells(case: CaseResult, row: Row) -> tuple[str, ...]:
     name = case.id if row is case.ours else ""
-    score = f" ({case.score_name} {fmt.score(row)})" if row.score is not None else ""
-    error = fmt.error(row) + score
+    error = fmt.error(row)
     if not row.timed:
         return (name, row.contender, fmt.state(row), "", "", "", "", error)
     return (

@@ -52,6 +52,22 @@ def _status_bytes(key: str) -> int | None:
     return None
 
 
+def wait_until_idle(limit_s: float = 0.5) -> bool:
+    """Sleep until no thread of this process runs; False if some still do at the limit.
+
+    Thread pools spin after their last job: GNU OpenMP for 10 ms here, onnxruntime for
+    50, OpenBLAS for 100. A spinning pool takes a core from whoever is timed next.
+    """
+    step_s, busy = 0.01, 0.3
+    deadline = time.perf_counter() + limit_s
+    while time.perf_counter() < deadline:
+        wall, own = time.perf_counter(), time.process_time()
+        time.sleep(step_s)
+        if time.process_time() - own < busy * (time.perf_counter() - wall):
+            return True
+    return False
+
+
 class ForeignLoad:
     """Share of the machine's CPU time that other processes took, between 0 and 1.
 

@@ -62,7 +62,7 @@ def importance_weights(
 
     Notes
     -----
-    With m a log-weight near the largest, weights are exp(log_w - m) / sum and never
+    With m the largest log-weight, weights are exp(log_w - m) / sum and never
     exp(log_w - bound), which loses eps * abs(bound); so an offset of -10000 costs no
     precision, even in float32.
 

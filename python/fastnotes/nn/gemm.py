@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fastnotes._core import native
 from fastnotes._threads import resolve_n_threads
-from fastnotes._validation import RealArray, as_real_array, check_out, fail
+from fastnotes._validation import RealArray, as_real_array, fail
 
 
 class PackedMatrix:
@@ -87,15 +87,11 @@ class PackedMatrix:
         """
         where = "nn.PackedMatrix.matmul"
         left = as_real_array(a, where, "a", ndim=2)
-        if left.dtype != self.dtype:
-            fail(where, f"a of the packed dtype {self.dtype}", str(left.dtype))
-        if left.shape[1] != self.shape[0]:
-            fail(where, f"a of shape (rows, {self.shape[0]})", str(left.shape))
-        shape = (left.shape[0], self.shape[1])
-        result = _output(out, where, shape, left.dtype, accumulate, left)
+        if out is None:
+            out = _new_output(accumulate, where, left, left.shape[0], self.shape[1])
         threads = resolve_n_threads(n_threads, where)
-        self._panels.matmul(left, result, bool(accumulate), threads)
-        return result
+        self._panels.matmul(left, out, bool(accumulate), threads)
+        return out
 
     def __reduce__(self) -> NoReturn:
         """Refuse: the layout belongs to this CPU; keep the matrix and pack it again."""
@@ -170,44 +166,29 @@ def matmul(
     right = as_real_array(b, where, "b", ndim=2)
     if left.dtype != right.dtype:
         left, right = _as_double(left), _as_double(right)
-    depth, rows = left.shape if transpose_a else left.shape[::-1]
-    columns, b_depth = right.shape if transpose_b else right.shape[::-1]
-    if depth != b_depth:
-        fail(
-            where,
-            f"op(a) of shape (rows, {b_depth})",
-            f"a of shape {left.shape} for b of shape {right.shape}",
-        )
-    shape = (rows, columns)
-    result = _output(out, where, shape, left.dtype, accumulate, left, right)
-    threads = resolve_n_threads(n_threads, where)
+    if out is None:
+        rows = left.shape[1 if transpose_a else 0]
+        columns = right.shape[0 if transpose_b else 1]
+        out = _new_output(accumulate, where, left, rows, columns)
     native.nn.matmul(
         left,
         right,
         bool(transpose_a),
         bool(transpose_b),
-        result,
+        out,
         bool(accumulate),
-        threads,
+        resolve_n_threads(n_threads, where),
     )
-    return result
+    return out
 
 
 def _as_double(array: RealArray) -> RealArray:
     return array.astype(np.float64, copy=False)
 
 
-def _output(
-    out: RealArray | None,
-    where: str,
-    shape: tuple[int, int],
-    dtype: np.dtype[Any],
-    accumulate: bool,
-    *inputs: RealArray,
+def _new_output(
+    accumulate: bool, where: str, like: RealArray, rows: int, columns: int
 ) -> RealArray:
-    if out is None:
-        if accumulate:
-            fail(where, "out to accumulate into", "None")
-        return np.empty(shape, dtype)
-    check_out(out, where, shape, dtype, *inputs)
-    return out
+    if accumulate:
+        fail(where, "out to accumulate into", "None")
+    return np.empty((rows, columns), like.dtype)
