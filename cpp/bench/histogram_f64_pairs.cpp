@@ -35,9 +35,14 @@ void histogram_f64_pairs(View2<const std::uint8_t> bins, View1<const float> grad
             index_t row = i;
             if (rows.data != nullptr) {
                 row = rows(i);
-                simd::prefetch(bins.row(rows(std::min(i + prefetch_rows, last - 1))));
+                const index_t ahead = rows(std::min(i + prefetch_rows, last - 1));
+                simd::prefetch(bins.row(ahead));
+                simd::prefetch(bins.row(ahead + 1) - 1); // often on the next line
+                simd::prefetch(grad.data + ahead);
+                simd::prefetch(hess.data + ahead);
             }
-            const double pair[2] = {grad(row), hess(row)};
+            const double pair[2] = {static_cast<double>(grad(row)),
+                                    static_cast<double>(hess(row))};
             add_row(bins.row(row), simd::load<Pair>(pair), bins.columns, sums);
         }
         team.barrier();

@@ -80,13 +80,6 @@ FASTNOTES_INLINE int64_t pack(T grad, T hess, const Scale& of_grad,
                                 static_cast<uint64_t>(integer_bits(h) - magic_bits));
 }
 
-/// Rows of a task, a block at a time: their numbers, checked, and their packed values.
-struct Block {
-    index_t size;
-    alignas(64) int64_t row[block_rows + prefetch_rows];
-    alignas(64) int64_t packed[block_rows];
-};
-
 struct RowFindings {
     bool in_range = true;
     bool ascending = true;
@@ -173,7 +166,6 @@ template <class T> struct Job {
     View2<const uint8_t> bins;
     View1<const T> grad, hess;
     View1<const int64_t> rows;
-    index_t n_rows_used;
     index_t n_bins;
     Scale grad_scale, hess_scale;
 };
@@ -184,71 +176,84 @@ struct Flags {
     std::atomic<bool> code_out_of_range{false};
 };
 
-/// Fills `block` with rows [first, first + size); false if one is out of range.
-template <class T>
-bool fill_block(const Job<T>& job, index_t first, index_t last, Block& block,
-                Flags& flags) noexcept {
-    const index_t n = block.size = std::min(block_rows, last - first);
-    if (job.rows.data == nullptr) {
-        const T* const g = job.grad.data + first;
-        const T* const h = job.hess.data + first;
+/// Adds the rows of one task to packed sums.
+template <class T> struct Adder {
+    const Job<T>& job;
+    const uint8_t* codes; ///< of row 0, at the task's first column
+    index_t n_columns;
+    int64_t* sums;
+    uint8_t most = 0; ///< largest code seen, where codes are checked
+
+    FASTNOTES_INLINE int64_t packed(index_t row) const {
+        return pack(job.grad.data[row], job.hess.data[row], job.grad_scale,
+                    job.hess_scale);
+    }
+
+    FASTNOTES_INLINE void add(index_t row, int64_t value) {
+        const uint8_t* const row_codes = codes + row * job.bins.columns;
+        add_row(row_codes, value, n_columns, sums);
+        if (job.n_bins < code_slots) {
+            most = std::max(most, largest_code(row_codes, n_columns));
+        }
+    }
+
+    /// Rows first, first + 1, ...: packed by whole vectors, then added.
+    void add_range(index_t first, index_t last) noexcept {
+        int64_t values[block_rows];
+        for (index_t row = first; row < last; ++row) values[row - first] = packed(row);
+        for (index_t row = first; row < last; ++row) add(row, values[row - first]);
+    }
+
+    /// Rows [at, stop) of the list; reads ahead, but not to `last`. False if a row
+    /// number is out of range.
+    bool add_listed(index_t at, index_t stop, index_t last, Flags& flags) noexcept {
+        int64_t rows[block_rows + prefetch_rows];
+        const index_t n = stop - at;
+        const index_t known = std::min(n + prefetch_rows, last - at);
+        const auto found = read_rows(job.rows.data, at, known, job.bins.rows, rows);
+        if (!found.ascending) flags.unsorted.store(true, std::memory_order_relaxed);
+        if (!found.in_range) {
+            flags.row_out_of_range.store(true, std::memory_order_relaxed);
+            return false;
+        }
+        std::fill(rows + known, rows + n + prefetch_rows, rows[known - 1]);
         for (index_t i = 0; i < n; ++i) {
-            block.packed[i] = pack(g[i], h[i], job.grad_scale, job.hess_scale);
+            const int64_t ahead = rows[i + prefetch_rows];
+            const uint8_t* const row_codes = codes + ahead * job.bins.columns;
+            simd::prefetch(row_codes);
+            simd::prefetch(row_codes + n_columns - 1); // often on the next line
+            simd::prefetch(job.grad.data + ahead);
+            simd::prefetch(job.hess.data + ahead);
+            add(rows[i], packed(rows[i]));
         }
         return true;
     }
-    const index_t ahead = std::min(n + prefetch_rows, last - first);
-    const auto found = read_rows(job.rows.data, first, ahead, job.bins.rows, block.row);
-    if (!found.ascending) flags.unsorted.store(true, std::memory_order_relaxed);
-    if (!found.in_range) {
-        flags.row_out_of_range.store(true, std::memory_order_relaxed);
-        return false;
-    }
-    std::fill(block.row + ahead, block.row + n + prefetch_rows, block.row[ahead - 1]);
-    for (index_t i = 0; i < n; ++i) {
-        block.packed[i] = pack(job.grad.data[block.row[i]], job.hess.data[block.row[i]],
-                               job.grad_scale, job.hess_scale);
-    }
-    return true;
-}
+};
 
-/// Adds rows [first, last) of columns [column, column + n_columns) to out.
+/// Sums rows [first, last) of columns [column, column + n_columns) into out.
 template <class T>
 void run_task(const Job<T>& job, index_t first, index_t last, index_t column,
               index_t n_columns, int64_t* packed, double* out, Flags& flags) noexcept {
     std::fill_n(packed, n_columns * code_slots, int64_t{0});
+    Adder<T> adder{job, job.bins.data + column, n_columns, packed};
     bool flushed = false;
-    const uint8_t* const base = job.bins.data + column;
-    const index_t stride = job.bins.columns;
-    const bool check_codes = job.n_bins < code_slots;
-    uint8_t most = 0;
-    Block block;
-    for (index_t at = first, unflushed = 0; at < last; at += block.size) {
-        if (!fill_block(job, at, last, block, flags)) return;
-        if (job.rows.data == nullptr) {
-            const uint8_t* codes = base + at * stride;
-            for (index_t i = 0; i < block.size; ++i, codes += stride) {
-                add_row(codes, block.packed[i], n_columns, packed);
-                if (check_codes) most = std::max(most, largest_code(codes, n_columns));
-            }
-        } else {
-            for (index_t i = 0; i < block.size; ++i) {
-                const uint8_t* const codes = base + block.row[i] * stride;
-                simd::prefetch(base + block.row[i + prefetch_rows] * stride);
-                add_row(codes, block.packed[i], n_columns, packed);
-                if (check_codes) most = std::max(most, largest_code(codes, n_columns));
-            }
-        }
-        unflushed += block.size;
-        if (unflushed >= flush_rows && at + block.size < last) {
+    for (index_t at = first, unflushed = 0; at < last; at += block_rows) {
+        if (unflushed == flush_rows) {
             flush(packed, n_columns, job.n_bins, flushed, out);
             std::fill_n(packed, n_columns * code_slots, int64_t{0});
             flushed = true;
             unflushed = 0;
         }
+        const index_t stop = std::min(at + block_rows, last);
+        if (job.rows.data == nullptr) {
+            adder.add_range(at, stop);
+        } else if (!adder.add_listed(at, stop, last, flags)) {
+            return;
+        }
+        unflushed += block_rows;
     }
     flush(packed, n_columns, job.n_bins, flushed, out);
-    if (most >= job.n_bins) {
+    if (adder.most >= job.n_bins) {
         flags.code_out_of_range.store(true, std::memory_order_relaxed);
     }
 }
@@ -336,7 +341,6 @@ HistogramStatus build_histogram(View2<const uint8_t> bins, View1<const T> grad,
                          grad,
                          hess,
                          rows,
-                         n_used,
                          out.rows,
                          make_scale<T>(largest[0]),
                          make_scale<T>(largest[1])};
