@@ -46,7 +46,8 @@ template <class T> index_t common_panels(const Product<T>& product) {
     return round_up(packed_size<T>(product.depth(), product.columns()), 16);
 }
 
-/// Values that each thread packs for itself: a block of rows of A^T, a panel of B.
+/// Values that each thread packs for itself: a block of rows of A^T, a last narrow
+/// panel.
 template <class T> index_t own_rows(const Product<T>& product) {
     if (product.transpose_a == Transpose::no) return 0;
     const index_t rows = std::min(TransposedRows<T>::block, product.rows());
@@ -110,11 +111,9 @@ void multiply(const Product<T>& product, Matrix<T> out, bool accumulate, T* scra
             team.barrier();
             const PackedPanels<T> panels{scratch, depth, out.columns};
             transposed ? run(rows_of_transpose, panels) : run(rows, panels);
-        } else if (transposed) {
-            run(rows_of_transpose,
-                PackedOnTheWay<T>{product.b, own + own_rows(product)});
         } else {
-            run(rows, PlainPanels<T>{product.b, own});
+            const PlainPanels<T> panels{product.b, own + own_rows(product)};
+            transposed ? run(rows_of_transpose, panels) : run(rows, panels);
         }
     });
 }

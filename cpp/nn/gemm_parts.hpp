@@ -104,6 +104,8 @@ void pack_rows_transposed(const T* from, index_t stride, index_t depth, RowTiles
                 constexpr index_t rows = decltype(height)::value;
                 T* tile = to + row * depth;
                 for (index_t k = first; k < last; ++k) {
+                    const index_t soon = std::min(k + 2 * step, depth - 1);
+                    simd::prefetch(from + soon * stride + row);
                     std::memcpy(tile + k * rows, from + k * stride + row,
                                 sizeof(T) * rows);
                 }
@@ -149,7 +151,6 @@ template <class T> struct TransposedRows {
 
 /// All panels of a [depth, columns] matrix, packed beforehand.
 template <class T> struct PackedPanels {
-    static constexpr bool adjacent = true;
     const T* data;
     index_t depth;
     index_t columns;
@@ -165,38 +166,22 @@ template <class T> struct PackedPanels {
     }
 };
 
-/// Panels packed as they are met, into `buffer` [panel_columns * min(depth_block,
-/// depth)].
-template <class T> struct PackedOnTheWay {
-    static constexpr bool adjacent = false;
-    Matrix<const T> b;
-    T* buffer;
-
-    Panel<T> open(index_t p, index_t k, index_t length) const noexcept {
-        const index_t first = p * panel_columns<T>;
-        const index_t width = panel_width<T>(b.columns, p);
-        pack_panel(b.row(k) + first, b.stride, length, b.columns - first, width,
-                   buffer);
-        return {buffer, width};
-    }
-};
-
-/// Panels read where they are; the last one, unless full, packed into `buffer` as
-/// above.
+/// Panels read where they are; the last one, unless full, packed as it is met into
+/// `buffer` [panel_columns * min(depth_block, depth)].
 template <class T> struct PlainPanels {
-    static constexpr bool adjacent = true;
     Matrix<const T> b;
     T* buffer;
 
     PanelGroup<T> open_group(index_t p, index_t k) const noexcept {
         return {b.row(k) + p * panel_columns<T>, b.stride, panel_columns<T>};
     }
-
     Panel<T> open(index_t p, index_t k, index_t length) const noexcept {
         const index_t first = p * panel_columns<T>;
-        if (b.columns - first < panel_columns<T>)
-            return PackedOnTheWay<T>{b, buffer}.open(p, k, length);
-        return {b.row(k) + first, b.stride};
+        const index_t columns = b.columns - first;
+        if (columns >= panel_columns<T>) return {b.row(k) + first, b.stride};
+        const index_t width = panel_width<T>(b.columns, p);
+        pack_panel(b.row(k) + first, b.stride, length, columns, width, buffer);
+        return {buffer, width};
     }
 };
 
@@ -236,14 +221,12 @@ void multiply_block(const Left& left, const Right& right, index_t k, index_t len
         here.column = p * panel_columns<T>;
         here.data += here.column;
         here.columns -= here.column;
-        if constexpr (Right::adjacent) {
-            if (rows == 1 && p + group <= full) {
-                micro_tile<T, 1, chains_in_flight>(left.template tile<1>(0),
-                                                   right.open_group(p, k), length,
-                                                   StartAtZero(), here);
-                p += group;
-                continue;
-            }
+        if (rows == 1 && p + group <= full) {
+            micro_tile<T, 1, chains_in_flight>(left.template tile<1>(0),
+                                               right.open_group(p, k), length,
+                                               StartAtZero(), here);
+            p += group;
+            continue;
         }
         multiply_tiles<T>(left, right.open(p, k, length), length, RowTiles(rows),
                           panel_width<T>(store.columns, p) / simd::lanes<T>, here);
