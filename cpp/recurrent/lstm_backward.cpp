@@ -315,15 +315,18 @@ template <class T> class BackwardRun {
         }
     }
 
-    /// Panel p of [P, columns, 4L] into rows of [4H, columns].
+    /// Panel p of [P, columns, 4L] into rows of [4H, columns], a few lines at a time.
     void unpack(index_t p, index_t columns, const T* packed, T* out) const noexcept {
         const T* const panel = packed + p * columns * width;
         const index_t units = std::min(L, hidden_ - p * L);
-        for (index_t gate = 0; gate < n_gates; ++gate) {
-            for (index_t u = 0; u < units; ++u) {
-                T* const row = out + (gate * hidden_ + p * L + u) * columns;
-                const T* const from = panel + gate * L + u;
-                for (index_t k = 0; k < columns; ++k) row[k] = from[k * width];
+        for (index_t k0 = 0; k0 < columns; k0 += L) {
+            const index_t k1 = std::min(k0 + L, columns);
+            for (index_t gate = 0; gate < n_gates; ++gate) {
+                for (index_t u = 0; u < units; ++u) {
+                    T* const row = out + (gate * hidden_ + p * L + u) * columns;
+                    const T* const from = panel + gate * L + u;
+                    for (index_t k = k0; k < k1; ++k) row[k] = from[k * width];
+                }
             }
         }
     }

@@ -14,7 +14,7 @@ using detail::n_gates;
 using detail::Tile;
 template <class T> using V = simd::Vec<T>;
 
-constexpr index_t chunk_bytes = index_t{512} << 10;
+constexpr index_t chunk_bytes = index_t{256} << 10;
 
 template <class T>
 index_t chunk_steps(const LSTMSizes& sizes, const Schedule& schedule) {
