@@ -157,7 +157,7 @@ template <class T> class BackwardRun {
         const index_t units = std::min(L, hidden_ - p * L);
         const T* const dh_in = call_.dh + position(packed) * hidden_ + p * L;
         const auto dh = simd::load<V<T>>(dh_ + r * state_width_ + p * L) +
-                        simd::load_partial<V<T>>(dh_in, units);
+                        detail::load_partial<T>(dh_in, units);
         const auto tanh_c = simd::tanh(c);
         const V<T> one(T(1));
         const auto dc = simd::fma(dh * o, one - tanh_c * tanh_c,
@@ -239,7 +239,8 @@ template <class T> class BackwardRun {
                     T* const to =
                         call_.dx + position(start + row + r) * input_ + q * width;
                     for (index_t v = 0; v * L < count; ++v) {
-                        simd::store_partial(to + v * L, tile.sum[r][v], count - v * L);
+                        detail::store_partial<T>(to + v * L, tile.sum[r][v],
+                                                 count - v * L);
                     }
                 }
             });
