@@ -1,7 +1,7 @@
 /// Recurrent networks: packed weights and caches as opaque objects, arrays in and out.
 #include "bindings/arrays.hpp"
 #include "bindings/rooms.hpp"
-#include "common/aligned.hpp"
+#include "bindings/workspace.hpp"
 #include "recurrent/lstm.hpp"
 
 #include <memory>
@@ -19,8 +19,9 @@ using recurrent::Schedule;
 template <class T> struct PackedWeights {
     index_t input, hidden;
     Candidate candidate;
-    AlignedBuffer<T> weight_ih, weight_hh, bias;
-    AlignedBuffer<T> backward_ih, backward_hh; // empty unless packed for training
+    Workspace<T> weight_ih, weight_hh, bias;
+    Workspace<T> backward_ih, backward_hh; // null unless packed for training
+    bool for_training = false;
 
     recurrent::LSTMPacked<T> view() const noexcept {
         return {weight_ih.data(), weight_hh.data(), bias.data()};
@@ -37,7 +38,7 @@ template <class T> struct CacheData {
     SharedWeights<T> weights;
     LSTMSizes sizes;
     Schedule schedule;
-    AlignedBuffer<T> x, gates, c, h0;
+    Workspace<T> x, gates, c, h0;
 };
 
 /// What a forward pass leaves for backward; only ever read after that.
@@ -84,28 +85,31 @@ SharedWeights<T> pack(py::handle weight_ih, py::handle weight_hh, py::handle bia
     out->input = input;
     out->hidden = hidden;
     out->candidate = candidate;
+    out->for_training = backward;
     const auto forward_size = [&](index_t columns) {
         return recurrent::packed_forward_size<T>(hidden, columns);
     };
     const auto backward_size = [&](index_t columns) {
         return recurrent::packed_backward_size<T>(hidden, columns);
     };
-    out->weight_ih = AlignedBuffer<T>(forward_size(input));
-    out->weight_hh = AlignedBuffer<T>(forward_size(hidden));
-    out->bias = AlignedBuffer<T>(recurrent::packed_bias_size<T>(hidden));
+    out->weight_ih = Workspace<T>(forward_size(input));
+    out->weight_hh = Workspace<T>(forward_size(hidden));
+    out->bias = Workspace<T>(recurrent::packed_bias_size<T>(hidden));
     if (backward) {
-        out->backward_ih = AlignedBuffer<T>(backward_size(input));
-        out->backward_hh = AlignedBuffer<T>(backward_size(hidden));
+        out->backward_ih = Workspace<T>(backward_size(input));
+        out->backward_hh = Workspace<T>(backward_size(hidden));
     }
+    const recurrent::LSTMPacking<T> call{ih,
+                                         hh,
+                                         bias_data,
+                                         out->weight_ih.data(),
+                                         out->weight_hh.data(),
+                                         out->bias.data(),
+                                         out->backward_ih.data(),
+                                         out->backward_hh.data()};
     {
         const py::gil_scoped_release nogil;
-        recurrent::lstm_pack_forward<T>(ih, out->weight_ih.data(), n_threads);
-        recurrent::lstm_pack_forward<T>(hh, out->weight_hh.data(), n_threads);
-        recurrent::lstm_pack_bias<T>(bias_data, hidden, out->bias.data());
-        if (backward) {
-            recurrent::lstm_pack_backward<T>(ih, out->backward_ih.data(), n_threads);
-            recurrent::lstm_pack_backward<T>(hh, out->backward_hh.data(), n_threads);
-        }
+        recurrent::lstm_pack<T>(call, n_threads);
     }
     return out;
 }
@@ -144,10 +148,10 @@ std::unique_ptr<CacheData<T>> make_cache(const SharedWeights<T>& weights,
     cache->weights = weights;
     cache->sizes = sizes;
     cache->schedule = std::move(schedule);
-    cache->x = AlignedBuffer<T>(rows * sizes.input);
-    cache->gates = AlignedBuffer<T>(rows * gates);
-    cache->c = AlignedBuffer<T>((sizes.batch + rows) * (gates / 4));
-    cache->h0 = AlignedBuffer<T>(sizes.batch * (gates / 4));
+    cache->x = Workspace<T>(rows * sizes.input);
+    cache->gates = Workspace<T>(rows * gates);
+    cache->c = Workspace<T>((sizes.batch + rows) * (gates / 4));
+    cache->h0 = Workspace<T>(sizes.batch * (gates / 4));
     return cache;
 }
 
@@ -162,17 +166,16 @@ py::tuple forward(const SharedWeights<T>& weights, py::handle x, py::handle h0,
     const auto h_begin = optional_view<T>(h0, where, "h0", sizes.batch, sizes.hidden);
     const auto c_begin = optional_view<T>(c0, where, "c0", sizes.batch, sizes.hidden);
     check_threads(n_threads, where);
-    if (keep_cache && weights->backward_hh.size() != recurrent::packed_backward_size<T>(
-                                                         sizes.hidden, sizes.hidden)) {
+    if (keep_cache && !weights->for_training) {
         fail(where, "weights packed for backward", "weights packed for inference");
     }
     Schedule schedule =
         recurrent::make_schedule(sizes, checked_lengths(lengths, sizes, where));
 
-    auto h = empty<T>(sizes.batch, sizes.time, sizes.hidden);
-    auto h_last = empty<T>(sizes.batch, sizes.hidden);
-    auto c_last = empty<T>(sizes.batch, sizes.hidden);
-    const AlignedBuffer<T> scratch(
+    auto h = pooled_empty<T>(sizes.batch, sizes.time, sizes.hidden);
+    auto h_last = pooled_empty<T>(sizes.batch, sizes.hidden);
+    auto c_last = pooled_empty<T>(sizes.batch, sizes.hidden);
+    const Workspace<T> scratch(
         recurrent::lstm_forward_scratch<T>(sizes, schedule, keep_cache));
     std::unique_ptr<CacheData<T>> cache;
     recurrent::LSTMCache<T> cache_view{};
@@ -244,13 +247,13 @@ py::tuple backward(const CacheData<T>& cache, py::handle dh, py::handle dh_last,
         optional_view<T>(dc_last, where, "dc_last", sizes.batch, sizes.hidden);
     check_threads(n_threads, where);
 
-    auto dx = empty<T>(sizes.batch, sizes.time, sizes.input);
-    auto dweight_ih = empty<T>(4 * sizes.hidden, sizes.input);
-    auto dweight_hh = empty<T>(4 * sizes.hidden, sizes.hidden);
-    auto dbias = empty<T>(4 * sizes.hidden);
-    auto dh0 = empty<T>(sizes.batch, sizes.hidden);
-    auto dc0 = empty<T>(sizes.batch, sizes.hidden);
-    const AlignedBuffer<T> scratch(
+    auto dx = pooled_empty<T>(sizes.batch, sizes.time, sizes.input);
+    auto dweight_ih = pooled_empty<T>(4 * sizes.hidden, sizes.input);
+    auto dweight_hh = pooled_empty<T>(4 * sizes.hidden, sizes.hidden);
+    auto dbias = pooled_empty<T>(4 * sizes.hidden);
+    auto dh0 = pooled_empty<T>(sizes.batch, sizes.hidden);
+    auto dc0 = pooled_empty<T>(sizes.batch, sizes.hidden);
+    const Workspace<T> scratch(
         recurrent::lstm_backward_scratch<T>(sizes, cache.schedule, n_threads));
     const recurrent::LSTMBackward<T> call{
         sizes,

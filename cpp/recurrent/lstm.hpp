@@ -67,26 +67,30 @@ template <class T> index_t packed_backward_size(index_t hidden, index_t columns)
 /// P * 4L, the elements of a packed bias.
 template <class T> index_t packed_bias_size(index_t hidden);
 
-///   weight [4H, K] T    in
-///   packed [P, K, 4L] T out, overwritten: [p][k][i f g o][L], zeros for padding units
-template <class T>
-void lstm_pack_forward(View2<const T> weight, T* packed, int n_threads) noexcept;
+/// Both weights and the bias, into the layouts of the forward and the backward pass.
+///
+///   weight_ih [4H, D], weight_hh [4H, H] T    in
+///   bias [4H] T                               in; null: zeros
+///   forward_ih [P, D, 4L], forward_hh [P, H, 4L], forward_bias [P, 4L] T
+///       out, overwritten: [p][k][i f g o][L], zeros for padding units
+///   backward_ih [Q(D), G, 4L], backward_hh [Q(H), G, 4L] T
+///       out, overwritten; null: not wanted. 4L columns of the rows of the weight in
+///       the order of a row of gates, zeros for padding
+///
+/// Outputs alias nothing. One pass over the weights for each layout.
+template <class T> struct LSTMPacking {
+    View2<const T> weight_ih, weight_hh;
+    const T* bias;
+    T *forward_ih, *forward_hh, *forward_bias;
+    T *backward_ih, *backward_hh;
+};
+template <class T> void lstm_pack(const LSTMPacking<T>& call, int n_threads) noexcept;
 
-///   weight [4H, K] T            in
-///   packed [Q(K), G, 4L] T      out, overwritten: 4L columns of the rows of weight in
-///                               the order of a row of gates; zeros for padding
-template <class T>
-void lstm_pack_backward(View2<const T> weight, T* packed, int n_threads) noexcept;
-
-///   bias [4H] T    in; null: zeros
-///   packed [P, 4L] T    out, overwritten
-template <class T>
-void lstm_pack_bias(const T* bias, index_t hidden, T* packed) noexcept;
-
+/// What the forward kernels take of it.
 template <class T> struct LSTMPacked {
-    const T* weight_ih; // [P, D, 4L] from lstm_pack_forward
-    const T* weight_hh; // [P, H, 4L] from lstm_pack_forward
-    const T* bias;      // [P, 4L]    from lstm_pack_bias
+    const T* weight_ih; // [P, D, 4L]
+    const T* weight_hh; // [P, H, 4L]
+    const T* bias;      // [P, 4L]
 };
 
 // ---------------------------------------------------------------- forward
@@ -144,8 +148,7 @@ index_t lstm_backward_scratch(const LSTMSizes& sizes, const Schedule& schedule,
 
 /// Backpropagation through time.
 ///
-///   weight_ih, weight_hh      in; packed by lstm_pack_backward, [Q(D), G, 4L] and
-///                             [Q(H), G, 4L]
+///   weight_ih, weight_hh      in; packed: [Q(D), G, 4L] and [Q(H), G, 4L]
 ///   cache                     in, untouched: it may be used again
 ///   dh [B, T, H] T            in; read within the lengths alone
 ///   dh_last, dc_last [B, H]   in; null: zeros

@@ -157,7 +157,7 @@ template <class T> class BackwardRun {
         const index_t units = std::min(L, hidden_ - p * L);
         const T* const dh_in = call_.dh + position(packed) * hidden_ + p * L;
         const auto dh = simd::load<V<T>>(dh_ + r * state_width_ + p * L) +
-                        simd::load_partial<V<T>>(dh_in, units);
+                        detail::load_partial<T>(dh_in, units);
         const auto tanh_c = simd::tanh(c);
         const V<T> one(T(1));
         const auto dc = simd::fma(dh * o, one - tanh_c * tanh_c,
@@ -239,7 +239,8 @@ template <class T> class BackwardRun {
                     T* const to =
                         call_.dx + position(start + row + r) * input_ + q * width;
                     for (index_t v = 0; v * L < count; ++v) {
-                        simd::store_partial(to + v * L, tile.sum[r][v], count - v * L);
+                        detail::store_partial<T>(to + v * L, tile.sum[r][v],
+                                                 count - v * L);
                     }
                 }
             });
@@ -315,15 +316,18 @@ template <class T> class BackwardRun {
         }
     }
 
-    /// Panel p of [P, columns, 4L] into rows of [4H, columns].
+    /// Panel p of [P, columns, 4L] into rows of [4H, columns], a few lines at a time.
     void unpack(index_t p, index_t columns, const T* packed, T* out) const noexcept {
         const T* const panel = packed + p * columns * width;
         const index_t units = std::min(L, hidden_ - p * L);
-        for (index_t gate = 0; gate < n_gates; ++gate) {
-            for (index_t u = 0; u < units; ++u) {
-                T* const row = out + (gate * hidden_ + p * L + u) * columns;
-                const T* const from = panel + gate * L + u;
-                for (index_t k = 0; k < columns; ++k) row[k] = from[k * width];
+        for (index_t k0 = 0; k0 < columns; k0 += L) {
+            const index_t k1 = std::min(k0 + L, columns);
+            for (index_t gate = 0; gate < n_gates; ++gate) {
+                for (index_t u = 0; u < units; ++u) {
+                    T* const row = out + (gate * hidden_ + p * L + u) * columns;
+                    const T* const from = panel + gate * L + u;
+                    for (index_t k = k0; k < k1; ++k) row[k] = from[k * width];
+                }
             }
         }
     }

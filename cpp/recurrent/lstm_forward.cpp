@@ -14,7 +14,7 @@ using detail::n_gates;
 using detail::Tile;
 template <class T> using V = simd::Vec<T>;
 
-constexpr index_t chunk_bytes = index_t{512} << 10;
+constexpr index_t chunk_bytes = index_t{256} << 10;
 
 template <class T>
 index_t chunk_steps(const LSTMSizes& sizes, const Schedule& schedule) {
@@ -210,7 +210,7 @@ template <class T> class ForwardRun {
             simd::store(h_[t % 2] + (r + row) * padded_ + p * L, cell.h);
             const index_t at =
                 schedule_.position[static_cast<std::size_t>(start + r + row)];
-            simd::store_partial(call_.h + at * hidden_ + p * L, cell.h, units);
+            detail::store_partial<T>(call_.h + at * hidden_ + p * L, cell.h, units);
             if (call_.cache != nullptr) {
                 T* const kept = gates + row * gates_width_;
                 simd::store(kept, cell.i);
@@ -270,10 +270,10 @@ FASTNOTES_INLINE void step_rows(const LSTMSizes& sizes, Candidate candidate,
     const index_t units = std::min(L, depth_h - p * L);
     for (index_t row = 0; row < Rows; ++row) {
         const index_t at = row * depth_h + p * L;
-        const Cell<T> cell(sums + row * width, simd::load_partial<V<T>>(c + at, units),
+        const Cell<T> cell(sums + row * width, detail::load_partial<T>(c + at, units),
                            candidate);
-        simd::store_partial(c_next + at, cell.c, units);
-        simd::store_partial(h_next + at, cell.h, units);
+        detail::store_partial<T>(c_next + at, cell.c, units);
+        detail::store_partial<T>(h_next + at, cell.h, units);
     }
 }
 

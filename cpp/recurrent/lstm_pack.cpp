@@ -1,7 +1,6 @@
 /// Packed weights, and the order in which sequences run.
 #include "recurrent/lstm_tile.hpp"
 
-#include <cstring>
 #include <numeric>
 
 namespace fastnotes::recurrent {
@@ -71,70 +70,94 @@ template <class T> index_t packed_bias_size(index_t hidden) {
     return Layout<T>::gates(hidden);
 }
 
+namespace {
+
+/// Panel p of [P, columns, 4L].
 template <class T>
-void lstm_pack_forward(View2<const T> weight, T* packed, int n_threads) noexcept {
+void pack_forward_panel(View2<const T> weight, index_t p, T* packed) noexcept {
     constexpr index_t L = Layout<T>::L;
     constexpr index_t width = Layout<T>::panel_width;
     constexpr index_t block = static_cast<index_t>(64 / sizeof(T)); // of a cache line
     const index_t hidden = weight.rows / n_gates;
     const index_t columns = weight.columns;
-    parallel_for(Layout<T>::unit_panels(hidden), n_threads, [&](index_t p) {
-        T* const panel = packed + p * columns * width;
-        const index_t units = std::min(L, hidden - p * L);
-        for (index_t k0 = 0; k0 < columns; k0 += block) {
-            const index_t k1 = std::min(k0 + block, columns);
-            for (index_t gate = 0; gate < n_gates; ++gate) {
-                const T* const rows = weight.row(gate * hidden + p * L);
-                for (index_t k = k0; k < k1; ++k) {
-                    T* const to = panel + k * width + gate * L;
-                    for (index_t u = 0; u < units; ++u) to[u] = rows[u * columns + k];
-                    for (index_t u = units; u < L; ++u) to[u] = T(0);
-                }
+    const index_t units = std::min(L, hidden - p * L);
+    T* const panel = packed + p * columns * width;
+    for (index_t k0 = 0; k0 < columns; k0 += block) {
+        const index_t k1 = std::min(k0 + block, columns);
+        for (index_t gate = 0; gate < n_gates; ++gate) {
+            const T* const rows = weight.row(gate * hidden + p * L);
+            for (index_t k = k0; k < k1; ++k) {
+                T* const to = panel + k * width + gate * L;
+                for (index_t u = 0; u < units; ++u) to[u] = rows[u * columns + k];
+                for (index_t u = units; u < L; ++u) to[u] = T(0);
             }
         }
-    });
+    }
 }
 
-template <class T>
-void lstm_pack_backward(View2<const T> weight, T* packed, int n_threads) noexcept {
+/// Where a row of gates keeps a unit's gate.
+template <class T> index_t place(index_t gate, index_t unit) {
     constexpr index_t L = Layout<T>::L;
+    return (unit / L * n_gates + gate) * L + unit % L;
+}
+
+/// Panel q of [Q(columns), G, 4L].
+template <class T>
+void pack_backward_panel(View2<const T> weight, index_t q, T* packed) noexcept {
     constexpr index_t width = Layout<T>::panel_width;
     const index_t hidden = weight.rows / n_gates;
     const index_t gates = Layout<T>::gates(hidden);
-    parallel_for(Layout<T>::column_panels(weight.columns), n_threads, [&](index_t q) {
-        T* const panel = packed + q * gates * width;
-        const index_t count = std::min(width, weight.columns - q * width);
-        std::fill_n(panel, gates * width, T(0));
+    const index_t count = std::min(width, weight.columns - q * width);
+    T* const panel = packed + q * gates * width;
+    const bool padded = count < width || hidden % Layout<T>::L != 0;
+    if (padded) std::fill_n(panel, gates * width, T(0));
+    for (index_t gate = 0; gate < n_gates; ++gate) {
         for (index_t unit = 0; unit < hidden; ++unit) {
-            for (index_t gate = 0; gate < n_gates; ++gate) {
-                const index_t row = (unit / L * n_gates + gate) * L + unit % L;
-                const T* const from = weight.row(gate * hidden + unit) + q * width;
-                std::copy_n(from, count, panel + row * width);
-            }
-        }
-    });
-}
-
-template <class T>
-void lstm_pack_bias(const T* bias, index_t hidden, T* packed) noexcept {
-    constexpr index_t L = Layout<T>::L;
-    std::fill_n(packed, Layout<T>::gates(hidden), T(0));
-    if (bias == nullptr) return;
-    for (index_t unit = 0; unit < hidden; ++unit) {
-        for (index_t gate = 0; gate < n_gates; ++gate) {
-            packed[(unit / L * n_gates + gate) * L + unit % L] =
-                bias[gate * hidden + unit];
+            std::copy_n(weight.row(gate * hidden + unit) + q * width, count,
+                        panel + place<T>(gate, unit) * width);
         }
     }
+}
+
+} // namespace
+
+template <class T> void lstm_pack(const LSTMPacking<T>& call, int n_threads) noexcept {
+    constexpr index_t grain = index_t{1} << 14; // elements that are worth a thread
+    const index_t hidden = call.weight_hh.columns;
+    const index_t inputs = call.weight_ih.columns;
+    const index_t n_elements = call.weight_ih.size() + call.weight_hh.size();
+    const bool backward = call.backward_hh != nullptr;
+    parallel_region(
+        worthwhile_threads(n_elements, grain, n_threads), [&](const Team& team) {
+            const auto units = team.share(Layout<T>::unit_panels(hidden));
+            for (index_t p = units.first; p < units.last; ++p) {
+                pack_forward_panel(call.weight_ih, p, call.forward_ih);
+                pack_forward_panel(call.weight_hh, p, call.forward_hh);
+            }
+            if (team.index == 0) {
+                T* const packed = call.forward_bias;
+                std::fill_n(packed, Layout<T>::gates(hidden), T(0));
+                for (index_t i = 0; call.bias != nullptr && i < n_gates * hidden; ++i) {
+                    packed[place<T>(i / hidden, i % hidden)] = call.bias[i];
+                }
+            }
+            if (!backward) return;
+            const auto ih = team.share(Layout<T>::column_panels(inputs));
+            for (index_t q = ih.first; q < ih.last; ++q) {
+                pack_backward_panel(call.weight_ih, q, call.backward_ih);
+            }
+            const auto hh = team.share(Layout<T>::column_panels(hidden));
+            for (index_t q = hh.first; q < hh.last; ++q) {
+                pack_backward_panel(call.weight_hh, q, call.backward_hh);
+            }
+        });
 }
 
 #define FASTNOTES_INSTANTIATE(T)                                                       \
     template index_t packed_forward_size<T>(index_t, index_t);                         \
     template index_t packed_backward_size<T>(index_t, index_t);                        \
     template index_t packed_bias_size<T>(index_t);                                     \
-    template void lstm_pack_forward<T>(View2<const T>, T*, int) noexcept;              \
-    template void lstm_pack_backward<T>(View2<const T>, T*, int) noexcept;             \
-    template void lstm_pack_bias<T>(const T*, index_t, T*) noexcept;
+    template void lstm_pack<T>(const LSTMPacking<T>&, int) noexcept;
 FASTNOTES_INSTANTIATE(float)
 FASTNOTES_INSTANTIATE(double)
 #undef FASTNOTES_INSTANTIATE

@@ -107,6 +107,16 @@ template <class T, index_t Rows> FASTNOTES_INLINE void clear_tile(Tile<T, Rows>&
     }
 }
 
+/// simd's partial accesses, for a signed number of lanes.
+template <class T>
+FASTNOTES_INLINE simd::Vec<T> load_partial(const T* from, index_t n) {
+    return simd::load_partial<simd::Vec<T>>(from, static_cast<std::size_t>(n));
+}
+template <class T>
+FASTNOTES_INLINE void store_partial(T* to, simd::Vec<T> value, index_t n) {
+    simd::store_partial(to, value, static_cast<std::size_t>(n));
+}
+
 /// Threads worth starting, and how they share a step.
 ///
 /// By rows: each thread runs its own sequences and never waits, but streams all

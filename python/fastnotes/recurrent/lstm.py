@@ -151,7 +151,7 @@ def lstm_forward(
 
 def lstm_backward(
     dh: ArrayLike,
-    cache: LSTMCache,
+    cache: LSTMCache | None,
     *,
     dh_last: ArrayLike | None = None,
     dc_last: ArrayLike | None = None,
@@ -164,7 +164,8 @@ def lstm_backward(
     dh
         (B, T, H), the gradient with respect to ``h``; not read past a sequence's end.
     cache
-        From a forward pass with ``keep_cache=True``. It is only read.
+        From a forward pass with ``keep_cache=True`` (None, which one without it gives,
+        is refused). It is only read.
     dh_last, dc_last
         (B, H), the gradients with respect to ``h_last`` and ``c_last``, added to what
         ``dh`` brings; None for zeros.
