@@ -1,5 +1,6 @@
 /// How this module was built.
 #include "bindings/rooms.hpp"
+#include "bindings/workspace.hpp"
 
 #include "common/parallel.hpp"
 
@@ -18,11 +19,17 @@ py::dict build_info() {
                     "flags"_a = FASTNOTES_FLAGS, "threading"_a = threading_runtime());
 }
 
+py::array_t<unsigned char> pooled_bytes(index_t size) {
+    if (size < 0) fail("runtime.pooled_bytes", "size >= 0", std::to_string(size));
+    return pooled_empty<unsigned char>(size);
+}
+
 } // namespace
 
 void register_runtime(py::module_& m) {
     auto runtime = m.def_submodule("runtime", "Build facts.");
     runtime.def("build_info", &build_info);
+    runtime.def("pooled_bytes", &pooled_bytes, py::arg("size"));
 }
 
 } // namespace fastnotes

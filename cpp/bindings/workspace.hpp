@@ -21,7 +21,7 @@ class WorkspacePool {
     using Block = AlignedBuffer<unsigned char>;
 
     /// Smaller blocks are malloc's business; more than this in total is not kept.
-    static constexpr index_t smallest_kept = index_t{1} << 20;
+    static constexpr index_t smallest_kept = index_t{1} << 18;
     static constexpr index_t most_kept = index_t{256} << 20;
 
     static WorkspacePool& instance() {

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastnotes._core import native
+from fastnotes._memory import empty
 from fastnotes._threads import resolve_n_threads
 from fastnotes._validation import RealArray, as_real_array, fail
 from fastnotes.evidence._axes import single_axis
@@ -99,7 +100,7 @@ def importance_weights(
         fail(where, "at least one sample along axis", f"shape {shape}")
     rest = shape[:axis] + shape[axis + 1 :]
     bound, ess = np.empty(rest, dtype), np.empty(rest, dtype)
-    weights = np.empty(shape, dtype)
+    weights = empty(shape, dtype)
     native.evidence.importance_weights(log_w, axis, bound, weights, ess, threads)
     if not rest:
         return ImportanceWeights(bound[()], weights, ess[()])

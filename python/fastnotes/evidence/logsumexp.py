@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnotes._core import native
+from fastnotes._memory import empty
 from fastnotes._threads import resolve_n_threads
 from fastnotes._validation import RealArray, as_real_array, check_out, fail
 from fastnotes.evidence._axes import Axes, reduction, single_axis
@@ -217,7 +218,7 @@ def _normalise(
     axis = single_axis(a, axis, where, "a")
     threads = resolve_n_threads(n_threads, where)
     if out is None:
-        out = np.empty(a.shape, a.dtype)
+        out = empty(a.shape, a.dtype)
     else:
         check_out(out, where, a.shape, a.dtype, a)
     native.evidence.softmax(a, axis, out, log, threads)

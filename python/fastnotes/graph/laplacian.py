@@ -14,6 +14,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from fastnotes._core import native
+from fastnotes._memory import empty
 from fastnotes._threads import resolve_n_threads
 from fastnotes._validation import (
     RealArray,
@@ -27,8 +28,6 @@ from fastnotes.graph._adjacency import Adjacency, canonical_csr, read_adjacency
 
 KINDS = ("renormalized", "adjacency", "laplacian", "random_walk")
 ISOLATED = ("one", "zero")
-
-_CACHE_LINE = 64
 
 
 class _Factors(NamedTuple):
@@ -275,7 +274,7 @@ class GraphOperator:
         if X.shape[0] != n:
             fail(where, f"{name} of {n} rows", describe(X))
         if out is None:
-            out = _aligned_empty(X.shape, X.dtype)
+            out = empty(X.shape, X.dtype)
         else:
             check_out(out, where, X.shape, X.dtype, X)
         factors = self._prepared(X.dtype, transpose)
@@ -297,9 +296,9 @@ class GraphOperator:
         try:
             spare = self._spare_scratch.pop()
         except IndexError:
-            return _aligned_empty((size,), X.dtype)
+            return empty((size,), X.dtype)
         fits = spare.dtype == X.dtype and spare.size >= size
-        return spare if fits else _aligned_empty((size,), X.dtype)
+        return spare if fits else empty((size,), X.dtype)
 
     def _prepared(self, dtype: np.dtype[Any], transpose: bool) -> _Factors:
         """Kernel arguments in one dtype, made at their first use and kept."""
@@ -491,12 +490,3 @@ def _materialize(A: Any, kind: str, isolated: str, where: str) -> Any:
 
 def _cast(array: NDArray[np.float64] | None, dtype: np.dtype[Any]) -> RealArray | None:
     return None if array is None else array.astype(dtype, copy=False)
-
-
-def _aligned_empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> RealArray:
-    """Uninitialised, on a cache line: a gathered row then touches fewer lines."""
-    spare = _CACHE_LINE // dtype.itemsize
-    size = int(np.prod(shape, dtype=np.int64))
-    buffer = np.empty(size + spare, dtype=dtype)
-    first = -(buffer.ctypes.data // dtype.itemsize) % spare
-    return buffer[first : first + size].reshape(shape)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnotes._core import native
+from fastnotes._memory import empty
 from fastnotes._threads import resolve_n_threads
 from fastnotes._validation import RealArray, as_real_array, check_out
 
@@ -25,7 +25,7 @@ def _apply(
     values = as_real_array(x, where, "x")
     threads = resolve_n_threads(n_threads, where)
     if out is None:
-        out = np.empty(values.shape, values.dtype)
+        out = empty(values.shape, values.dtype)
     else:
         check_out(out, where, values.shape, values.dtype, values)
     kernel(values.reshape(-1), out.reshape(-1), threads)

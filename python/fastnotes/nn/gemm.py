@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastnotes._core import native
+from fastnotes._memory import empty
 from fastnotes._threads import resolve_n_threads
 from fastnotes._validation import RealArray, as_real_array, fail
 
@@ -191,4 +192,4 @@ def _new_output(
 ) -> RealArray:
     if accumulate:
         fail(where, "out to accumulate into", "None")
-    return np.empty((rows, columns), like.dtype)
+    return empty((rows, columns), like.dtype)
