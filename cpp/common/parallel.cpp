@@ -80,13 +80,7 @@ void detail::run_region(int n_threads, RegionBody body, void* context) noexcept 
     }
     Barrier meeting;
 #pragma omp parallel num_threads(n_threads)
-    {
-        const Team team{omp_get_thread_num(), omp_get_num_threads(), &meeting};
-        body(context, team);
-        // OpenMP's own barrier spins for milliseconds: where two threads landed on one
-        // core, the first would keep the other from finishing. Ours yields.
-        team.barrier();
-    }
+    body(context, Team{omp_get_thread_num(), omp_get_num_threads(), &meeting});
 }
 
 #else
