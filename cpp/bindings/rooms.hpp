@@ -15,9 +15,6 @@ void register_nn(py::module_& m);
 void register_nn_elementwise(py::module_& nn);
 void register_philox(py::module_& m);
 void register_recurrent(py::module_& m);
-void register_machine(py::module_& m);
-void register_nn(py::module_& m);
-void register_nn_elementwise(py::module_& m);
 void register_runtime(py::module_& m);
 
 } // namespace fastnotes
