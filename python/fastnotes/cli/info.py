@@ -27,14 +27,13 @@ def run(options: argparse.Namespace) -> int:
 
 def collect() -> dict[str, Any]:
     """Everything ``fastnotes info`` knows, ready for JSON."""
-    from fastnotes import _core, _threads
+    from fastnotes import _core, _cuda, _threads
 
-    return {**_core.describe(), "threads": _threads.describe(), "cuda": cuda_state()}
-
-
-def cuda_state() -> dict[str, Any]:
-    """Whether CUDA kernels can run here, and the reason."""
-    return {"available": False, "reason": "this build has no CUDA kernels"}
+    return {
+        **_core.describe(),
+        "threads": _threads.describe(),
+        "cuda": _cuda.state(),
+    }
 
 
 def _page(facts: dict[str, Any]) -> str:

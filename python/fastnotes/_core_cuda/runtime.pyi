@@ -1,0 +1,6 @@
+from typing import Any
+
+oldest_capability: int
+
+def state() -> dict[str, Any]: ...
+def synchronize(stream: int, device: int) -> None: ...
