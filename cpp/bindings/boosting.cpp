@@ -1,4 +1,5 @@
 #include "bindings/arrays.hpp"
+#include "bindings/boosting_errors.hpp"
 #include "bindings/rooms.hpp"
 
 #include "boosting/binning.hpp"
@@ -15,12 +16,6 @@ namespace {
 using namespace pybind11::literals;
 using std::int64_t;
 using std::uint8_t;
-
-void check_bins(index_t n_bins, const char* where) {
-    if (n_bins < 2 || n_bins > boosting::code_slots) {
-        fail(where, "n_bins from 2 to 256", std::to_string(n_bins));
-    }
-}
 
 template <class T>
 py::tuple fit_thresholds_of(const py::array& X, int max_bin, index_t subsample,
@@ -87,31 +82,6 @@ py::array_t<uint8_t> assign_bins(const py::array& X, const py::array& thresholds
     });
 }
 
-/// Says what is wrong; called with a status that is not ok.
-[[noreturn]] void fail_histogram(boosting::HistogramStatus status, const char* where,
-                                 View2<const uint8_t> bins, View1<const int64_t> rows,
-                                 index_t n_bins) {
-    using boosting::HistogramStatus;
-    const auto n_rows = std::to_string(bins.rows);
-    if (status == HistogramStatus::gradient_not_finite) {
-        fail(where, "grad finite", "NaN or infinity");
-    }
-    if (status == HistogramStatus::hessian_not_finite) {
-        fail(where, "hess finite", "NaN or infinity");
-    }
-    if (status == HistogramStatus::row_out_of_range) {
-        const auto* const bad =
-            std::find_if(rows.begin(), rows.end(),
-                         [&](int64_t row) { return row < 0 || row >= bins.rows; });
-        fail(where, "rows from 0 to n_rows - 1, n_rows = " + n_rows,
-             std::to_string(*bad));
-    }
-    if (status == HistogramStatus::row_repeated) {
-        fail(where, "distinct rows", "a row that occurs twice");
-    }
-    fail(where, "bin codes below n_bins = " + std::to_string(n_bins), "a larger code");
-}
-
 template <class T>
 py::array_t<double> build_histogram_of(View2<const uint8_t> codes,
                                        const py::array& grad, const py::array& hess,
@@ -138,7 +108,10 @@ py::array_t<double> build_histogram_of(View2<const uint8_t> codes,
                                          {packed.data(), partial.data(), seen.data()});
     }
     if (status != boosting::HistogramStatus::ok) {
-        fail_histogram(status, where, codes, rows, n_bins);
+        const auto* const bad =
+            std::find_if(rows.begin(), rows.end(),
+                         [&](int64_t row) { return row < 0 || row >= codes.rows; });
+        fail_histogram(status, where, codes.rows, bad == rows.end() ? 0 : *bad, n_bins);
     }
     return out;
 }

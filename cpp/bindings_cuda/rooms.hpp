@@ -6,6 +6,7 @@ namespace py = pybind11;
 
 namespace fastnotes::cuda {
 
+void register_boosting(py::module_& m);
 void register_device_array(py::module_& m);
 void register_runtime(py::module_& m);
 

@@ -1,6 +1,7 @@
 /// Gradient histograms of one tree node, summed as integers.
 #pragma once
 
+#include "common/cuda.hpp"
 #include "common/view.hpp"
 
 #include <cstdint>
@@ -77,5 +78,39 @@ HistogramStatus build_histogram(View2<const std::uint8_t> bins, View1<const T> g
                                 View1<const T> hess, View1<const std::int64_t> rows,
                                 View3<double> out, const HistogramPlan& plan,
                                 const HistogramScratch& scratch) noexcept;
+
+namespace cuda {
+
+/// What a call found, read back from the device.
+struct HistogramOutcome {
+    HistogramStatus status;
+    std::int64_t bad_row; ///< the first row number out of range, if status says so
+};
+
+/// Bytes of scratch; `listed`: a list of rows is given.
+index_t histogram_scratch(index_t n_rows, index_t n_columns, index_t n_bins,
+                          bool listed) noexcept;
+
+/// The same sums, bit for bit, of arrays in device memory; Row is i32 or i64.
+///
+///   scratch [histogram_scratch(...)] bytes, aligned to 16                scratch
+///   outcome                                                              out, on the
+///   host
+///
+/// The rest as above. Waits for the stream, since the outcome is read back; it means
+/// something only if the Status is ok.
+///
+/// Cost: two passes over grad and hess, one over the codes of the rows, two 32-bit adds
+/// to shared memory per (row, column), and 16 bytes of scratch traffic per block and
+/// slot of out. Lanes of a warp always add to different banks, so that neither constant
+/// nor missing-heavy columns are slower.
+template <class T, class Row>
+fastnotes::cuda::Status build_histogram(View2<const std::uint8_t> bins,
+                                        View1<const T> grad, View1<const T> hess,
+                                        View1<const Row> rows, View3<double> out,
+                                        void* scratch, HistogramOutcome& outcome,
+                                        fastnotes::cuda::Stream stream) noexcept;
+
+} // namespace cuda
 
 } // namespace fastnotes::boosting

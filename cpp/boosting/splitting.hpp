@@ -1,6 +1,7 @@
 /// Best split of a gradient histogram.
 #pragma once
 
+#include "common/cuda.hpp"
 #include "common/view.hpp"
 
 namespace fastnotes::boosting {
@@ -45,5 +46,25 @@ enum class SplitStatus { ok, not_finite };
 /// Source: Chen & Guestrin 2016, "XGBoost", equation 7 and algorithm 3.
 SplitStatus find_best_split(View3<const double> histogram, const SplitRules& rules,
                             Split& best, Split* of_column, int n_threads) noexcept;
+
+namespace cuda {
+
+/// Bytes of scratch.
+index_t split_scratch(index_t n_columns) noexcept;
+
+/// The same split, bit for bit, of a histogram of T in device memory.
+///
+///   scratch [split_scratch(n_columns)] bytes, aligned to 16    scratch
+///   best, found                                                out, on the host
+///
+/// The rest as above. Waits for the stream, since the split is read back; it means
+/// something only if the Status is ok. One block per column; prefix sums in bin order.
+template <class T>
+fastnotes::cuda::Status find_best_split(View3<const T> histogram,
+                                        const SplitRules& rules, void* scratch,
+                                        Split& best, SplitStatus& found,
+                                        fastnotes::cuda::Stream stream) noexcept;
+
+} // namespace cuda
 
 } // namespace fastnotes::boosting

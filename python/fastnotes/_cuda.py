@@ -94,7 +94,12 @@ class _Torch:
 
     def empty(self, shape: tuple[int, ...], dtype: str, device: int) -> Any:
         torch = self._torch
-        return torch.empty(shape, dtype=getattr(torch, dtype), device=f"cuda:{device}")
+        try:
+            return torch.empty(
+                shape, dtype=getattr(torch, dtype), device=f"cuda:{device}"
+            )
+        except torch.cuda.OutOfMemoryError as error:  # a RuntimeError
+            raise MemoryError("CUDA is out of memory") from error
 
     def result(self, array: Any) -> Any:
         return array
@@ -207,10 +212,10 @@ class Call:
 
     def checked(self, name: str, dtypes: tuple[str, ...]) -> DeviceArray:
         """Return an array of one of the dtypes."""
-        array: DeviceArray = self._arrays[name]
-        if array.dtype not in dtypes:
+        array: DeviceArray | None = self._arrays[name]
+        if array is None or array.dtype not in dtypes:
             wanted = f"{name} of dtype {' or '.join(dtypes)}"
-            fail_type(self.where, wanted, describe(array))
+            fail_type(self.where, wanted, "None" if array is None else describe(array))
         return array
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> DeviceArray:

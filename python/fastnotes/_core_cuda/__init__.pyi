@@ -2,6 +2,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from . import boosting as boosting
 from . import runtime as runtime
 
 class DeviceArray:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnotes._core import native
+from fastnotes._device import wants_cuda
 from fastnotes._threads import resolve_n_threads
 from fastnotes._validation import (
     RealArray,
@@ -32,6 +33,7 @@ def build_histogram(
     *,
     n_bins: int | None = None,
     n_threads: int | None = None,
+    device: str | None = None,
 ) -> NDArray[np.float64]:
     """Sum gradients and hessians by column and bin, over the rows of a node.
 
@@ -49,20 +51,30 @@ def build_histogram(
         BinnedMatrix, and 256 for an array.
     n_threads : int, optional
         Threads; None means the process's default. The result does not depend on it.
+        CUDA ignores it.
+    device : str, optional
+        None: where the arrays are. ``"cuda"`` or ``"cuda:1"`` copies host arrays there
+        and the result back. CUDA arrays are taken as they are: C-contiguous, bins
+        uint8 (a BinnedMatrix is on the host), grad and hess of one dtype, rows int32
+        or int64.
 
     Returns
     -------
     histogram : float64 array of shape (n_columns, n_bins, 2)
         ``histogram[c, b]`` is (sum of grad, sum of hess) over the rows whose code in
-        column c is b. Without rows it is 0.
+        column c is b. Without rows it is 0. Of CUDA arrays: an array of their library,
+        on their device, with the same bytes.
 
     Raises
     ------
     TypeError
-        If bins are not uint8, rows not integers, or grad or hess not real.
+        If bins are not uint8, rows not integers, or grad or hess not real; or if some
+        arrays are on the CPU and some on a CUDA device.
     ValueError
         If shapes disagree, grad or hess has NaN or infinity, a row number is out of
         range or occurs twice, or a code is not below ``n_bins``.
+    RuntimeError
+        If CUDA is asked for and not available, saying why.
 
     Notes
     -----
@@ -73,7 +85,16 @@ def build_histogram(
     every column adds up to the same totals; and the histograms of two disjoint row
     sets add up to that of their union, exactly, as long as grad and hess are the same
     arrays.
+
+    A call on a CUDA device waits for its work, because it may have to raise.
     """
+    if wants_cuda(_WHERE, device, bins=bins, grad=grad, hess=hess, rows=rows):
+        from fastnotes.boosting import _cuda
+
+        sums: NDArray[np.float64] = _cuda.build_histogram(
+            bins, grad, hess, rows, n_bins, device
+        )
+        return sums
     codes, own_n_bins = _codes(bins)
     if n_bins is None:
         n_bins = own_n_bins

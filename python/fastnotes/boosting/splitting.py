@@ -8,8 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastnotes._core import native
+from fastnotes._device import wants_cuda
 from fastnotes._threads import resolve_n_threads
-from fastnotes._validation import as_real, as_real_array, describe, fail
+from fastnotes._validation import (
+    RealArray,
+    as_real,
+    as_real_array,
+    describe,
+    fail,
+)
 
 
 class Split(NamedTuple):
@@ -37,6 +44,7 @@ def find_best_split(
     min_child_weight: float = 1.0,
     reg_alpha: float = 0.0,
     n_threads: int | None = None,
+    device: str | None = None,
 ) -> Split | None:
     """Find the split of largest gain over all columns, bins and missing directions.
 
@@ -55,6 +63,11 @@ def find_best_split(
         L1 penalty on leaf weights, >= 0: G moves towards 0 by this much.
     n_threads : int, optional
         Threads; None means the process's default. The result does not depend on it.
+        CUDA ignores it.
+    device : str, optional
+        None: where the histogram is. ``"cuda"`` or ``"cuda:1"`` copies a host array
+        there. A CUDA array is float32 or float64 and C-contiguous; the split is the
+        same, and the call waits for it.
 
     Returns
     -------
@@ -71,21 +84,41 @@ def find_best_split(
     ValueError
         If the histogram is of the wrong shape or not finite, or a parameter is negative
         or not finite.
+    RuntimeError
+        If CUDA is asked for and not available, saying why.
 
     Notes
     -----
     Source: Chen & Guestrin (2016), "XGBoost", equation 7 and algorithm 3.
     """
     where = "boosting.find_best_split"
-    sums = as_real_array(histogram, where, "histogram", ndim=3)
-    if sums.shape[2] != 2 or not 2 <= sums.shape[1] <= 256:
-        fail(where, "histogram of shape (n_columns, 2..256 bins, 2)", describe(sums))
-    found = native.boosting.find_best_split(
-        sums.astype(np.float64, copy=False),
+    rules = (
         as_real(reg_lambda, where, "reg_lambda", low=0.0),
         as_real(gamma, where, "gamma", low=0.0),
         as_real(min_child_weight, where, "min_child_weight", low=0.0),
         as_real(reg_alpha, where, "reg_alpha", low=0.0),
-        resolve_n_threads(n_threads, where),
     )
+    if wants_cuda(where, device, histogram=histogram):
+        from fastnotes.boosting import _cuda
+
+        found = _cuda.find_best_split(histogram, rules, device)
+    else:
+        threads = resolve_n_threads(n_threads, where)
+        sums = as_histogram(histogram, where)
+        found = native.boosting.find_best_split(
+            sums.astype(np.float64, copy=False), *rules, threads
+        )
     return None if found is None else Split(*found)
+
+
+def as_histogram(value: ArrayLike, where: str) -> RealArray:
+    """Return a float32 or float64 array of the right shape."""
+    sums = as_real_array(value, where, "histogram", ndim=3)
+    check_histogram_shape(sums.shape, where, describe(sums))
+    return sums
+
+
+def check_histogram_shape(shape: tuple[int, ...], where: str, got: str) -> None:
+    """Refuse what is not (n_columns, n_bins, 2)."""
+    if shape[2] != 2 or not 2 <= shape[1] <= 256:
+        fail(where, "histogram of shape (n_columns, 2..256 bins, 2)", got)
