@@ -2,6 +2,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from . import evidence as evidence
 from . import runtime as runtime
 
 class DeviceArray:
