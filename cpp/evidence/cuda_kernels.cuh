@@ -8,7 +8,7 @@
 
 namespace fastnotes::evidence::cuda {
 
-inline constexpr int reduce_threads = 256, packed_threads = 256, staged_threads = 512;
+inline constexpr int reduce_threads = 256, packed_threads = 256;
 
 /// Dynamic shared memory of a kernel.
 __device__ inline double* shared_memory() {
@@ -104,6 +104,16 @@ __device__ inline Sums<T> sum_unit(const Terms<T>& terms, const Unit& unit,
     return sums;
 }
 
+/// The results of a tile's columns.
+template <class T, class Store>
+__device__ inline void store_totals(const Tiles& tiles, Tiles::Corner corner,
+                                    const Parts<T>& parts, const Store& results) {
+    for (int i = threadIdx.x; i < tiles.columns(); i += blockDim.x) {
+        const index_t at = tiles.output(corner, i);
+        if (at >= 0) results.store(at, parts.total(i));
+    }
+}
+
 /// Totals of every column (of a chunk) to `results`: one read of the terms.
 template <bool Factors, bool Squares, class T, class Store>
 __global__ void __launch_bounds__(reduce_threads, sizeof(T) == 4 ? 4 : 2)
@@ -119,140 +129,170 @@ __global__ void __launch_bounds__(reduce_threads, sizeof(T) == 4 ? 4 : 2)
         __syncthreads();
         parts.merge(tiles);
         __syncthreads();
-        for (int i = threadIdx.x; i < tiles.columns(); i += blockDim.x) {
-            const index_t at = tiles.output(corner, i);
-            if (at >= 0) results.store(at, parts.total(i));
+        store_totals(tiles, corner, parts, results);
+    }
+}
+
+/// Eight elements of a unit, `pitch` apart in shared memory; -inf beyond its end.
+template <int Pitch, class T>
+__device__ inline void read_slots(const T* slot, int left, T (&x)[step_size]) {
+    if (left >= step_size) {
+#pragma unroll
+        for (int r = 0; r < step_size; ++r) x[r] = slot[r * Pitch];
+    } else {
+#pragma unroll
+        for (int r = 0; r < step_size; ++r) {
+            x[r] = r < left ? slot[r * Pitch] : -infinite<T>;
         }
     }
 }
 
-/// Eight elements of a slice in shared memory; -inf beyond its end.
-template <class T, class At>
-__device__ inline void read_step(const T* elements, At at, int j, int size,
-                                 T (&x)[step_size]) {
+/// Starts the copy of eight elements into their slots: a group of copies.
+template <int Pitch, class T>
+__device__ inline void stage_step(const T* a, index_t step, int left, T* slot) {
+    if (left >= step_size) {
 #pragma unroll
-    for (int r = 0; r < step_size; ++r) {
-        x[r] = j + r < size ? elements[at(j + r)] : -infinite<T>;
-    }
-}
-
-/// Starts the copy of eight elements of a unit into their slots: a group.
-template <class T>
-__device__ inline void stage_step(const T* a, const Unit& unit, index_t step, int j,
-                                  T* slot, int stride) {
+        for (int r = 0; r < step_size; ++r, a += step) copy_async(slot + r * Pitch, a);
+    } else {
 #pragma unroll
-    for (int r = 0; r < step_size; ++r) {
-        if (j + r < unit.size) {
-            copy_async(slot + (j + r) * stride, a + unit.at + (j + r) * step);
+        for (int r = 0; r < step_size; ++r, a += step) {
+            if (r < left) copy_async(slot + r * Pitch, a);
         }
     }
     commit_copies();
 }
 
+/// Writes eight elements by way of Emit.
+template <class Emit, class T>
+__device__ inline void emit_step(const T (&x)[step_size], T largest, T term, T* out,
+                                 index_t step, int left) {
+    T e[step_size];
+#pragma unroll
+    for (int r = 0; r < step_size; ++r) e[r] = Emit::apply(x[r], largest, term);
+    if (left >= step_size) {
+#pragma unroll
+        for (int r = 0; r < step_size; ++r, out += step) *out = e[r];
+    } else {
+#pragma unroll
+        for (int r = 0; r < step_size; ++r, out += step) {
+            if (r < left) *out = e[r];
+        }
+    }
+}
+
 /// Totals and emitted elements of columns in one chunk, with one read of `a`: a tile
 /// stays in shared memory between the passes, and the next one takes its place step by
 /// step while it is written. A thread reads only slots that it filled itself.
-template <bool Squares, class Emit, class T>
-__global__ void __launch_bounds__(staged_threads, 1)
+template <int Threads, bool Squares, class Emit, class T>
+__global__ void __launch_bounds__(Threads, 1)
     staged_kernel(const Tiles tiles, const T* __restrict__ a, T* __restrict__ out,
                   const Results<T> results) {
     const Parts<T> parts(shared_memory(), tiles);
-    const int units = tiles.units(), length = tiles.length();
+    const int t = threadIdx.x, units = tiles.units(), length = tiles.length();
     const index_t step = tiles.step();
-    const T* const elements = parts.elements;
-    for (int u = threadIdx.x; u < units; u += blockDim.x) {
-        const Unit unit = tiles.unit(tiles.corner(blockIdx.x), u);
+    T* const slots = parts.elements + t;
+    auto corner = tiles.corner(blockIdx.x);
+    for (int u = t, slot = 0; u < units; u += Threads) {
+        const Unit unit = tiles.unit(corner, u);
         for (int j = 0; j < length; j += step_size) {
-            stage_step(a, unit, step, j, parts.elements + u, units);
+            stage_step<Threads>(a + unit.at + j * step, step, unit.size - j,
+                                slots + (slot + j) * Threads);
         }
+        slot += length;
     }
-    const int threads = static_cast<int>(blockDim.x);
-    const int rounds = (units - static_cast<int>(threadIdx.x) + threads - 1) / threads;
+    const int rounds = (units - t + Threads - 1) / Threads;
     const int groups = rounds * ((length + step_size - 1) / step_size);
     for (index_t tile = blockIdx.x; tile < tiles.n_tiles; tile += gridDim.x) {
-        const auto corner = tiles.corner(tile);
         int left = groups;
-        for (int u = threadIdx.x; u < units; u += blockDim.x) {
+        for (int u = t, slot = 0; u < units; u += Threads) {
             const Unit unit = tiles.unit(corner, u);
-            const auto slot = [&](int j) { return j * units + u; };
             Sums<T> sums;
             for (int j = 0; j < length; j += step_size) {
                 T x[step_size];
                 wait_for_copies(--left);
-                read_step(elements, slot, j, unit.size, x);
+                read_slots<Threads>(slots + (slot + j) * Threads, unit.size - j, x);
                 sums.template absorb<false, Squares>(x, x);
             }
             parts.store(unit.part, sums);
+            slot += length;
         }
         __syncthreads();
         parts.merge(tiles);
         __syncthreads();
-        for (int i = threadIdx.x; i < tiles.columns(); i += blockDim.x) {
-            const index_t at = tiles.output(corner, i);
-            if (at >= 0) results.store(at, parts.total(i));
-        }
-        const index_t next = tile + gridDim.x;
-        const auto next_corner = tiles.corner(next);
-        for (int u = threadIdx.x; u < units; u += blockDim.x) {
-            const Unit unit = tiles.unit(corner, u);
-            const Unit coming = tiles.unit(next_corner, u);
-            const auto slot = [&](int j) { return j * units + u; };
+        store_totals(tiles, corner, parts, results);
+        const bool more = tile + gridDim.x < tiles.n_tiles;
+        const auto next = more ? tiles.corner(tile + gridDim.x) : corner;
+        for (int u = t, slot = 0; u < units; u += Threads) {
+            const Unit unit = tiles.unit(corner, u), coming = tiles.unit(next, u);
             const Totals<T> totals = parts.total(unit.column).positive();
             const T term = Emit::term(totals);
             for (int j = 0; j < length; j += step_size) {
                 T x[step_size];
-                read_step(elements, slot, j, unit.size, x);
-#pragma unroll
-                for (int r = 0; r < step_size; ++r) {
-                    if (j + r < unit.size) {
-                        out[unit.at + (j + r) * step] =
-                            Emit::apply(x[r], totals.largest, term);
-                    }
-                }
-                if (next < tiles.n_tiles) {
-                    stage_step(a, coming, step, j, parts.elements + u, units);
+                T* const place = slots + (slot + j) * Threads;
+                read_slots<Threads>(place, unit.size - j, x);
+                emit_step<Emit>(x, totals.largest, term, out + unit.at + j * step, step,
+                                unit.size - j);
+                if (more) {
+                    stage_step<Threads>(a + coming.at + j * step, step, coming.size - j,
+                                        place);
                 }
             }
+            slot += length;
         }
+        corner = next;
     }
 }
+
+/// Elements of a unit in shared memory as they lie in `a`, but skewed, so that equal
+/// places of several planes fall into different banks.
+template <class T> struct Skewed {
+    T* elements;
+    int from, step;
+
+    __device__ static int place(int i) { return i + (i >> (sizeof(T) == 4 ? 5 : 4)); }
+    __device__ T& operator[](int k) const { return elements[place(from + k * step)]; }
+
+    __device__ void read(int j, int left, T (&x)[step_size]) const {
+#pragma unroll
+        for (int r = 0; r < step_size; ++r) {
+            x[r] = r < left ? (*this)[j + r] : -infinite<T>;
+        }
+    }
+};
 
 /// Emits nothing: totals alone.
 struct NoEmit {};
 
 /// As staged_kernel (or reduce_kernel, with NoEmit) where slices of a plane are closer
-/// together than a sector of memory: tiles of whole planes come and go as they lie,
-/// skewed so that equal places of several planes fall into different banks.
+/// together than a sector of memory: tiles of whole planes come and go as they lie.
 template <bool Squares, class Emit, class T>
 __global__ void __launch_bounds__(packed_threads, sizeof(T) == 4 ? 4 : 2)
     packed_kernel(const Tiles tiles, const T* __restrict__ a, T* __restrict__ out,
                   const Results<T> results) {
-    constexpr int skew_bits = sizeof(T) == 4 ? 5 : 4;
+    using Elements = Skewed<T>;
     const Parts<T> parts(shared_memory(), tiles);
     T* const elements = parts.elements;
-    const auto skewed = [](int i) { return i + (i >> skew_bits); };
     const int plane = static_cast<int>(tiles.count * tiles.inner);
     const int step = static_cast<int>(tiles.step());
     for (index_t tile = blockIdx.x; tile < tiles.n_tiles; tile += gridDim.x) {
         const auto corner = tiles.corner(tile);
         const index_t first = corner.plane * plane;
         const index_t rest = tiles.all_planes() - corner.plane;
-        const int size =
-            static_cast<int>(rest < tiles.planes ? rest : tiles.planes) * plane;
+        const int planes = static_cast<int>(rest < tiles.planes ? rest : tiles.planes);
+        const int size = planes * plane;
         for (int i = threadIdx.x; i < size; i += blockDim.x) {
-            copy_async(elements + skewed(i), a + first + i);
+            copy_async(elements + Elements::place(i), a + first + i);
         }
         commit_copies();
         wait_for_copies<0>();
         __syncthreads();
         for (int u = threadIdx.x; u < tiles.units(); u += blockDim.x) {
             const Unit unit = tiles.unit(corner, u);
-            const int from = static_cast<int>(unit.at - first);
-            const auto place = [&](int k) { return skewed(from + k * step); };
+            const Elements mine{elements, static_cast<int>(unit.at - first), step};
             Sums<T> sums;
             for (int j = 0; j < unit.size; j += step_size) {
                 T x[step_size];
-                read_step(elements, place, j, unit.size, x);
+                mine.read(j, unit.size - j, x);
                 sums.template absorb<false, Squares>(x, x);
             }
             parts.store(unit.part, sums);
@@ -260,32 +300,26 @@ __global__ void __launch_bounds__(packed_threads, sizeof(T) == 4 ? 4 : 2)
         __syncthreads();
         parts.merge(tiles);
         __syncthreads();
-        for (int i = threadIdx.x; i < tiles.columns(); i += blockDim.x) {
-            const index_t at = tiles.output(corner, i);
-            if (at >= 0) results.store(at, parts.total(i));
-        }
+        store_totals(tiles, corner, parts, results);
         if constexpr (!std::is_same_v<Emit, NoEmit>) {
             for (int u = threadIdx.x; u < tiles.units(); u += blockDim.x) {
                 const Unit unit = tiles.unit(corner, u);
-                const int from = static_cast<int>(unit.at - first);
+                const Elements mine{elements, static_cast<int>(unit.at - first), step};
                 const Totals<T> totals = parts.total(unit.column).positive();
                 const T term = Emit::term(totals);
-                const auto place = [&](int k) { return skewed(from + k * step); };
                 for (int j = 0; j < unit.size; j += step_size) {
                     T x[step_size];
-                    read_step(elements, place, j, unit.size, x);
+                    mine.read(j, unit.size - j, x);
 #pragma unroll
                     for (int r = 0; r < step_size; ++r) {
-                        if (j + r < unit.size) {
-                            elements[place(j + r)] =
-                                Emit::apply(x[r], totals.largest, term);
-                        }
+                        const T e = Emit::apply(x[r], totals.largest, term);
+                        if (j + r < unit.size) mine[j + r] = e;
                     }
                 }
             }
             __syncthreads();
             for (int i = threadIdx.x; i < size; i += blockDim.x) {
-                out[first + i] = elements[skewed(i)];
+                out[first + i] = elements[Elements::place(i)];
             }
         }
         __syncthreads(); // the next tile overwrites elements
@@ -310,12 +344,8 @@ __global__ void __launch_bounds__(reduce_threads, sizeof(T) == 4 ? 4 : 2)
                 T x[step_size], unused[step_size];
                 load_step<false>(Terms<T>{a, nullptr}, unit.at + j * step, step,
                                  unit.size - j, x, unused);
-#pragma unroll
-                for (int r = 0; r < step_size; ++r) {
-                    if (j + r < unit.size) {
-                        out[unit.at + (j + r) * step] = Emit::apply(x[r], top, scale);
-                    }
-                }
+                emit_step<Emit>(x, top, scale, out + unit.at + j * step, step,
+                                unit.size - j);
             }
         }
     }

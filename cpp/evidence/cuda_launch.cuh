@@ -114,32 +114,60 @@ Status launch_packed(View3<const T> a, T* out, const Results<T>& results,
                   a.data, out, results);
 }
 
+/// Units that one thread of a staged tile takes, one after the other.
+inline index_t rounds(const Tiles& tiles, int threads) noexcept {
+    return ceil_div(tiles.units(), threads);
+}
+
+template <class T> index_t bytes_staged(const Tiles& tiles, int threads) noexcept {
+    return Parts<T>::bytes(tiles, rounds(tiles, threads) * threads * tiles.length());
+}
+
+template <int Threads, bool Squares, class Emit, class T>
+Status launch_staged_tiles(const Tiles& tiles, const T* a, T* out,
+                           const Results<T>& results, const Device& device,
+                           ::fastnotes::cuda::Stream stream) noexcept {
+    const auto kernel = &staged_kernel<Threads, Squares, Emit, T>;
+    const index_t bytes = bytes_staged<T>(tiles, Threads);
+    int resident = 0;
+    FASTNOTES_CUDA_TRY(cudaFuncSetAttribute(
+        kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)));
+    FASTNOTES_CUDA_TRY(cudaOccupancyMaxActiveBlocksPerMultiprocessor(
+        &resident, kernel, Threads, static_cast<std::size_t>(bytes)));
+    const index_t blocks = index_t{std::max(resident, 1)} * device.processors;
+    return launch(kernel, std::min(tiles.n_tiles, blocks), Threads, bytes, stream,
+                  tiles, a, out, results);
+}
+
+/// Threads of a staged tile of at most so many units.
+inline int staged_threads(int units) noexcept {
+    return units >= 512 ? 512 : units >= 256 ? 256 : 128;
+}
+
 template <bool Squares, class Emit, class T>
 Status launch_staged(View3<const T> a, T* out, const Results<T>& results,
                      const Device& device, ::fastnotes::cuda::Stream stream) noexcept {
-    constexpr int least_units = 32, most_units = 1024;
-    const auto bytes = [](const Tiles& tiles) {
-        return Parts<T>::bytes(tiles, index_t{tiles.units()} * tiles.length());
-    };
+    constexpr int least_units = 128, most_units = 1024;
+    const index_t room = std::min<index_t>(device.shared, staged_bytes);
     const auto suits = [&](int units) {
         const Tiles tiles(a.planes, a.rows, a.columns, units);
-        return bytes(tiles) <= std::min<index_t>(device.shared, staged_bytes) &&
+        return bytes_staged<T>(tiles, staged_threads(units)) <= room &&
                tiles.n_tiles >= device.processors;
     };
     int units = most_units;
     while (units > least_units && !suits(units)) units /= 2;
     const Tiles tiles(a.planes, a.rows, a.columns, units);
-    const auto kernel = &staged_kernel<Squares, Emit, T>;
-    const int threads = threads_for(tiles, staged_threads);
-    int resident = 0;
-    FASTNOTES_CUDA_TRY(cudaFuncSetAttribute(kernel,
-                                            cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                            static_cast<int>(bytes(tiles))));
-    FASTNOTES_CUDA_TRY(cudaOccupancyMaxActiveBlocksPerMultiprocessor(
-        &resident, kernel, threads, static_cast<std::size_t>(bytes(tiles))));
-    const index_t blocks = index_t{std::max(resident, 1)} * device.processors;
-    return launch(kernel, std::min(tiles.n_tiles, blocks), threads, bytes(tiles),
-                  stream, tiles, a.data, out, results);
+    switch (staged_threads(units)) {
+    case 512:
+        return launch_staged_tiles<512, Squares, Emit>(tiles, a.data, out, results,
+                                                       device, stream);
+    case 256:
+        return launch_staged_tiles<256, Squares, Emit>(tiles, a.data, out, results,
+                                                       device, stream);
+    default:
+        return launch_staged_tiles<128, Squares, Emit>(tiles, a.data, out, results,
+                                                       device, stream);
+    }
 }
 
 /// Whether slices of a plane are too close together for a thread each.

@@ -23,9 +23,13 @@ __device__ inline double larger(double a, double b) { return fmax(a, b); }
 __device__ inline float fused(float a, float b, float c) { return fmaf(a, b, c); }
 __device__ inline double fused(double a, double b, double c) { return fma(a, b, c); }
 
-/// x - anchor, 0 also for an infinite x at its own anchor.
-template <class T> __device__ inline T shift(T x, T anchor) {
-    return x == anchor ? T(0) : x - anchor;
+/// x - largest, 0 also for an infinite x that is the largest. NaN is lost: it is in the
+/// sums, from where it reaches every result.
+__device__ inline float shift(float x, float largest) {
+    return fminf(x - largest, 0.0f);
+}
+__device__ inline double shift(double x, double largest) {
+    return fmin(x - largest, 0.0);
 }
 
 /// join(join(v[0], v[1]), join(v[2], v[3])) and so on: a fixed tree over 8.

@@ -92,7 +92,9 @@ struct Tiles {
     }
 
     __device__ Unit unit(Corner corner, int u) const {
-        const int rest = u / width, c = u % width;
+        const unsigned wide = static_cast<unsigned>(width);
+        const int rest = static_cast<int>(static_cast<unsigned>(u) / wide);
+        const int c = u - rest * width;
         const int s = rest & (slices() - 1), p = rest >> slice_bits;
         const index_t plane = corner.plane + p, column = corner.column + c;
         index_t first = 0, o = plane;
