@@ -61,7 +61,7 @@ def rows(quick: bool) -> Iterator[Row]:
                 relative_error(got[1].narrow(1 - axis, 0, e[0].size), e[1]),
                 relative_error(got[2][:COMPARED], e[2]),
             ),
-            (2 * log_w.nbytes + moved - log_w.nbytes) / bandwidth,
+            (log_w.nbytes + moved) / bandwidth,
         )
         del log_w, part
         torch.cuda.empty_cache()
@@ -130,11 +130,12 @@ def _weights(log_w: torch.Tensor, axis: int) -> dict[str, Callable[[], Any]]:
 
 
 def _cupy_special() -> Any:
-    """SciPy's special functions of CuPy, None where it is absent."""
+    """SciPy's special functions of CuPy, None where CuPy or one of them is absent."""
     try:
-        return importlib.import_module("cupyx.scipy.special")
+        special = importlib.import_module("cupyx.scipy.special")
     except ImportError:
         return None
+    return special if hasattr(special, "logsumexp") else None
 
 
 def _torch(array: Any) -> torch.Tensor:
