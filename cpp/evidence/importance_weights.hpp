@@ -28,4 +28,17 @@ template <class T>
 void importance_weights(View3<const T> log_w, View2<T> bound, View3<T> weights,
                         View2<T> ess, const Work& work) noexcept;
 
+namespace cuda {
+
+/// The same on the current CUDA device, device pointers throughout. Order and
+/// precision: as log_sum_exp there, whose bytes the bound has. Cost: one read of log_w
+/// and one write for K up to 2048, which stays in shared memory; beyond that a second
+/// read.
+template <class T>
+::fastnotes::cuda::Status importance_weights(View3<const T> log_w, View2<T> bound,
+                                             View3<T> weights, View2<T> ess,
+                                             const Work& work) noexcept;
+
+} // namespace cuda
+
 } // namespace fastnotes::evidence

@@ -30,4 +30,20 @@ template <class T>
 void log_sum_exp(View3<const T> a, View3<const T> factors, View2<T> out, bool mean,
                  const Work& work) noexcept;
 
+namespace cuda {
+
+/// The same on the current CUDA device, device pointers throughout.
+///
+/// Order: terms k, k + S, ... of a chunk of 2048 are one slice, S = 1 to 32 for K up to
+/// 64, 128, ... (beyond 2^24 terms: 8192 chunks); slices are merged in a tree, then
+/// chunks. It follows from K alone: a column has the same bytes in any layout, among
+/// any others, on every device of one build, and in importance_weights. Precision: as
+/// on the CPU, with CUDA's expf (1 ulp) and exp (1 ulp). Cost: one read of the inputs.
+template <class T>
+::fastnotes::cuda::Status log_sum_exp(View3<const T> a, View3<const T> factors,
+                                      View2<T> out, bool mean,
+                                      const Work& work) noexcept;
+
+} // namespace cuda
+
 } // namespace fastnotes::evidence

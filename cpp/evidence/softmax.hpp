@@ -24,4 +24,15 @@ namespace fastnotes::evidence {
 template <class T>
 void softmax(View3<const T> a, View3<T> out, bool log, const Work& work) noexcept;
 
+namespace cuda {
+
+/// The same on the current CUDA device, device pointers throughout. Order and
+/// precision: as log_sum_exp there. Cost: one read of `a` and one write for K up to
+/// 2048, which stays in shared memory; beyond that a second read.
+template <class T>
+::fastnotes::cuda::Status softmax(View3<const T> a, View3<T> out, bool log,
+                                  const Work& work) noexcept;
+
+} // namespace cuda
+
 } // namespace fastnotes::evidence

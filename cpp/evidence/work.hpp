@@ -1,6 +1,7 @@
 /// What the kernels of this room are told besides their arrays.
 #pragma once
 
+#include "common/cuda.hpp"
 #include "common/view.hpp"
 
 namespace fastnotes::evidence {
@@ -20,5 +21,19 @@ struct Work {
 template <class T>
 index_t scratch_size(index_t outer, index_t count, index_t inner, bool last_axis,
                      int n_threads) noexcept;
+
+namespace cuda {
+
+/// Memory and stream for one call on device arrays.
+struct Work {
+    View1<unsigned char> scratch; // scratch_size bytes of device memory, 8-byte aligned
+    ::fastnotes::cuda::Stream stream;
+};
+
+/// Bytes of scratch; 0 while K fits one chunk of the sum.
+template <class T>
+index_t scratch_size(index_t outer, index_t count, index_t inner) noexcept;
+
+} // namespace cuda
 
 } // namespace fastnotes::evidence

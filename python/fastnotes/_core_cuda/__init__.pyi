@@ -3,6 +3,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from . import boosting as boosting
+from . import evidence as evidence
 from . import runtime as runtime
 
 class DeviceArray:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from fastnotes._validation import RealArray, as_integer, fail
 
 Axes = int | tuple[int, ...] | None
+
+
+class Shaped(Protocol):
+    """An array, wherever it lies."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def ndim(self) -> int: ...
 
 
 class Reduction(NamedTuple):
@@ -21,12 +30,24 @@ class Reduction(NamedTuple):
     kept_shape: tuple[int, ...]
 
 
-def single_axis(array: RealArray, axis: int, where: str, name: str) -> int:
+def single_axis(array: Shaped, axis: int, where: str, name: str) -> int:
     """Return ``axis`` counted from the front."""
     ndim = array.ndim
     if ndim == 0:
         fail(where, f"{name} with at least one dimension", "a scalar")
     return as_integer(axis, where, "axis", low=-ndim, high=ndim - 1) % ndim
+
+
+def reduced_axes(array: Shaped, axis: Axes, where: str, name: str) -> tuple[int, ...]:
+    """Return the axes that ``axis`` means, in order, counted from the front."""
+    if axis is None:
+        return tuple(range(array.ndim))
+    if not isinstance(axis, tuple):
+        return (single_axis(array, axis, where, name),)
+    axes = tuple(sorted(single_axis(array, one, where, name) for one in axis))
+    if len(set(axes)) != len(axes):
+        fail(where, "axis without repeats", str(axis))
+    return axes
 
 
 def reduction(array: RealArray, axis: Axes, where: str, name: str) -> Reduction:
@@ -35,14 +56,7 @@ def reduction(array: RealArray, axis: Axes, where: str, name: str) -> Reduction:
     ``shape`` of the result is that without the reduced axes, ``kept_shape`` that with
     them kept at length 1.
     """
-    if axis is None:
-        axes = tuple(range(array.ndim))
-    elif isinstance(axis, tuple):
-        axes = tuple(sorted(single_axis(array, one, where, name) for one in axis))
-        if len(set(axes)) != len(axes):
-            fail(where, "axis without repeats", str(axis))
-    else:
-        axes = (single_axis(array, axis, where, name),)
+    axes = reduced_axes(array, axis, where, name)
     shape = array.shape
     first, last = (axes[0], axes[-1] + 1) if axes else (0, 0)
     kept = shape[:first] + (1,) * (last - first) + shape[last:]

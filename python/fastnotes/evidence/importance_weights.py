@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastnotes._core import native
+from fastnotes._device import wants_cuda
 from fastnotes._memory import empty
 from fastnotes._threads import resolve_n_threads
 from fastnotes._validation import RealArray, as_real_array, fail
@@ -35,7 +36,11 @@ class ImportanceWeights(NamedTuple):
 
 
 def importance_weights(
-    log_w: ArrayLike, axis: int = 0, *, n_threads: int | None = None
+    log_w: ArrayLike,
+    axis: int = 0,
+    *,
+    n_threads: int | None = None,
+    device: str | None = None,
 ) -> ImportanceWeights:
     """Bound, normalised weights and effective sample size of log-weights.
 
@@ -47,12 +52,15 @@ def importance_weights(
     axis
         The axis of the K samples.
     n_threads
-        See :doc:`threads`; the result does not depend on it.
+        See :doc:`threads`; the result does not depend on it. No meaning on CUDA.
+    device
+        None: where ``log_w`` is. ``"cuda"``: copy a host array there, results back.
 
     Returns
     -------
     ImportanceWeights
-        ``(bound, weights, ess)``.
+        ``(bound, weights, ess)``; for a CUDA array, arrays of the same library, with no
+        dimensions where a scalar is meant.
 
     Raises
     ------
@@ -92,6 +100,10 @@ def importance_weights(
     2.666667
     """
     where = "evidence.importance_weights"
+    if wants_cuda(where, device, log_w=log_w):
+        from fastnotes.evidence import _cuda
+
+        return _cuda.importance_weights(log_w, axis, device)
     log_w = as_real_array(log_w, where, "log_w")
     axis = single_axis(log_w, axis, where, "log_w")
     threads = resolve_n_threads(n_threads, where)
@@ -107,7 +119,13 @@ def importance_weights(
     return ImportanceWeights(bound, weights, ess)
 
 
-def iwae_bound(log_w: ArrayLike, axis: int = 0, *, n_threads: int | None = None) -> Any:
+def iwae_bound(
+    log_w: ArrayLike,
+    axis: int = 0,
+    *,
+    n_threads: int | None = None,
+    device: str | None = None,
+) -> Any:
     """The K-sample bound log (1/K) sum_k w_k on log p(x), in nats.
 
     The bound alone of :func:`importance_weights`, and :func:`logmeanexp` under the name
@@ -120,8 +138,8 @@ def iwae_bound(log_w: ArrayLike, axis: int = 0, *, n_threads: int | None = None)
         Log-weights with the K samples along ``axis``.
     axis
         The axis of the K samples.
-    n_threads
-        See :doc:`threads`; the result does not depend on it.
+    n_threads, device
+        As for :func:`importance_weights`.
 
     Returns
     -------
@@ -139,6 +157,21 @@ def iwae_bound(log_w: ArrayLike, axis: int = 0, *, n_threads: int | None = None)
     equation 8.
     """
     where = "evidence.iwae_bound"
+    if wants_cuda(where, device, log_w=log_w):
+        from fastnotes.evidence import _cuda
+
+        return _cuda.reduce_exponentials(
+            log_w,
+            None,
+            axis,
+            False,
+            None,
+            device,
+            mean=True,
+            where=where,
+            name="log_w",
+            one_axis=True,
+        )
     log_w = as_real_array(log_w, where, "log_w")
     axis = single_axis(log_w, axis, where, "log_w")
     return reduce_exponentials(

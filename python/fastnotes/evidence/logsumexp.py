@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnotes._core import native
+from fastnotes._device import wants_cuda
 from fastnotes._memory import empty
 from fastnotes._threads import resolve_n_threads
 from fastnotes._validation import RealArray, as_real_array, check_out, fail
@@ -22,6 +23,7 @@ def logsumexp(
     keepdims: bool = False,
     out: NDArray[Any] | None = None,
     n_threads: int | None = None,
+    device: str | None = None,
 ) -> Any:
     """Log sum_k b_k exp(a_k), in the shifted form m + log sum_k b_k exp(a_k - m).
 
@@ -34,19 +36,23 @@ def logsumexp(
     b
         Factors of the exponentials, broadcast with ``a``; any sign. A Python number
         takes the dtype of ``a``; otherwise the result is float32 only if both are. A
-        term with b = 0 counts as absent, whatever its exponent.
+        term with b = 0 counts as absent, whatever its exponent. A CUDA array must have
+        the shape and dtype of ``a``.
     keepdims
         Keep the reduced axes with length 1.
     out
         Array of exactly the result's shape and dtype, C-contiguous, writable, apart
         from the inputs.
     n_threads
-        See :doc:`threads`; the result does not depend on it.
+        See :doc:`threads`; the result does not depend on it. No meaning on CUDA.
+    device
+        None: where the arrays are. ``"cuda"``: copy host arrays there, the result back.
 
     Returns
     -------
     numpy.ndarray or scalar
-        ``out`` if given, else a new array; a scalar if no axis is left.
+        ``out`` if given, else a new array; a scalar if no axis is left. For CUDA arrays
+        an array of the same library, also where no axis is left.
 
     Raises
     ------
@@ -54,7 +60,8 @@ def logsumexp(
         If an array is not real, or ``axis`` not made of integers.
     ValueError
         If ``axis`` is out of range or repeated, the shapes do not broadcast, or ``out``
-        does not fit.
+        does not fit. For CUDA arrays, which are not copied, also if other axes lie
+        between the reduced ones.
 
     Notes
     -----
@@ -74,12 +81,12 @@ def logsumexp(
     0.6931471805599...
     """
     where = "evidence.logsumexp"
+    if wants_cuda(where, device, a=a, b=b, out=out):
+        return _reduce_on_cuda(a, b, axis, keepdims, out, device, False, where)
     a = as_real_array(a, where, "a")
     factors = None
     if b is not None:
-        if isinstance(b, (int, float)):
-            b = np.asarray(b, a.dtype)
-        a, factors = _broadcast(a, as_real_array(b, where, "b"), where)
+        a, factors = broadcast(a, b, where)
     return reduce_exponentials(
         a, factors, axis, keepdims, out, n_threads, mean=False, where=where
     )
@@ -92,6 +99,7 @@ def logmeanexp(
     keepdims: bool = False,
     out: NDArray[Any] | None = None,
     n_threads: int | None = None,
+    device: str | None = None,
 ) -> Any:
     """Log (1/K) sum_k exp(a_k), with K the number of entries summed.
 
@@ -106,6 +114,8 @@ def logmeanexp(
         As :func:`logsumexp`, and if K = 0: there is no mean of nothing.
     """
     where = "evidence.logmeanexp"
+    if wants_cuda(where, device, a=a, out=out):
+        return _reduce_on_cuda(a, None, axis, keepdims, out, device, True, where)
     a = as_real_array(a, where, "a")
     return reduce_exponentials(
         a, None, axis, keepdims, out, n_threads, mean=True, where=where
@@ -118,6 +128,7 @@ def softmax(
     *,
     out: NDArray[Any] | None = None,
     n_threads: int | None = None,
+    device: str | None = None,
 ) -> RealArray:
     """exp(a_k) / sum_j exp(a_j) along one axis.
 
@@ -131,12 +142,15 @@ def softmax(
         Array of exactly the shape and dtype of the result, C-contiguous, writable,
         apart from ``a``.
     n_threads
-        See :doc:`threads`; the result does not depend on it.
+        See :doc:`threads`; the result does not depend on it. No meaning on CUDA.
+    device
+        None: where the arrays are. ``"cuda"``: copy host arrays there, the result back.
 
     Returns
     -------
     numpy.ndarray
-        ``out`` if given, else a new array of the shape of ``a``.
+        ``out`` if given, else a new array of the shape of ``a``; of the library of
+        ``a`` if that is a CUDA array.
 
     Raises
     ------
@@ -157,7 +171,7 @@ def softmax(
     >>> softmax([123.0, 456.0, 789.0]).round(6)
     array([0., 0., 1.])
     """
-    return _normalise(a, axis, out, n_threads, False, "evidence.softmax")
+    return _normalise(a, axis, out, n_threads, device, False, "evidence.softmax")
 
 
 def log_softmax(
@@ -166,6 +180,7 @@ def log_softmax(
     *,
     out: NDArray[Any] | None = None,
     n_threads: int | None = None,
+    device: str | None = None,
 ) -> RealArray:
     """a_k - log sum_j exp(a_j) along one axis, as (a_k - m) - log sum_j exp(a_j - m).
 
@@ -173,7 +188,7 @@ def log_softmax(
     its logarithm at the edges too: all -inf gives -inf; n entries +inf give -log n
     there and -inf elsewhere; NaN gives nan.
     """
-    return _normalise(a, axis, out, n_threads, True, "evidence.log_softmax")
+    return _normalise(a, axis, out, n_threads, device, True, "evidence.log_softmax")
 
 
 def reduce_exponentials(
@@ -206,14 +221,36 @@ def reduce_exponentials(
     return result[()] if out is None and not shape else result
 
 
+def _reduce_on_cuda(
+    a: Any,
+    b: Any,
+    axis: Axes,
+    keepdims: bool,
+    out: Any,
+    device: str | None,
+    mean: bool,
+    where: str,
+) -> Any:
+    from fastnotes.evidence import _cuda
+
+    return _cuda.reduce_exponentials(
+        a, b, axis, keepdims, out, device, mean=mean, where=where
+    )
+
+
 def _normalise(
     a: ArrayLike,
     axis: int,
     out: NDArray[Any] | None,
     n_threads: int | None,
+    device: str | None,
     log: bool,
     where: str,
 ) -> RealArray:
+    if wants_cuda(where, device, a=a, out=out):
+        from fastnotes.evidence import _cuda
+
+        return _cuda.softmax(a, axis, out, device, log, where)  # type: ignore[no-any-return]
     a = as_real_array(a, where, "a")
     axis = single_axis(a, axis, where, "a")
     threads = resolve_n_threads(n_threads, where)
@@ -225,8 +262,11 @@ def _normalise(
     return out
 
 
-def _broadcast(a: RealArray, b: RealArray, where: str) -> tuple[RealArray, RealArray]:
-    """Copies of one shape and dtype, C-contiguous, where they are not so already."""
+def broadcast(a: RealArray, b: Any, where: str) -> tuple[RealArray, RealArray]:
+    """``a`` and its factors in one shape and dtype, copied where they are not so."""
+    if isinstance(b, (int, float)):
+        b = np.asarray(b, a.dtype)
+    b = as_real_array(b, where, "b")
     dtype = np.result_type(a.dtype, b.dtype)
     try:
         shape = np.broadcast_shapes(a.shape, b.shape)
