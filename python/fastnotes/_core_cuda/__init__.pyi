@@ -2,6 +2,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from . import recurrent as recurrent
 from . import runtime as runtime
 
 class DeviceArray:
