@@ -27,6 +27,7 @@
 /// (and into the weight gradients). Steps past a sequence's end are never read.
 #pragma once
 
+#include "common/cuda.hpp"
 #include "common/view.hpp"
 
 #include <vector>
@@ -171,4 +172,85 @@ template <class T>
 void lstm_backward(const LSTMBackward<T>& call, const Schedule& schedule,
                    int n_threads) noexcept;
 
+// ---------------------------------------------------------------- CUDA
+
+/// Twins on a device: results, edge values and the order of the rows as above; H4 = H
+/// rounded up to a multiple of 4. A row of gates is laid out [H][i f g o], and a
+/// pre-activation is bias + weight_ih x, then + weight_hh h, each a sum of its own. The
+/// order of every sum depends on D, H, T and, for the weights' gradients, on N alone,
+/// and on whether the recurrence can stay on the chip (float, H <= 1024, enough
+/// multiprocessors). A launcher reads `schedule` on the host and waits for nothing.
+namespace cuda {
+
+using fastnotes::cuda::Status;
+using fastnotes::cuda::Stream;
+
+/// As make_schedule above, without `position`, which is filled on the device.
+recurrent::Schedule make_schedule(const LSTMSizes& sizes, const std::int64_t* lengths);
+
+/// Elements of LSTMCache::schedule.
+index_t schedule_size(const LSTMSizes& sizes, index_t rows) noexcept;
+
+/// What the backward pass needs; device memory on 16 bytes, aliasing nothing else.
+template <class T> struct LSTMCache {
+    T* x;     // [N, D]       the inputs of the packed rows
+    T* gates; // [N, H, 4]    i, f, g, o after their activations
+    T* c;     // [B + N, H]   c0 in sorted order, then c of the packed rows
+    T* h;     // [B + N, H4]  h0 and h likewise, zeros from H on
+    std::int64_t* schedule; // [schedule_size] the schedule in device memory
+};
+
+/// Bytes of scratch that lstm_forward needs.
+template <class T>
+index_t lstm_forward_scratch(const LSTMSizes& sizes,
+                             const recurrent::Schedule& schedule,
+                             bool keep_cache) noexcept;
+
+///   weight_ih [4H, D], weight_hh [4H, H], bias [4H] T    in; bias null: zeros
+///   ragged    whether any sequence is shorter than T
+///   the rest as in LSTMForward above, in device memory; cache null: inference; for
+///             T = 1, h may be h_last
+///   scratch   [lstm_forward_scratch] bytes, on 16 bytes
+///
+/// Cost. 8 N H (D + H) flops; one launch for all steps where the recurrence stays on
+/// the chip, else two a step.
+template <class T> struct LSTMForward {
+    LSTMSizes sizes;
+    Candidate candidate;
+    bool ragged;
+    const T *weight_ih, *weight_hh, *bias;
+    const T *x, *h0, *c0;
+    T *h, *h_last, *c_last;
+    const LSTMCache<T>* cache;
+    void* scratch;
+};
+template <class T>
+Status lstm_forward(const LSTMForward<T>& call, const recurrent::Schedule& schedule,
+                    Stream stream) noexcept;
+
+/// Bytes of scratch that lstm_backward needs.
+template <class T>
+index_t lstm_backward_scratch(const LSTMSizes& sizes,
+                              const recurrent::Schedule& schedule) noexcept;
+
+///   weights and cache as the forward pass had and left them     in
+///   the rest as in LSTMBackward above, in device memory
+///   scratch   [lstm_backward_scratch] bytes, on 16 bytes
+///
+/// Cost. 16 N H (D + H) flops.
+template <class T> struct LSTMBackward {
+    LSTMSizes sizes;
+    Candidate candidate;
+    bool ragged;
+    const T *weight_ih, *weight_hh;
+    LSTMCache<const T> cache;
+    const T *dh, *dh_last, *dc_last;
+    T *dx, *dweight_ih, *dweight_hh, *dbias, *dh0, *dc0;
+    void* scratch;
+};
+template <class T>
+Status lstm_backward(const LSTMBackward<T>& call, const recurrent::Schedule& schedule,
+                     Stream stream) noexcept;
+
+} // namespace cuda
 } // namespace fastnotes::recurrent

@@ -233,7 +233,7 @@ class Call:
         if view.shape != shape or view.dtype != dtype:
             fail(self.where, f"out as {dtype} of shape {shape}", describe(view))
         for name, array in self._arrays.items():
-            if array is not None and _overlap(view, array):
+            if array is not None and overlap(view, array):
                 fail(self.where, f"out apart from {name}", "overlapping memory")
         self._made.append((view, value))
         return view
@@ -283,7 +283,8 @@ def describe(array: DeviceArray) -> str:
     return f"{array.dtype} of shape {array.shape} on cuda:{array.device}"
 
 
-def _overlap(one: DeviceArray, other: DeviceArray) -> bool:
+def overlap(one: DeviceArray, other: DeviceArray) -> bool:
+    """Whether two arrays share memory."""
     (a, a_end), (b, b_end) = _span(one), _span(other)
     return a < b_end and b < a_end
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnotes._core import native
+from fastnotes._device import is_cuda_array, wants_cuda
 from fastnotes._threads import resolve_n_threads
 from fastnotes._validation import (
     RealArray,
@@ -22,6 +23,7 @@ from fastnotes._validation import (
 
 if TYPE_CHECKING:
     from fastnotes._core_native.recurrent import LSTMCache as LSTMCache
+    from fastnotes.recurrent._cuda import CudaLSTMCache, DeviceWeights
 else:
     LSTMCache = native.recurrent.LSTMCache
 
@@ -46,7 +48,7 @@ class LSTMOutput(NamedTuple):
     h: RealArray
     h_last: RealArray
     c_last: RealArray
-    cache: LSTMCache | None
+    cache: LSTMCache | CudaLSTMCache | None
 
 
 class LSTMGradients(NamedTuple):
@@ -83,6 +85,7 @@ def lstm_forward(
     candidate: str = "tanh",
     keep_cache: bool = True,
     n_threads: int | None = None,
+    device: str | None = None,
 ) -> LSTMOutput:
     """Run an LSTM over a batch of sequences.
 
@@ -112,6 +115,10 @@ def lstm_forward(
         Keep what :func:`lstm_backward` needs (about 6 H + D numbers per step).
     n_threads
         Threads to use; None: see the threads page. Small batches use fewer.
+    device
+        None: where the arrays are. ``"cuda"`` copies host arrays there and results
+        back. CUDA arrays must be C-contiguous and of one dtype; the results are of the
+        library of ``x``. ``lengths`` may lie on either side and are read on the host.
 
     Returns
     -------
@@ -139,6 +146,12 @@ def lstm_forward(
     Learning", section 10.10.1, for the sigmoid candidate.
     """
     where = "recurrent.lstm_forward"
+    given: dict[str, Any] = {"x": x, "weight_ih": weight_ih, "weight_hh": weight_hh}
+    given |= {"bias": bias, "h0": h0, "c0": c0}
+    if _wants_cuda(where, device, lengths, given):
+        from fastnotes.recurrent import _cuda
+
+        return _cuda.lstm_forward(given, lengths, candidate, keep_cache, device)
     threads = resolve_n_threads(n_threads, where)
     weights = _as_weights(weight_ih, weight_hh, bias, where)
     check_choice(candidate, where, "candidate", _CANDIDATES)
@@ -151,11 +164,12 @@ def lstm_forward(
 
 def lstm_backward(
     dh: ArrayLike,
-    cache: LSTMCache | None,
+    cache: LSTMCache | CudaLSTMCache | None,
     *,
     dh_last: ArrayLike | None = None,
     dc_last: ArrayLike | None = None,
     n_threads: int | None = None,
+    device: str | None = None,
 ) -> LSTMGradients:
     """Backpropagate through time.
 
@@ -171,6 +185,8 @@ def lstm_backward(
         ``dh`` brings; None for zeros.
     n_threads
         Threads to use; None: see the threads page.
+    device
+        As in :func:`lstm_forward`; ``cache`` must come from the same device.
 
     Returns
     -------
@@ -192,6 +208,12 @@ def lstm_backward(
     any number of threads and any padding.
     """
     where = "recurrent.lstm_backward"
+    given = {"dh": dh, "dh_last": dh_last, "dc_last": dc_last}
+    beside = {} if device or isinstance(cache, LSTMCache) else {"cache": cache}
+    if wants_cuda(where, device, **given, **beside):
+        from fastnotes.recurrent import _cuda
+
+        return _cuda.lstm_backward(given, cache, device)
     threads = resolve_n_threads(n_threads, where)
     if not isinstance(cache, LSTMCache):
         fail_type(where, "cache from lstm_forward", type(cache).__name__)
@@ -218,6 +240,9 @@ class LSTMWeights:
         (4H, D), (4H, H) and (4H,) or None, as in :func:`lstm_forward`. They are copied.
     candidate
         ``"tanh"`` or ``"sigmoid"``.
+    device
+        None: where the arrays are. ``"cuda"`` copies host arrays there; calls then take
+        host arrays too, and give results back.
 
     Attributes
     ----------
@@ -238,8 +263,14 @@ class LSTMWeights:
         bias: ArrayLike | None = None,
         *,
         candidate: str = "tanh",
+        device: str | None = None,
     ) -> None:
         where = "recurrent.LSTMWeights"
+        self._device: DeviceWeights | None = None
+        given = {"weight_ih": weight_ih, "weight_hh": weight_hh, "bias": bias}
+        if wants_cuda(where, device, **given):
+            self._keep_on_device(where, device, candidate, given)
+            return
         weights = _as_weights(weight_ih, weight_hh, bias, where)
         check_choice(candidate, where, "candidate", _CANDIDATES)
         self.candidate = candidate
@@ -249,6 +280,18 @@ class LSTMWeights:
         self._weights = weights.cast(self.dtype, copy=True)
         self._inference = self._weights.pack(candidate, False, 1)
         self._training: native.recurrent.LSTMWeights | None = None
+
+    def _keep_on_device(
+        self, where: str, device: str | None, candidate: str, given: dict[str, Any]
+    ) -> None:
+        from fastnotes.recurrent import _cuda
+
+        check_choice(candidate, where, "candidate", _CANDIDATES)
+        self.candidate = candidate
+        self._device = _cuda.DeviceWeights(where, device, candidate, given)
+        self.input_size = self._device.arrays.weight_ih.shape[1]
+        self.hidden_size = self._device.arrays.weight_hh.shape[1]
+        self.dtype = np.dtype(self._device.dtype)
 
     def forward(
         self,
@@ -262,6 +305,11 @@ class LSTMWeights:
     ) -> LSTMOutput:
         """Run over a batch of sequences: :func:`lstm_forward` without the packing."""
         where = "recurrent.LSTMWeights.forward"
+        if self._device is not None:
+            given = {"x": x, "h0": h0, "c0": c0}
+            return self._device.forward(given, lengths, keep_cache)
+        beside = {"x": x, "weights": self._weights.weight_hh, "h0": h0, "c0": c0}
+        _wants_cuda(where, None, lengths, beside)  # refuses CUDA arrays
         threads = resolve_n_threads(n_threads, where)
         inputs = _as_inputs(x, h0, c0, lengths, where, self._weights)
         packed = self._inference
@@ -297,6 +345,8 @@ class LSTMWeights:
             The states after the step: the same bytes as :meth:`forward` gives.
         """
         where = "recurrent.LSTMWeights.step"
+        if self._device is not None:
+            return self._device.step({"x": x, "h": h, "c": c}, out)
         x_t = self._step_input(x, where, "x", self.input_size, None)
         rows = x_t.shape[0]
         h_t = self._step_input(h, where, "h", self.hidden_size, rows)
@@ -319,6 +369,8 @@ class LSTMWeights:
             and value.flags.c_contiguous
             and value.flags.aligned
         )
+        if not ready:  # refuses CUDA arrays
+            wants_cuda(where, None, **{name: value}, weights=self._weights.weight_hh)
         array: RealArray = (
             value
             if ready
@@ -337,13 +389,29 @@ class LSTMWeights:
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickle_weights, (*self._weights, self.candidate)
+        if self._device is None:
+            return _unpickle_weights, (*self._weights, self.candidate)
+        place = f"cuda:{self._device.device}"
+        return _unpickle_weights, (*self._device.to_numpy(), self.candidate, place)
 
 
 def _unpickle_weights(
-    weight_ih: RealArray, weight_hh: RealArray, bias: RealArray | None, candidate: str
+    weight_ih: RealArray,
+    weight_hh: RealArray,
+    bias: RealArray | None,
+    candidate: str,
+    device: str | None = None,
 ) -> LSTMWeights:
-    return LSTMWeights(weight_ih, weight_hh, bias, candidate=candidate)
+    return LSTMWeights(weight_ih, weight_hh, bias, candidate=candidate, device=device)
+
+
+def _wants_cuda(
+    where: str, device: str | None, lengths: Any, given: dict[str, Any]
+) -> bool:
+    """As `wants_cuda`; host lengths go with everything, CUDA lengths do not."""
+    if type(lengths) is not np.ndarray and is_cuda_array(lengths):
+        return wants_cuda(where, device, **given, lengths=lengths)
+    return wants_cuda(where, device, **given)
 
 
 class _Weights(NamedTuple):

@@ -1,0 +1,157 @@
+/// What the CUDA kernels of the LSTM share: the cell, the schedule, rows by the batch.
+#pragma once
+
+#include "common/cuda.cuh"
+#include "recurrent/lstm.hpp"
+
+namespace fastnotes::recurrent::cuda::detail {
+
+using fastnotes::cuda::launched;
+
+/// The parts of LSTMCache::schedule, all in device memory.
+struct DeviceSchedule {
+    const std::int64_t* order;    // [B] sequence of each sorted row
+    const std::int64_t* length;   // [B] of each sorted row, falling
+    const std::int64_t* start;    // [T + 1] first packed row of each step
+    const std::int64_t* position; // [N] b * T + t of each packed row
+    const std::int64_t* before;   // [N] row of LSTMCache::h that holds h_(t-1)
+
+    DeviceSchedule(const std::int64_t* data, const LSTMSizes& sizes,
+                   index_t rows) noexcept
+        : order(data), length(order + sizes.batch), start(length + sizes.batch),
+          position(start + sizes.time + 1), before(position + rows) {}
+};
+
+/// A row of states, padded so that it can be read 16 bytes at a time.
+inline index_t padded(index_t hidden) noexcept { return round_up(hidden, 4); }
+
+/// What the forward kernels work on; `states` and `c` are LSTMCache's h and c, or two
+/// alternating sets of states [2, B, H4] and one of cells [B, H].
+template <class T> struct ForwardRun {
+    index_t batch, time, hidden, padded;
+    bool tanh_candidate, keep;
+    const T* weight_hh;
+    DeviceSchedule schedule;
+    T *gates, *c, *states;
+    T *h, *h_last, *c_last;
+
+    __device__ index_t row_before(index_t t, index_t first_before, index_t row) const {
+        if (!keep) return (t % 2) * batch + row;
+        return t == 0 ? row : batch + first_before + row;
+    }
+    __device__ index_t row_now(index_t t, index_t first_now, index_t row) const {
+        return keep ? batch + first_now + row : ((t + 1) % 2) * batch + row;
+    }
+};
+
+template <class T> struct BackwardRun {
+    index_t batch, time, hidden;
+    bool tanh_candidate;
+    const T* weight_hh;
+    DeviceSchedule schedule;
+    const T *gates, *c;
+    const T *dh, *dh_last, *dc_last;
+    T* da; // [N, H, 4] gradients of the pre-activations
+    T *dh0, *dc0;
+};
+
+__device__ inline float exponential(float a) { return expf(a); }
+__device__ inline double exponential(double a) { return exp(a); }
+__device__ inline float tangent(float a) { return tanhf(a); }
+__device__ inline double tangent(double a) { return tanh(a); }
+__device__ inline float fused(float a, float b, float c) { return fmaf(a, b, c); }
+__device__ inline double fused(double a, double b, double c) { return fma(a, b, c); }
+
+template <class T> __device__ inline T sigmoid(T a) {
+    return T(1) / (T(1) + exponential(-a));
+}
+
+/// Four numbers of a unit, in the order i, f, g, o.
+template <class T> struct alignas(4 * sizeof(T)) Gates {
+    T i, f, g, o;
+};
+
+template <class T> struct Cell {
+    Gates<T> gates;
+    T c, h;
+
+    __device__ Cell(const Gates<T>& a, T c_before, bool tanh_candidate) {
+        gates.i = sigmoid(a.i);
+        gates.f = sigmoid(a.f);
+        gates.g = tanh_candidate ? tangent(a.g) : sigmoid(a.g);
+        gates.o = sigmoid(a.o);
+        c = fused(gates.f, c_before, gates.i * gates.g);
+        h = gates.o * tangent(c);
+    }
+};
+
+/// Writes what a cell leaves outside the chip; `row` is sorted, `first` the first
+/// packed row of step t.
+template <class T>
+__device__ inline void write_cell(const ForwardRun<T>& run, const Cell<T>& cell,
+                                  index_t t, index_t first, index_t row, index_t b,
+                                  index_t length, index_t unit) {
+    run.h[(b * run.time + t) * run.hidden + unit] = cell.h;
+    if (run.keep) {
+        const index_t at = (first + row) * run.hidden + unit;
+        reinterpret_cast<Gates<T>*>(run.gates)[at] = cell.gates;
+        run.c[run.batch * run.hidden + at] = cell.c;
+    }
+    if (t + 1 == length) {
+        run.h_last[b * run.hidden + unit] = cell.h;
+        run.c_last[b * run.hidden + unit] = cell.c;
+    }
+}
+
+/// What a cell's gradients are made of.
+template <class T> struct CellTrace {
+    Gates<T> gates;
+    T c, c_before, dh;
+};
+
+template <class T>
+__device__ inline CellTrace<T> read_trace(const BackwardRun<T>& run, index_t t,
+                                          index_t first, index_t first_before,
+                                          index_t row, index_t b, index_t unit) {
+    const index_t at = (first + row) * run.hidden + unit;
+    const index_t before = t == 0 ? row : run.batch + first_before + row;
+    return {reinterpret_cast<const Gates<T>*>(run.gates)[at],
+            run.c[run.batch * run.hidden + at], run.c[before * run.hidden + unit],
+            run.dh[(b * run.time + t) * run.hidden + unit]};
+}
+
+/// Gradients of the pre-activations; dc becomes that of the step before.
+template <class T>
+__device__ inline Gates<T> cell_gradients(const CellTrace<T>& trace, T dh_later, T& dc,
+                                          bool tanh_candidate) {
+    const auto& [i, f, g, o] = trace.gates;
+    const T one = T(1), tanh_c = tangent(trace.c);
+    const T dh = dh_later + trace.dh;
+    const T total = fused(dh * o, one - tanh_c * tanh_c, dc);
+    dc = total * f;
+    return {total * g * (i * (one - i)), total * trace.c_before * (f * (one - f)),
+            total * i * (tanh_candidate ? one - g * g : g * (one - g)),
+            dh * tanh_c * (o * (one - o))};
+}
+
+template <class T>
+__device__ inline T state_or_zero(const T* state, index_t b, index_t hidden,
+                                  index_t unit) {
+    return state != nullptr ? state[b * hidden + unit] : T(0);
+}
+
+/// Blocks of some rows, a warp on each.
+inline constexpr int rows_of_block = 8;
+struct RowGrid {
+    dim3 grid, block;
+    bool possible;
+    explicit RowGrid(index_t rows) noexcept
+        : grid(static_cast<unsigned>(ceil_div(rows, rows_of_block))),
+          block(fastnotes::cuda::warp_size, rows_of_block),
+          possible(ceil_div(rows, rows_of_block) <= 0x7FFFFFFF) {}
+};
+__device__ inline index_t own_row() {
+    return static_cast<index_t>(blockIdx.x) * rows_of_block + threadIdx.y;
+}
+
+} // namespace fastnotes::recurrent::cuda::detail

@@ -1,0 +1,39 @@
+/// Host side of the schedule, and the kernels that fill memory by it.
+#pragma once
+
+#include "recurrent/lstm_device.cuh"
+
+namespace fastnotes::recurrent::cuda::detail {
+
+inline index_t total_rows(const recurrent::Schedule& schedule) noexcept {
+    return schedule.start.empty() ? 0 : schedule.start.back();
+}
+
+/// Fills the schedule in device memory, from the host where lengths differ.
+Status fill_schedule(std::int64_t* data, const LSTMSizes& sizes,
+                     const recurrent::Schedule& schedule, bool ragged,
+                     Stream stream) noexcept;
+
+/// Zeros in data [B, T, columns] past the sequences' ends.
+template <class T>
+Status clear_padding(T* data, index_t columns, const LSTMSizes& sizes,
+                     const DeviceSchedule& schedule, Stream stream) noexcept;
+
+/// Parts of one scratch, each on 128 bytes.
+class Parts {
+  public:
+    explicit Parts(void* data) noexcept : data_(static_cast<char*>(data)) {}
+
+    template <class T> T* take(index_t count) noexcept {
+        char* const part = data_ == nullptr ? nullptr : data_ + size_;
+        size_ += round_up(count * static_cast<index_t>(sizeof(T)), 128);
+        return reinterpret_cast<T*>(part);
+    }
+    index_t size() const noexcept { return size_; }
+
+  private:
+    char* data_;
+    index_t size_ = 0;
+};
+
+} // namespace fastnotes::recurrent::cuda::detail
