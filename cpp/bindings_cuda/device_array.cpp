@@ -256,6 +256,9 @@ std::shared_ptr<DeviceArray> copy_to_device(const py::array& array, int device) 
     check(cudaMemcpy(copy->data, array.data(), static_cast<std::size_t>(array.nbytes()),
                      cudaMemcpyHostToDevice),
           device_where);
+    // A small copy returns while it is still on its way, and streams of other
+    // libraries do not wait for the default one.
+    check(cudaStreamSynchronize(nullptr), device_where);
     return copy;
 }
 

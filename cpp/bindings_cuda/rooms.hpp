@@ -9,6 +9,7 @@ namespace fastnotes::cuda {
 void register_boosting(py::module_& m);
 void register_device_array(py::module_& m);
 void register_evidence(py::module_& m);
+void register_graph(py::module_& m);
 void register_recurrent(py::module_& m);
 void register_runtime(py::module_& m);
 

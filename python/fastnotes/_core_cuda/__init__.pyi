@@ -4,6 +4,7 @@ from numpy.typing import NDArray
 
 from . import boosting as boosting
 from . import evidence as evidence
+from . import graph as graph
 from . import recurrent as recurrent
 from . import runtime as runtime
 
