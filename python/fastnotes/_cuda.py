@@ -259,7 +259,8 @@ class Call:
         if value is None:
             return None
         if not is_cuda_array(value):
-            return self.native.copy_to_device(np.ascontiguousarray(value), self.device)
+            host = np.asarray(value, order="C")  # keeps 0 dimensions
+            return self.native.copy_to_device(host, self.device)
         if getattr(value, "requires_grad", False):
             wanted = f"{name} detached from autograd"
             fail_type(self.where, wanted, "a tensor that requires grad")
