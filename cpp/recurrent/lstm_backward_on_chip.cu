@@ -47,7 +47,8 @@ template <int K> class BackwardBlock {
     __device__ BackwardBlock(const BackwardRun<float>& run, const Division& division,
                              unsigned* counters, float* partial, Shared<K>& shared)
         : run_(run), division_(division), shared_(shared), place_(division),
-          counter_(counters + place_.slice * (counter_bytes / sizeof(unsigned))),
+          meeting_(counters + place_.slice * (counter_bytes / sizeof(unsigned)),
+                   division.parts),
           partial_(D::alone ? &shared.partial[0][0] : partial),
           partial_rows_(D::alone ? max_rows
                                  : static_cast<index_t>(division.slices) * max_rows),
@@ -73,8 +74,8 @@ template <int K> class BackwardBlock {
             if constexpr (D::alone) {
                 __syncthreads();
             } else {
-                meet(counter_, static_cast<unsigned>(division_.parts),
-                     static_cast<unsigned>(steps - t));
+                meeting_.arrive();
+                meeting_.wait();
             }
             now = before;
             before = earlier;
@@ -257,7 +258,7 @@ template <int K> class BackwardBlock {
     const Division& division_;
     Shared<K>& shared_;
     const BlockPlace place_;
-    unsigned* const counter_;
+    Meeting meeting_;
     float* const partial_;
     const index_t partial_rows_, slice_row_;
     const int n_parts_, k_group_, column_;

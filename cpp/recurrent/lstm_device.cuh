@@ -75,6 +75,7 @@ template <class T> struct Cell {
     Gates<T> gates;
     T c, h;
 
+    Cell() = default;
     __device__ Cell(const Gates<T>& a, T c_before, bool tanh_candidate) {
         gates.i = sigmoid(a.i);
         gates.f = sigmoid(a.f);

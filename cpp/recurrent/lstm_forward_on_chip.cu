@@ -76,7 +76,8 @@ template <int K> class ForwardBlock {
     __device__ ForwardBlock(const ForwardRun<float>& run, const Division& division,
                             unsigned* counters, Shared<K>& shared)
         : run_(run), division_(division), shared_(shared), place_(division),
-          counter_(counters + place_.slice * (counter_bytes / sizeof(unsigned))),
+          meeting_(counters + place_.slice * (counter_bytes / sizeof(unsigned)),
+                   division.parts),
           lane_(static_cast<int>(threadIdx.x) % warp_size),
           warp_(static_cast<int>(threadIdx.x) / warp_size),
           first_unit_(place_.part * D::units + warp_ * D::warp_units) {}
@@ -95,8 +96,8 @@ template <int K> class ForwardBlock {
         for (index_t t = 0; t < steps; ++t) {
             while (active > 0 && shared_.rows.length[active - 1] <= t) --active;
             const index_t after = t + 1 < steps ? start[t + 2] : 0;
-            step(t, active, before, now, next, t + 1 < steps);
-            if (t + 1 < steps) end_step(t);
+            step(t, active, before, now);
+            end_step(t, active, now, next, t + 1 < steps);
             before = now;
             now = next;
             next = after;
@@ -104,12 +105,18 @@ template <int K> class ForwardBlock {
     }
 
   private:
-    __device__ void end_step(index_t t) {
+    /// What other blocks need not wait for goes between arriving and waiting.
+    __device__ void end_step(index_t t, int active, index_t now, index_t next,
+                             bool more_steps) {
+        if (!D::alone && more_steps) meeting_.arrive();
+        const int group = (active - 1) / group_rows;
+        write(t, group, active - group * group_rows, now);
+        if (!more_steps) return;
+        load_inputs(t + 1, 0, next);
         if constexpr (D::alone) {
             __syncthreads();
         } else {
-            meet(counter_, static_cast<unsigned>(division_.parts),
-                 static_cast<unsigned>(t + 1));
+            meeting_.wait();
         }
     }
 
@@ -150,11 +157,11 @@ template <int K> class ForwardBlock {
     __device__ void load_inputs(index_t t, int group, index_t first) {
 #pragma unroll
         for (int j = 0; j < D::cells; ++j) {
-            const int cell = lane_ + warp_size * j;
-            const int local = group * group_rows + cell / D::warp_units;
-            const index_t unit = first_unit_ + cell % D::warp_units;
+            const CellPlace cell(lane_, j);
+            const int local = group * group_rows + cell.in_group;
+            const index_t unit = first_unit_ + cell.in_warp;
             input_[j] = {};
-            if (cell / D::warp_units < group_rows && unit < run_.hidden &&
+            if (cell.in_group < group_rows && unit < run_.hidden &&
                 shared_.rows.length[local] > t) {
                 const index_t row = place_.sorted(division_, local);
                 input_[j] = reinterpret_cast<const Gates<float>*>(
@@ -163,8 +170,8 @@ template <int K> class ForwardBlock {
         }
     }
 
-    __device__ void step(index_t t, int active, index_t before, index_t now,
-                         index_t next, bool more_steps) {
+    /// All groups; the last one's results are still to be written.
+    __device__ void step(index_t t, int active, index_t before, index_t now) {
         const int groups = (active + group_rows - 1) / group_rows;
         if constexpr (!D::alone) fetch(t, 0, active, before);
         for (int group = 0; group < groups; ++group) {
@@ -184,11 +191,10 @@ template <int K> class ForwardBlock {
                      rows);
             update(t, group, rows, now);
             if (more) {
+                write(t, group, rows, now);
                 load_inputs(t, group + 1, now);
-            } else if (more_steps) {
-                load_inputs(t + 1, 0, next);
+                __syncthreads(); // the group's h may be overwritten
             }
-            if (more) __syncthreads(); // the group's h may be overwritten
         }
     }
 
@@ -241,35 +247,49 @@ template <int K> class ForwardBlock {
         }
     }
 
-    /// The cells of a group: this lane's units of its sequences.
+    /// This lane's cell j of a group.
+    struct CellPlace {
+        int in_group, in_warp;
+        __device__ CellPlace(int lane, int j)
+            : in_group((lane + warp_size * j) / D::warp_units),
+              in_warp((lane + warp_size * j) % D::warp_units) {}
+    };
+
+    /// New states of a group, which the next step needs: h into memory, c kept here.
     __device__ void update(index_t t, int group, int rows, index_t now) {
 #pragma unroll
         for (int j = 0; j < D::cells; ++j) {
-            const int cell = lane_ + warp_size * j;
-            const int in_group = cell / D::warp_units, in_warp = cell % D::warp_units;
-            if (in_group >= rows) continue;
-            const int local = group * group_rows + in_group;
-            const index_t unit = first_unit_ + in_warp;
+            const CellPlace cell(lane_, j);
+            if (cell.in_group >= rows) continue;
+            const int local = group * group_rows + cell.in_group;
+            const index_t unit = first_unit_ + cell.in_warp;
             const float4 sums = *reinterpret_cast<const float4*>(
-                &shared_.sums[warp_][in_group][4 * in_warp]);
+                &shared_.sums[warp_][cell.in_group][4 * cell.in_warp]);
             const Gates<float>& a = input_[j];
-            float& c = shared_.c[local][warp_ * D::warp_units + in_warp];
-            const Cell<float> result(
-                {a.i + sums.x, a.f + sums.y, a.g + sums.z, a.o + sums.w}, c,
-                run_.tanh_candidate);
-            c = result.c;
-            const bool real = unit < run_.hidden;
-            const index_t row = place_.sorted(division_, local);
-            if constexpr (D::alone) {
-                shared_.h[(t + 1) % 2][local][unit] = real ? result.h : 0.0f;
-            }
+            float& c = shared_.c[local][warp_ * D::warp_units + cell.in_warp];
+            result_[j] =
+                Cell<float>({a.i + sums.x, a.f + sums.y, a.g + sums.z, a.o + sums.w}, c,
+                            run_.tanh_candidate);
+            c = result_[j].c;
+            const float h = unit < run_.hidden ? result_[j].h : 0.0f;
+            if constexpr (D::alone) shared_.h[(t + 1) % 2][local][unit] = h;
             if ((!D::alone || run_.keep) && unit < run_.padded) {
-                run_.states[run_.row_now(t, now, row) * run_.padded + unit] =
-                    real ? result.h : 0.0f;
+                const index_t row = place_.sorted(division_, local);
+                run_.states[run_.row_now(t, now, row) * run_.padded + unit] = h;
             }
-            if (real) {
-                write_cell(run_, result, t, now, row, shared_.rows.order[local],
-                           shared_.rows.length[local], unit);
+        }
+    }
+
+    /// The rest of what a group's cells leave.
+    __device__ void write(index_t t, int group, int rows, index_t now) {
+#pragma unroll
+        for (int j = 0; j < D::cells; ++j) {
+            const CellPlace cell(lane_, j);
+            const int local = group * group_rows + cell.in_group;
+            const index_t unit = first_unit_ + cell.in_warp;
+            if (cell.in_group < rows && unit < run_.hidden) {
+                write_cell(run_, result_[j], t, now, place_.sorted(division_, local),
+                           shared_.rows.order[local], shared_.rows.length[local], unit);
             }
         }
     }
@@ -278,10 +298,11 @@ template <int K> class ForwardBlock {
     const Division& division_;
     Shared<K>& shared_;
     const BlockPlace place_;
-    unsigned* const counter_;
+    Meeting meeting_;
     const int lane_, warp_, first_unit_;
     float weight_[D::rows_each][D::k_each];
     Gates<float> input_[D::cells];
+    Cell<float> result_[D::cells];
 };
 
 template <int K>

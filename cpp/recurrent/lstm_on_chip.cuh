@@ -136,24 +136,40 @@ struct BlockPlace {
     }
 };
 
-/// Waits for all blocks of a slice, which meet for the `meeting`-th time (from 1): what
-/// they wrote before is visible after. All blocks of the launch are resident.
-__device__ inline void meet(unsigned* counter, unsigned parts, unsigned meeting) {
-    __syncthreads();
-    if (threadIdx.x == 0) {
-        __threadfence(); // with the barrier above: the whole block's writes
-        atomicAdd(counter, 1u);
-        const unsigned target = parts * meeting;
-        unsigned seen = 0;
-        do {
-            asm volatile("ld.acquire.gpu.global.u32 %0, [%1];"
-                         : "=r"(seen)
-                         : "l"(counter)
+/// The meetings of a slice's blocks, all of which are resident: what a block wrote
+/// before it arrives is visible to the others once they have waited.
+class Meeting {
+  public:
+    __device__ Meeting(unsigned* counter, int parts)
+        : counter_(counter), parts_(static_cast<unsigned>(parts)) {}
+
+    /// Every thread of the block calls it.
+    __device__ void arrive() {
+        __syncthreads(); // the release below is of the whole block's writes
+        target_ += parts_;
+        if (threadIdx.x == 0) {
+            asm volatile("red.release.gpu.global.add.u32 [%0], 1;" ::"l"(counter_)
                          : "memory");
-        } while (static_cast<int>(seen - target) < 0); // right across an overflow
-        __threadfence();
+        }
     }
-    __syncthreads();
-}
+
+    __device__ void wait() const {
+        if (threadIdx.x == 0) {
+            unsigned seen = 0;
+            do {
+                asm volatile("ld.acquire.gpu.global.u32 %0, [%1];"
+                             : "=r"(seen)
+                             : "l"(counter_)
+                             : "memory");
+            } while (static_cast<int>(seen - target_) < 0); // right across an overflow
+        }
+        __syncthreads();
+    }
+
+  private:
+    unsigned* const counter_;
+    const unsigned parts_;
+    unsigned target_ = 0;
+};
 
 } // namespace fastnotes::recurrent::cuda::detail
