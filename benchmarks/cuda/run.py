@@ -18,9 +18,10 @@ from harness import Row, copy_bandwidth, table
 import fastnotes
 
 CASES = (
+    "bench_histogram",
     "bench_importance_weights",
     "bench_laplacian_matmul",
-    "bench_histogram",
+    "bench_logsumexp",
     "bench_lstm",
 )
 

@@ -54,7 +54,7 @@ stage_build() {
 stage_tests() {
     local jobs=()
     "$python" -c 'import xdist' 2>/dev/null && jobs=(-n 6)
-    "$python" -m pytest -q -p no:cacheprovider "${jobs[@]}" tests/cuda tests/core/test_device.py \
+    timeout 150 "$python" -m pytest -q --tb=short -p no:cacheprovider "${jobs[@]}" tests/cuda tests/core/test_device.py \
         >"$out/tests.log" 2>&1
     local status=$?
     tail -n 1 "$out/tests.log"
@@ -83,7 +83,7 @@ stage_sanitize() {
 
 stage_bench() {
     say "benchmarks"
-    "$python" benchmarks/cuda/run.py ${QUICK:+--quick} --output "$out/cuda.json" \
+    timeout 150 "$python" benchmarks/cuda/run.py ${QUICK:+--quick} --output "$out/cuda.json" \
         2>"$out/bench.log" | tee "$out/table.md"
     finish bench "${PIPESTATUS[0]}" "$out/bench.log"
 }
