@@ -11,8 +11,16 @@ using ::fastnotes::cuda::Status;
 /// Slices of a plane nearer together than this are fetched and written as they lie.
 inline constexpr index_t sector_bytes = 64;
 
+/// Units of the largest tile of global memory.
+inline constexpr int most_units = 1024;
+
 /// Most shared memory of a staged tile: the next block of threads needs none of it.
 inline constexpr index_t staged_bytes = index_t{192} << 10;
+
+#define FASTNOTES_EVIDENCE_TRY(call)                                                   \
+    do {                                                                               \
+        if (const Status status = (call); !status.ok()) return status;                 \
+    } while (false)
 
 struct Device {
     int processors = 0, shared = 0;
@@ -24,6 +32,14 @@ struct Device {
             &processors, cudaDevAttrMultiProcessorCount, device));
         FASTNOTES_CUDA_TRY(cudaDeviceGetAttribute(
             &shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
+        return {};
+    }
+
+    /// Lets a kernel have all the shared memory there is, not what this call needs: the
+    /// setting is the kernel's, and another thread may be launching it too.
+    template <class Kernel> Status allow_shared(Kernel kernel) const noexcept {
+        FASTNOTES_CUDA_TRY(cudaFuncSetAttribute(
+            kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared));
         return {};
     }
 };
@@ -39,8 +55,6 @@ template <class... Parameter, class... Argument>
 Status launch(void (*kernel)(Parameter...), index_t blocks, int threads, index_t shared,
               ::fastnotes::cuda::Stream stream, const Argument&... arguments) noexcept {
     constexpr index_t most_blocks = 0x7FFFFFFF;
-    FASTNOTES_CUDA_TRY(cudaFuncSetAttribute(
-        kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)));
     kernel<<<static_cast<unsigned>(std::min(blocks, most_blocks)), threads,
              static_cast<std::size_t>(shared), stream>>>(arguments...);
     return ::fastnotes::cuda::launched();
@@ -73,16 +87,18 @@ template <class T> struct ChunkScratch {
 template <bool Factors, bool Squares, class T, class Store>
 Status launch_reduce(View3<const T> a, const T* factors, const Store& results,
                      const Device& device, ::fastnotes::cuda::Stream stream) noexcept {
-    constexpr int least_units = 64, most_units = 1024, tiles_per_processor = 8;
+    constexpr int least_units = 64, tiles_per_processor = 8;
     int units = most_units;
     while (units > least_units && Tiles(a.planes, a.rows, a.columns, units).n_tiles <
                                       tiles_per_processor * device.processors) {
         units /= 2;
     }
     const Tiles tiles(a.planes, a.rows, a.columns, units);
-    return launch(&reduce_kernel<Factors, Squares, T, Store>, tiles.n_tiles,
-                  threads_for(tiles, reduce_threads), Parts<T>::bytes(tiles, 0), stream,
-                  tiles, Terms<T>{a.data, factors}, results);
+    const auto kernel = &reduce_kernel<Factors, Squares, T, Store>;
+    FASTNOTES_EVIDENCE_TRY(device.allow_shared(kernel));
+    return launch(kernel, tiles.n_tiles, threads_for(tiles, reduce_threads),
+                  Parts<T>::bytes(tiles, 0), stream, tiles, Terms<T>{a.data, factors},
+                  results);
 }
 
 template <bool Squares, class T>
@@ -100,16 +116,17 @@ Status finish_chunks(const Order& order, View3<const T> a, const Partials<T>& pa
 template <bool Squares, class Emit, class T>
 Status launch_packed(View3<const T> a, T* out, const Results<T>& results,
                      const Device& device, ::fastnotes::cuda::Stream stream) noexcept {
-    constexpr int least_units = 32, most_units = 1024 / sizeof(T);
-    int units = most_units;
+    constexpr int least_units = 32;
+    int units = most_units / static_cast<int>(sizeof(T));
     while (units > least_units &&
            Tiles(a.planes, a.rows, a.columns, units).n_tiles < device.processors) {
         units /= 2;
     }
     const Tiles tiles(a.planes, a.rows, a.columns, units);
     const index_t elements = tiles.planes * a.rows * a.columns;
-    return launch(&packed_kernel<Squares, Emit, T>, tiles.n_tiles,
-                  threads_for(tiles, packed_threads),
+    const auto kernel = &packed_kernel<Squares, Emit, T>;
+    FASTNOTES_EVIDENCE_TRY(device.allow_shared(kernel));
+    return launch(kernel, tiles.n_tiles, threads_for(tiles, packed_threads),
                   Parts<T>::bytes(tiles, elements + elements / 16), stream, tiles,
                   a.data, out, results);
 }
@@ -130,8 +147,7 @@ Status launch_staged_tiles(const Tiles& tiles, const T* a, T* out,
     const auto kernel = &staged_kernel<Threads, Squares, Emit, T>;
     const index_t bytes = bytes_staged<T>(tiles, Threads);
     int resident = 0;
-    FASTNOTES_CUDA_TRY(cudaFuncSetAttribute(
-        kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)));
+    FASTNOTES_EVIDENCE_TRY(device.allow_shared(kernel));
     FASTNOTES_CUDA_TRY(cudaOccupancyMaxActiveBlocksPerMultiprocessor(
         &resident, kernel, Threads, static_cast<std::size_t>(bytes)));
     const index_t blocks = index_t{std::max(resident, 1)} * device.processors;
@@ -147,7 +163,7 @@ inline int staged_threads(int units) noexcept {
 template <bool Squares, class Emit, class T>
 Status launch_staged(View3<const T> a, T* out, const Results<T>& results,
                      const Device& device, ::fastnotes::cuda::Stream stream) noexcept {
-    constexpr int least_units = 128, most_units = 1024;
+    constexpr int least_units = 128;
     const index_t room = std::min<index_t>(device.shared, staged_bytes);
     const auto suits = [&](int units) {
         const Tiles tiles(a.planes, a.rows, a.columns, units);
@@ -175,11 +191,6 @@ template <class T> bool packs(const Order& order, View3<const T> a) noexcept {
     return order.n_chunks == 1 && a.rows > 0 &&
            order.slices() * a.columns * index_t{sizeof(T)} < sector_bytes;
 }
-
-#define FASTNOTES_EVIDENCE_TRY(call)                                                   \
-    do {                                                                               \
-        if (const Status status = (call); !status.ok()) return status;                 \
-    } while (false)
 
 /// Totals of every column, to `results`.
 template <bool Factors, class T>
@@ -223,7 +234,7 @@ Status transform(View3<const T> a, T* out, Results<T> results,
         a, static_cast<const T*>(nullptr), scratch.partials, device, work.stream)));
     FASTNOTES_EVIDENCE_TRY(
         (finish_chunks<Squares>(order, a, scratch.partials, results, work.stream)));
-    const Tiles tiles(a.planes, a.rows, a.columns, 1024);
+    const Tiles tiles(a.planes, a.rows, a.columns, most_units);
     return launch(&emit_kernel<Emit, T>, tiles.n_tiles,
                   threads_for(tiles, reduce_threads), 0, work.stream, tiles, a.data,
                   out, scratch.largest, scratch.term);
