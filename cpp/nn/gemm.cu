@@ -48,8 +48,9 @@ template <class T, int Width> struct alignas(sizeof(T) * Width) Pack {
 };
 
 /// One operand's slices [K, Extent] on their way to shared memory. In global memory
-/// either the depth runs along a stored row, or the extent does.
-template <class S, int Extent, bool AlongDepth, bool Wide> class Loader {
+/// either the depth runs along a stored row, or the extent does. `Ahead` finds the rows
+/// of a slice one slice earlier, for those that an index names.
+template <class S, int Extent, bool AlongDepth, bool Wide, bool Ahead> class Loader {
     using T = typename S::T;
     static constexpr int W = Wide ? S::width : 1;
     static constexpr int count = Extent * S::K / (S::threads * W);
@@ -72,6 +73,18 @@ template <class S, int Extent, bool AlongDepth, bool Wide> class Loader {
         }
     }
 
+    /// Finds the stored rows of the slice at k0, so that `load` need not wait for them.
+    __device__ void find_rows(index_t k0, index_t depth) {
+        if constexpr (Ahead) {
+#pragma unroll
+            for (int i = 0; i < count; ++i) {
+                const index_t k = k0 + outer(i);
+                row_at_[i] = k < depth ? stored_row(operand_.rows, k) : 0;
+            }
+        }
+    }
+
+    /// Starts the loads of the slice at k0.
     __device__ void load(index_t k0, index_t depth) {
 #pragma unroll
         for (int i = 0; i < count; ++i) {
@@ -82,13 +95,15 @@ template <class S, int Extent, bool AlongDepth, bool Wide> class Loader {
             } else {
                 const index_t k = k0 + outer(i), column = first_ + inner(i);
                 if (k < depth && column < extent_) {
-                    from = operand_.data +
-                           stored_row(operand_.rows, k) * operand_.stride + column;
+                    const index_t row =
+                        Ahead ? row_at_[i] : stored_row(operand_.rows, k);
+                    from = operand_.data + row * operand_.stride + column;
                 }
             }
             held_[i] = from != nullptr ? *reinterpret_cast<const Pack<T, W>*>(from)
                                        : Pack<T, W>{};
         }
+        find_rows(k0 + S::K, depth);
     }
 
     __device__ void store(T* tile) const {
@@ -116,6 +131,7 @@ template <class S, int Extent, bool AlongDepth, bool Wide> class Loader {
     const Operand<T>& operand_;
     index_t first_, extent_;
     const T* rows_[AlongDepth ? count : 1];
+    index_t row_at_[Ahead ? count : 1];
     Pack<T, W> held_[count];
 };
 
@@ -208,8 +224,8 @@ __global__ void __launch_bounds__(S::threads, S::resident)
     multiply_kernel(const __grid_constant__ Product<typename S::T> product,
                     const index_t block_depth) {
     using T = typename S::T;
-    using LoaderA = Loader<S, S::M, F != Form::tn, Wide>;
-    using LoaderB = Loader<S, S::N, F == Form::nt, Wide>;
+    using LoaderA = Loader<S, S::M, F != Form::tn, Wide, F == Form::tn>;
+    using LoaderB = Loader<S, S::N, F == Form::nt, Wide, F == Form::tn>;
     __shared__ __align__(16) T a[2][S::K * LoaderA::stride];
     __shared__ __align__(16) T b[2][S::K * LoaderB::stride];
 
@@ -224,6 +240,8 @@ __global__ void __launch_bounds__(S::threads, S::resident)
     LoaderB load_b(product.b, n0, product.columns);
     T sum[S::RM][S::RN] = {};
     if (begin < end) {
+        load_a.find_rows(begin, end);
+        load_b.find_rows(begin, end);
         load_a.load(begin, end);
         load_b.load(begin, end);
         load_a.store(a[0]);

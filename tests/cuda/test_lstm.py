@@ -280,8 +280,14 @@ class TestWeights:
     @pytest.mark.parametrize("batch", [0, 1, 3])
     @pytest.mark.parametrize("hidden", [0, 1, 33, 130])
     def test_steps_are_the_forward_pass(
-        self, kind: ArrayKind, batch: int, hidden: int, dtype: Any
+        self, plain: ArrayKind, batch: int, hidden: int, dtype: Any
     ) -> None:
+        self.check_steps(plain, batch, hidden, dtype)
+
+    def test_steps_of_every_library(self, kind: ArrayKind) -> None:
+        self.check_steps(kind, 3, 33, np.float32)
+
+    def check_steps(self, kind: ArrayKind, batch: int, hidden: int, dtype: Any) -> None:
         case = make_case(batch, 5, 3, hidden, dtype, ragged=False)
         weights = LSTMWeights(*kind.put_all(*case[1:4]), **kind.options)
         h, c = kind.put_all(case.h0, case.c0)
@@ -327,6 +333,8 @@ NAMES = ("x", "weight_ih", "weight_hh", "bias", "h0", "c0")
 
 #: (argument, what becomes of it, error, words of the message)
 BAD = [
+    ("x", lambda a: None, TypeError, "x of real numbers, got None"),
+    ("weight_hh", lambda a: None, TypeError, "weight_hh of real numbers, got None"),
     ("x", lambda a: a.astype("f8"), TypeError, r"\w+ of dtype float(32|64), got"),
     (
         "x",
@@ -350,8 +358,11 @@ BAD = [
 def test_bad_input(name: str, change: Any, error: type[Exception], words: str) -> None:
     torch = pytest.importorskip("torch")
     given = dict(zip(NAMES, CASE.forward, strict=True))
-    given[name] = np.ascontiguousarray(change(given[name]))
-    arrays = {n: torch.from_numpy(a).cuda() for n, a in given.items()}
+    given[name] = change(given[name])
+    arrays = {
+        n: None if a is None else torch.from_numpy(np.ascontiguousarray(a)).cuda()
+        for n, a in given.items()
+    }
     with pytest.raises(error, match=rf"^\[recurrent\.lstm_forward\] expected {words}"):
         lstm_forward(**arrays)
 

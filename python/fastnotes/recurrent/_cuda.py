@@ -20,6 +20,7 @@ from fastnotes.recurrent.lstm import (
 if TYPE_CHECKING:
     from fastnotes._core_cuda import DeviceArray
 
+_REQUIRED = ("x", "weight_ih", "weight_hh", "dh", "h", "c")
 _INTEGERS = tuple(f"{sign}int{8 << k}" for sign in ("", "u") for k in range(4))
 
 
@@ -176,7 +177,7 @@ class DeviceWeights:
     def _call(self, where: str, arrays: dict[str, Any]) -> Call:
         if any(is_cuda_array(value) for value in arrays.values()):
             wants_cuda(where, None, **arrays)  # refuses host arrays beside them
-            call = Call(where, None, **arrays)
+            call = Call(where, None, **_converted(where, arrays))
         elif self.takes_host is None:
             _refuse_host(where, next(iter(arrays)))
         else:
@@ -199,18 +200,20 @@ def _converted(
     where: str, arrays: dict[str, Any], dtype: str | None = None
 ) -> dict[str, Any]:
     """Host arrays in one real dtype; CUDA arrays as they are."""
+    for name in _REQUIRED:
+        if name in arrays and arrays[name] is None:
+            fail_type(where, f"{name} of real numbers", "None")
     if any(is_cuda_array(value) for value in arrays.values()):
         return arrays
-    first = next(iter(arrays))
     real = {
-        name: as_real_array(value, where, name)
+        name: None if value is None else as_real_array(value, where, name)
         for name, value in arrays.items()
-        if value is not None or name == first  # the first is required
     }
-    common = np.dtype(dtype) if dtype else np.result_type(*real.values())
+    given = [array for array in real.values() if array is not None]
+    common = np.dtype(dtype) if dtype else np.result_type(*given)
     return {
-        name: real[name].astype(common, copy=False) if name in real else None
-        for name in arrays
+        name: None if array is None else array.astype(common, copy=False)
+        for name, array in real.items()
     }
 
 
