@@ -53,7 +53,7 @@ stage_build() {
 
 stage_tests() {
     local jobs=()
-    "$python" -c 'import xdist' 2>/dev/null && jobs=(-n 6)
+    "$python" -c 'import xdist' 2>/dev/null && jobs=(-n 6 -p no:benchmark)
     timeout 150 "$python" -m pytest -q --tb=short -p no:cacheprovider "${jobs[@]}" tests/cuda tests/core/test_device.py \
         >"$out/tests.log" 2>&1
     local status=$?

@@ -29,6 +29,10 @@ struct DeviceArray {
     std::string text() const; ///< "float32 of shape (2, 3) on cuda:0"
 };
 
+/// Refuses extents that are negative, or whose product does not fit an index.
+void check_extents(const std::vector<index_t>& shape, const char* where,
+                   const char* name);
+
 /// Takes in any object with __dlpack__ or __cuda_array_interface__ on a CUDA device.
 /// Work queued on `stream` from now on sees everything that was written to it.
 DeviceArray import_array(const py::object& object, Stream stream, const char* where,

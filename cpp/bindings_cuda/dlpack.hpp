@@ -1,4 +1,5 @@
-/// The memory layout of DLPack, the unversioned form that every producer still offers.
+/// The memory layout of DLPack: the unversioned capsule that every producer offers, and
+/// the C functions of version 1 that some types offer beside it.
 ///
 /// Source: the DLPack specification, https://dmlc.github.io/dlpack/latest/c_api.html.
 /// Names, order and sizes of the members are the interface.
@@ -33,11 +34,35 @@ struct Tensor {
     std::uint64_t byte_offset;
 };
 
-/// A capsule named "dltensor"; its consumer renames it "used_dltensor".
+inline constexpr const char* capsule_name = "dltensor";
+inline constexpr const char* used_capsule_name = "used_dltensor"; ///< by its consumer
+
+/// What a capsule of that name points to.
 struct ManagedTensor {
     Tensor tensor;
     void* context;
     void (*deleter)(ManagedTensor*);
+};
+
+struct Version {
+    std::uint32_t major;
+    std::uint32_t minor;
+};
+
+struct VersionedTensor;
+
+/// What a type's __dlpack_c_exchange_api__ points to, a capsule of this name.
+inline constexpr const char* exchange_name = "dlpack_exchange_api";
+
+struct Exchange {
+    Version version;
+    Exchange* previous;
+    int (*allocate)(Tensor*, VersionedTensor**, void*,
+                    void (*)(void*, const char*, const char*));
+    int (*managed_from_object)(void*, VersionedTensor**);
+    int (*object_from_managed)(VersionedTensor*, void**);
+    int (*tensor_from_object)(void* object, Tensor* out); ///< may be null; borrows
+    int (*current_stream)(std::int32_t device_type, std::int32_t index, void** out);
 };
 
 } // namespace fastnotes::dlpack

@@ -2,6 +2,8 @@
 #include "bindings_cuda/arrays.hpp"
 #include "bindings_cuda/rooms.hpp"
 
+#include <pybind11/stl.h>
+
 #include "evidence/importance_weights.hpp"
 #include "evidence/log_sum_exp.hpp"
 #include "evidence/softmax.hpp"

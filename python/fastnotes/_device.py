@@ -55,6 +55,9 @@ def is_cuda_array(value: Any) -> bool:
     """Whether ``value`` is an array in the memory of a CUDA device."""
     if value is None or isinstance(value, (np.ndarray, np.generic)):
         return False
+    told = getattr(value, "is_cuda", None)  # torch: a tenth of the protocol's time
+    if isinstance(told, bool):
+        return told
     probe = getattr(value, "__dlpack_device__", None)
     if probe is not None:
         return int(probe()[0]) in _DLPACK_CUDA
