@@ -1,7 +1,9 @@
 /// Gradient of a graph product by the weights of the graph.
 #pragma once
 
+#include "common/cuda.hpp"
 #include "graph/csr.hpp"
+#include "graph/laplacian_matmul.hpp"
 
 namespace fastnotes::graph {
 
@@ -48,5 +50,32 @@ template <class T>
 void edge_weight_gradients(const GraphNormalization& op, View2<const T> X,
                            View2<const T> dY, View2<const T> dX, T* dweights,
                            int n_threads) noexcept;
+
+namespace cuda {
+
+/// Bytes of scratch for the gradients of a graph with these long rows.
+index_t edge_weight_gradients_scratch(const LongRows& long_rows) noexcept;
+
+/// The same gradients on a CUDA device.
+///
+///   op         in, trusted: its arrays have been checked on the host
+///   long_rows  in: those of op.structure
+///   order      [entries] int64, in, distinct, below entries, or null: entry e goes to
+///              dweights[order[e]]
+///   X, dY, dX  as on the CPU
+///   dweights   as on the CPU; in between it holds e_ij
+///   scratch    [edge_weight_gradients_scratch] bytes, scratch, aligned for double
+///
+/// Dots in T over lanes fixed by F alone. Sums over a row in f64: each run of
+/// run_entries in stored order, then the runs in order. A warp per run; a row of one
+/// run is finished by its warp, longer ones by two small kernels.
+template <class T>
+fastnotes::cuda::Status
+edge_weight_gradients(const GraphNormalization& op, const LongRows& long_rows,
+                      const std::int64_t* order, View2<const T> X, View2<const T> dY,
+                      View2<const T> dX, T* dweights, void* scratch,
+                      fastnotes::cuda::Stream stream) noexcept;
+
+} // namespace cuda
 
 } // namespace fastnotes::graph

@@ -19,7 +19,6 @@ constexpr int tile_vectors = std::min(256 / simd::native_bytes, most_tile_vector
 template <class T> constexpr index_t tile_columns = tile_vectors * simd::lanes<T>;
 
 constexpr index_t cache_line_bytes = 64;
-constexpr index_t run_entries = 256;           // summed before they join a row's sum
 constexpr index_t prefetch_distance = 20;      // entries; crosses row ends
 constexpr index_t prefetch_from = 1 << 20;     // bytes of X: beyond an L2
 constexpr index_t near_bytes = 1 << 19;        // of X between a row and its neighbour

@@ -1,9 +1,13 @@
 /// Product of a normalised graph operator with a dense matrix.
 #pragma once
 
+#include "common/cuda.hpp"
 #include "graph/csr.hpp"
 
 namespace fastnotes::graph {
+
+/// Entries summed one after the other before they join a row's sum.
+inline constexpr index_t run_entries = 256;
 
 /// y_i = diagonal_i x_i + row_scale_i sum_e values_e column_scale_j x_j, where e runs
 /// over the entries (i, j) of row i in stored order. A null factor stands for ones, a
@@ -51,5 +55,45 @@ template <class T> bool worth_packing(const Csr& structure, View2<const T> X) no
 template <class T>
 void laplacian_matmul(const GraphFactors<T>& op, View2<const T> X, View2<T> Y,
                       T* scratch, int n_threads) noexcept;
+
+namespace cuda {
+
+/// Rows of more than run_entries entries and the runs they are cut into: run k of a row
+/// holds its entries from k * run_entries on.
+struct LongRows {
+    const std::int32_t* rows;      ///< [count] the long rows, ascending
+    const std::int64_t* first_run; ///< [count + 1] runs of the long rows before
+    const std::int32_t* run_owner; ///< [runs] index into `rows`
+    index_t count;
+    index_t runs;
+};
+
+/// Bytes of scratch for a product. It depends on the alignment of X and Y too.
+template <class T>
+index_t laplacian_matmul_scratch(const GraphFactors<T>& op, index_t entries,
+                                 const LongRows& long_rows, View2<const T> X,
+                                 View2<const T> Y) noexcept;
+
+/// Y = op X on a CUDA device: the chains of the CPU twin, so its bytes as well where it
+/// has fused multiply-adds in hardware (NaNs may differ in sign and payload).
+///
+///   op         in, trusted: its arrays have been checked on the host
+///   entries    op.structure's, which cannot be asked for on the host
+///   long_rows  in: those of op.structure
+///   X, Y       as on the CPU; 16-byte rows are read and written as vectors
+///   scratch    [laplacian_matmul_scratch] bytes, scratch, on a multiple of 256
+///
+/// A group of lanes holds 128 bytes of a row's features and adds up its entries; long
+/// rows are cut into runs, which other groups sum, and a second kernel adds in order.
+/// Features go 128 bytes at a time over all rows, so that more of X stays in the L2.
+/// Where its rows are gathered often, X is scaled and packed into scratch first.
+/// Cost: gathers F sizeof(T) bytes an entry; reads its index once per 128 bytes of F.
+template <class T>
+fastnotes::cuda::Status laplacian_matmul(const GraphFactors<T>& op, index_t entries,
+                                         const LongRows& long_rows, View2<const T> X,
+                                         View2<T> Y, void* scratch,
+                                         fastnotes::cuda::Stream stream) noexcept;
+
+} // namespace cuda
 
 } // namespace fastnotes::graph

@@ -2,6 +2,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from . import graph as graph
 from . import runtime as runtime
 
 class DeviceArray:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from fastnotes.graph.laplacian import (
-    GraphOperator,
-    laplacian_matmul,
-    normalized_laplacian,
-    renormalized_adjacency,
-)
+from fastnotes.graph.laplacian import GraphOperator, laplacian_matmul
+from fastnotes.graph.matrices import normalized_laplacian, renormalized_adjacency
 
 __all__ = [
     "GraphOperator",

@@ -47,8 +47,42 @@ class Adjacency(NamedTuple):
         return np.array_equal(self.weights, other.weights)
 
 
+class StoredRows(NamedTuple):
+    """Arrays of another library's CSR matrix, brought to the host, unchecked."""
+
+    shape: tuple[int, ...]
+    indptr: NDArray[Any]
+    indices: NDArray[Any]
+    data: NDArray[Any]
+
+    @property
+    def format(self) -> str:
+        """SciPy's name of the format."""
+        return "csr"
+
+    @property
+    def ndim(self) -> int:
+        """Dimensions of the matrix."""
+        return len(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Dtype of the stored values."""
+        return self.data.dtype
+
+
+def sparse_device(A: Any) -> int | None:
+    """Index of the CUDA device that a sparse matrix of torch or CuPy is on."""
+    library = type(A).__module__.partition(".")[0]
+    if library == "torch" and getattr(A, "is_cuda", False):
+        return int(A.device.index) if "sparse" in str(A.layout) else None
+    if library == "cupyx" and hasattr(A, "data"):
+        return int(A.data.device.id)
+    return None
+
+
 def read_adjacency(A: Any, where: str, n_threads: int) -> Adjacency:
-    """Check and copy a SciPy sparse matrix or array of any format.
+    """Check and copy a SciPy sparse matrix or array of any format, or StoredRows.
 
     Raises
     ------
@@ -57,7 +91,7 @@ def read_adjacency(A: Any, where: str, n_threads: int) -> Adjacency:
     ValueError
         If A is not square or its index arrays contradict each other.
     """
-    if not scipy.sparse.issparse(A):
+    if not scipy.sparse.issparse(A) and not isinstance(A, StoredRows):
         fail_type(where, "A as a SciPy sparse matrix or array", type(A).__name__)
     if A.ndim != 2 or A.shape[0] != A.shape[1]:
         fail(where, "A of shape (n, n)", str(A.shape))

@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.sparse
 from numpy.typing import NDArray
 
 from fastnotes._core import native
+from fastnotes._device import is_cuda_array
 from fastnotes._memory import empty
 from fastnotes._threads import resolve_n_threads
 from fastnotes._validation import (
@@ -24,7 +24,7 @@ from fastnotes._validation import (
     describe,
     fail,
 )
-from fastnotes.graph._adjacency import Adjacency, canonical_csr, read_adjacency
+from fastnotes.graph._adjacency import Adjacency, read_adjacency, sparse_device
 
 KINDS = ("renormalized", "adjacency", "laplacian", "random_walk")
 ISOLATED = ("one", "zero")
@@ -65,11 +65,19 @@ class GraphOperator:
     n_threads
         None means ``FASTNOTES_NUM_THREADS``, else ``OMP_NUM_THREADS``, else the CPUs
         this process may use. No result depends on it.
+    device
+        None: products run on the CPU, or, if ``A`` is a CUDA matrix (``sparse_csr``
+        of torch, or of ``cupyx.scipy.sparse``), on its device. ``"cuda"`` or
+        ``"cuda:<index>"``: on a CUDA device, for NumPy arrays too, which are copied
+        there and back. ``A`` is checked and prepared on the host either way, and its
+        prepared form copied to the device when the first product needs it.
 
     Attributes
     ----------
     shape : tuple of int
         (n, n).
+    device : str
+        Where products run: ``"cpu"``, ``"cuda"`` (where X is) or ``"cuda:<index>"``.
     kind, isolated : str
     n_entries : int
         Entries that A stores.
@@ -80,6 +88,8 @@ class GraphOperator:
     ------
     TypeError
         If A is not sparse or not of real numbers.
+    RuntimeError
+        If CUDA is asked for where it is not available.
     ValueError
         If A is not square, its indices contradict each other or leave the matrix, a
         weight is negative, NaN or infinite, or a row sum leaves the range of float64.
@@ -115,18 +125,28 @@ class GraphOperator:
         isolated: str = "one",
         reorder: None = None,
         n_threads: int | None = None,
+        device: str | None = None,
     ) -> None:
         where = "graph.GraphOperator"
         if reorder is not None:
             fail(where, "reorder=None", repr(reorder))
-        self._prepare(A, kind, isolated, n_threads, where)
+        self._prepare(A, kind, isolated, n_threads, where, device)
 
     def _prepare(
-        self, A: Any, kind: str, isolated: str, n_threads: int | None, where: str
+        self,
+        A: Any,
+        kind: str,
+        isolated: str,
+        n_threads: int | None,
+        where: str,
+        device: str | None = None,
     ) -> None:
         self.kind = check_choice(kind, where, "kind", KINDS)
         self.isolated = check_choice(isolated, where, "isolated", ISOLATED)
         self._n_threads = resolve_n_threads(n_threads, where)
+        self.device, self._takes_host_arrays = "cpu", True
+        if (device is not None and device != "cpu") or sparse_device(A) is not None:
+            self.device, self._takes_host_arrays, A = _cuda().place(A, device, where)
         graph = read_adjacency(A, where, self._n_threads)
         self.shape = (graph.n_nodes, graph.n_nodes)
         self._graph = graph
@@ -143,6 +163,7 @@ class GraphOperator:
         self._transposed_graph: Adjacency | None = None
         self._factors: dict[tuple[np.dtype[Any], bool], _Factors] = {}
         self._spare_scratch: list[RealArray] = []
+        self._on_devices: dict[int, Any] = {}
 
     @property
     def n_entries(self) -> int:
@@ -160,41 +181,40 @@ class GraphOperator:
             f"kind={self.kind!r}, isolated={self.isolated!r})"
         )
 
-    def matmul(self, X: Any, out: RealArray | None = None) -> RealArray:
+    def matmul(self, X: Any, out: Any = None) -> Any:
         """Operator times X.
 
         Parameters
         ----------
         X
             (n, C) or (n,). float32 stays float32, everything else becomes float64.
+            On CUDA a C-contiguous float32 or float64 array of torch, CuPy, JAX, ...
         out
             Result array of the dtype and shape of X, C-contiguous, apart from X.
 
         Returns
         -------
-        numpy.ndarray
+        numpy.ndarray or the CUDA array type of X
             Like X; ``out`` if it was given. A node without neighbours gets its
             diagonal times its row of X, or 0.
 
         Raises
         ------
         TypeError
-            If X is not of real numbers.
+            If X is not of real numbers, or not where the operator is.
         ValueError
             If X does not have n rows, or ``out`` does not fit.
         """
         return self._multiply(X, out, False, "graph.GraphOperator.matmul", "X")
 
-    def rmatmul(self, Y: Any, out: RealArray | None = None) -> RealArray:
+    def rmatmul(self, Y: Any, out: Any = None) -> Any:
         """Transposed operator times Y; parameters as in :meth:`matmul`."""
         return self._multiply(Y, out, True, "graph.GraphOperator.rmatmul", "Y")
 
-    def __matmul__(self, X: Any) -> RealArray:
+    def __matmul__(self, X: Any) -> Any:
         return self._multiply(X, None, False, "graph.GraphOperator.matmul", "X")
 
-    def backward(
-        self, dY: Any, X: Any = None, edge_weights: bool = False
-    ) -> RealArray | tuple[RealArray, RealArray]:
+    def backward(self, dY: Any, X: Any = None, edge_weights: bool = False) -> Any:
         """Gradients of ``sum(dY * (op @ X))``.
 
         Parameters
@@ -209,9 +229,9 @@ class GraphOperator:
 
         Returns
         -------
-        dX : numpy.ndarray
+        dX : numpy.ndarray or the CUDA array type of dY
             Gradient by X, like dY.
-        dweights : numpy.ndarray
+        dweights : likewise
             Only with ``edge_weights``. Gradient by each entry that A stores, its
             effect on the degrees included: (n_entries,), aligned with ``A.data`` for
             CSR, CSC and COO, with ``A.tocoo().data`` for other formats. Entries are
@@ -227,6 +247,8 @@ class GraphOperator:
             If shapes or dtypes disagree, or X is missing.
         """
         where = "graph.GraphOperator.backward"
+        if self.device != "cpu" or is_cuda_array(dY) or is_cuda_array(X):
+            return _cuda().backward(self, dY, X, edge_weights, where)
         dY = as_real_array(dY, where, "dY", ndim=(1, 2))
         dX = self._multiply(dY, None, True, where, "dY")
         if not edge_weights:
@@ -267,8 +289,10 @@ class GraphOperator:
         return stored
 
     def _multiply(
-        self, X: Any, out: RealArray | None, transpose: bool, where: str, name: str
-    ) -> RealArray:
+        self, X: Any, out: Any, transpose: bool, where: str, name: str
+    ) -> Any:
+        if self.device != "cpu" or is_cuda_array(X) or is_cuda_array(out):
+            return _cuda().multiply(self, X, out, transpose, where, name)
         n = self.shape[0]
         X = as_real_array(X, where, name, ndim=(1, 2))
         if X.shape[0] != n:
@@ -315,9 +339,9 @@ class GraphOperator:
             row = -self._scale
         if transpose:
             row, column = column, row
-        diagonal = _cast(self._diagonal(), dtype)
+        diagonal = cast(self._diagonal(), dtype)
         if graph.weights is None:
-            scales = (_cast(row, dtype), _cast(column, dtype))
+            scales = (cast(row, dtype), cast(column, dtype))
             return _Factors(graph.indptr, graph.indices, None, *scales, diagonal)
         values = np.empty(len(graph.indices), dtype=dtype)
         ones = np.ones(self.shape[0]) if row is None else row
@@ -353,6 +377,7 @@ class GraphOperator:
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
         state.update(_transposed_graph=None, _factors={}, _spare_scratch=[])
+        state.update(_on_devices={})
         return state
 
 
@@ -368,15 +393,15 @@ class TransposedGraphOperator:
     def __repr__(self) -> str:
         return f"{self.T!r}.T"
 
-    def matmul(self, X: Any, out: RealArray | None = None) -> RealArray:
+    def matmul(self, X: Any, out: Any = None) -> Any:
         """As ``op.rmatmul``."""
         return self.T.rmatmul(X, out)
 
-    def rmatmul(self, Y: Any, out: RealArray | None = None) -> RealArray:
+    def rmatmul(self, Y: Any, out: Any = None) -> Any:
         """As ``op.matmul``."""
         return self.T.matmul(Y, out)
 
-    def __matmul__(self, X: Any) -> RealArray:
+    def __matmul__(self, X: Any) -> Any:
         return self.T.rmatmul(X)
 
 
@@ -386,9 +411,10 @@ def laplacian_matmul(
     *,
     kind: str = "renormalized",
     isolated: str = "one",
-    out: RealArray | None = None,
+    out: Any = None,
     n_threads: int | None = None,
-) -> RealArray:
+    device: str | None = None,
+) -> Any:
     """Normalised adjacency or Laplacian of A, times X.
 
     One product; for several with one graph prepare a :class:`GraphOperator`, whose
@@ -409,84 +435,29 @@ def laplacian_matmul(
         Result array of the dtype and shape of X, C-contiguous, apart from X.
     n_threads
         None means the default of the package; the result does not depend on it.
+    device
+        As for :class:`GraphOperator`. CUDA X with SciPy A needs it, or a
+        GraphOperator: preparing A is work for the host.
 
     Returns
     -------
-    numpy.ndarray
+    numpy.ndarray or the CUDA array type of X
         Like X; ``out`` if it was given.
     """
     where = "graph.laplacian_matmul"
+    if device is None and is_cuda_array(X) and sparse_device(A) is None:
+        _cuda().refuse_mixture(where, A="CPU", X="CUDA")
     operator = GraphOperator.__new__(GraphOperator)
-    operator._prepare(A, kind, isolated, n_threads, where)
+    operator._prepare(A, kind, isolated, n_threads, where, device)
     return operator._multiply(X, out, False, where, "X")
 
 
-def normalized_laplacian(A: Any, *, isolated: str = "one") -> Any:
-    """I - D^-1/2 A D^-1/2 as a SciPy CSR matrix.
+def _cuda() -> Any:
+    from fastnotes.graph import _cuda as cuda_side
 
-    Parameters
-    ----------
-    A
-        Adjacency, SciPy sparse (n, n), weights finite and not negative.
-    isolated
-        The diagonal at a node of degree 0, ``"one"`` or ``"zero"``.
-
-    Returns
-    -------
-    scipy.sparse.csr_array or scipy.sparse.csr_matrix
-        Array or matrix as A is, sorted and without duplicates; every row stores its
-        diagonal. float32 for float32 A, else float64.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As :class:`GraphOperator`.
-    """
-    return _materialize(A, "laplacian", isolated, "graph.normalized_laplacian")
+    return cuda_side
 
 
-def renormalized_adjacency(A: Any) -> Any:
-    """D~^-1/2 A~ D~^-1/2 as a SciPy CSR matrix; A~ has a diagonal of at least 1.
-
-    Parameters
-    ----------
-    A
-        Adjacency, SciPy sparse (n, n), weights finite and not negative.
-
-    Returns
-    -------
-    scipy.sparse.csr_array or scipy.sparse.csr_matrix
-        Array or matrix as A is, sorted and without duplicates. float32 for float32 A,
-        else float64.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As :class:`GraphOperator`.
-    """
-    return _materialize(A, "renormalized", "one", "graph.renormalized_adjacency")
-
-
-def _materialize(A: Any, kind: str, isolated: str, where: str) -> Any:
-    n_threads = resolve_n_threads(None, where)
-    n, indptr, indices, weights, _ = canonical_csr(A, where, n_threads)
-    ones = np.ones(len(indices)) if weights is None else weights
-    operator = GraphOperator.__new__(GraphOperator)
-    matrix = scipy.sparse.csr_array((ones, indices, indptr), shape=(n, n))
-    operator._prepare(matrix, kind, isolated, n_threads, where)
-    dtype = np.dtype(np.float32 if A.dtype == np.float32 else np.float64)
-    row = -operator._scale if kind == "laplacian" else operator._scale
-    values = np.empty(len(indices), dtype=dtype)
-    native.graph.normalized_values(
-        indptr, indices, weights, row, operator._scale, values, n_threads
-    )
-    indptr, indices, values = native.graph.add_diagonal(
-        indptr, indices, values, _cast(operator._diagonal(), dtype), n_threads
-    )
-    is_array = isinstance(A, scipy.sparse.sparray)
-    container = scipy.sparse.csr_array if is_array else scipy.sparse.csr_matrix
-    return container((values, indices, indptr), shape=(n, n))
-
-
-def _cast(array: NDArray[np.float64] | None, dtype: np.dtype[Any]) -> RealArray | None:
+def cast(array: NDArray[np.float64] | None, dtype: np.dtype[Any]) -> RealArray | None:
+    """Return float64 numbers in the dtype of a product."""
     return None if array is None else array.astype(dtype, copy=False)
