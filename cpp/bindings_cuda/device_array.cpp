@@ -3,6 +3,8 @@
 #include "bindings/arrays.hpp"
 #include "bindings_cuda/dlpack.hpp"
 
+#include <pybind11/stl.h>
+
 #include <limits>
 
 namespace fastnotes::cuda {
