@@ -34,6 +34,24 @@ def random_graph(
     return A
 
 
+#: Lengths of rows around the edges of rounds (8, 32) and runs (256).
+ROW_LENGTHS = (0, 1, 7, 8, 9, 31, 32, 33, 255, 256, 257, 511, 512, 513, 700, 2, 0)
+
+
+def hub_graph(
+    *, weighted: bool = False, n: int = 777, seed: int = 0
+) -> scipy.sparse.csr_array:
+    """Directed, the rows of ROW_LENGTHS among short ones, unsorted columns."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(0, 6, n)
+    lengths[rng.choice(n, len(ROW_LENGTHS), replace=False)] = ROW_LENGTHS
+    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    columns = [rng.choice(n, length, replace=False) for length in lengths]
+    indices = np.concatenate(columns).astype(np.int32)
+    data = rng.uniform(0.1, 3.0, len(indices)) if weighted else np.ones(len(indices))
+    return scipy.sparse.csr_array((data, indices, indptr), shape=(n, n))
+
+
 def cycle(n: int) -> scipy.sparse.csr_array:
     """Cycle of n >= 3 nodes."""
     i = np.arange(n)
