@@ -152,8 +152,9 @@ __global__ void __launch_bounds__(block_threads)
     const index_t feature = pass.first_feature + offset;
     const bool active = lane * N < pass.width && feature < pass.X.columns;
     const std::int32_t* const indices = pass.op.structure.indices + part.first;
-    const auto* const source =
-        reinterpret_cast<const char*>(pass.source + tile * pass.tile_stride + lane * N);
+    const int own_place = active ? lane * N : 0; // idle lanes read with lane 0
+    const auto* const source = reinterpret_cast<const char*>(
+        pass.source + tile * pass.tile_stride + own_place);
     const std::uint32_t row_bytes = pass.row_bytes;
 
     int next[held] = {};

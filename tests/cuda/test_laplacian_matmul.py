@@ -94,8 +94,8 @@ def test_a_hub_of_many_runs():
 
 
 def test_more_features_than_one_pass_holds():
-    A = random_graph(40_000, degree=14.0)
-    X = features(40_000, 131, dtype=np.float32)
+    A = random_graph(600, degree=20.0)
+    X = np.random.default_rng(1).random((600, 90_001), np.float32)  # over 192 MiB
     assert_like_the_cpu(on_cuda(A) @ X, GraphOperator(A) @ X)
 
 
@@ -326,11 +326,19 @@ def test_arrays_in_two_places_are_refused():
 
 def test_running_out_of_memory_leaves_everything_usable():
     torch = pytest.importorskip("torch")
-    operator = on_cuda(random_graph(40))
-    huge = torch.empty(1, device="cuda").expand(40, 1 << 36)
-    with pytest.raises((MemoryError, RuntimeError, ValueError)):
-        operator @ huge
-    with pytest.raises(MemoryError):
-        operator @ np.broadcast_to(np.float32(1), (40, 1 << 36))
-    X = features(40, 3)
-    assert_like_the_cpu(operator @ X, GraphOperator(random_graph(40)) @ X)
+    A = random_graph(200_000, degree=20.0)
+    X = features(200_000, dtype=np.float32)
+    operator, cuda = on_cuda(A), torch.from_numpy(X).cuda()
+    out = torch.empty_like(cuda)
+    taken, size = [], torch.cuda.mem_get_info()[0]
+    while size >= 1 << 21:
+        try:
+            taken.append(torch.empty(size, dtype=torch.uint8, device="cuda"))
+        except torch.OutOfMemoryError:  # noqa: PERF203 (that it fails is the point)
+            size //= 2
+    with pytest.raises(MemoryError, match="CUDA is out of memory"):
+        operator.matmul(cuda, out=out)
+    taken.clear()
+    torch.cuda.empty_cache()
+    operator.matmul(cuda, out=out)
+    assert_like_the_cpu(out.cpu().numpy(), GraphOperator(A) @ X)
