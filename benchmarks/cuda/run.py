@@ -31,7 +31,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*", default=CASES)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--output", type=Path)
+    parser.add_argument("--output", type=Path, help="a JSON file to write")
+    parser.add_argument("--table", type=Path, help="a Markdown file to write")
     options = parser.parse_args()
     rows: list[Row] = []
     failed = 0
@@ -46,7 +47,10 @@ def main() -> int:
         torch.cuda.empty_cache()
         print(f"{case}: {time.monotonic() - started:.1f} s", file=sys.stderr)
     facts = machine()
-    print("\n".join(["", facts_line(facts), "", *table(rows)]))
+    page = "\n".join(["", facts_line(facts), "", *table(rows), ""])
+    print(page)
+    if options.table:
+        options.table.write_text(page)
     if options.output:
         report = {"machine": facts, "rows": [row._asdict() for row in rows]}
         options.output.write_text(json.dumps(report, indent=1) + "\n")

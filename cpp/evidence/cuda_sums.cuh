@@ -23,6 +23,15 @@ __device__ inline double larger(double a, double b) { return fmax(a, b); }
 __device__ inline float fused(float a, float b, float c) { return fmaf(a, b, c); }
 __device__ inline double fused(double a, double b, double c) { return fma(a, b, c); }
 
+/// exp(x) of a term of a sum, for x <= slack: where it is large its error is 2 ULP; far
+/// below, where it grows to |x| ULP, the term no longer counts.
+__device__ inline float term_of(float x) {
+    float result;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x * 1.44269504f)); // log2 e
+    return result;
+}
+__device__ inline double term_of(double x) { return exp(x); }
+
 /// x - largest, 0 also for an infinite x that is the largest. NaN is lost: it is in the
 /// sums, from where it reaches every result.
 __device__ inline float shift(float x, float largest) {
@@ -93,7 +102,7 @@ template <class T> struct Sums {
         } else {
             const T from = anchor == -infinite<T> ? T(0) : anchor; // exp(-inf) is 0
 #pragma unroll
-            for (int r = 0; r < step_size; ++r) e[r] = exp_of(x[r] - from);
+            for (int r = 0; r < step_size; ++r) e[r] = term_of(x[r] - from);
         }
         if constexpr (Factors) {
             for (int r = 0; r < step_size; ++r) e[r] *= factor[r];
