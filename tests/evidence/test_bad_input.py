@@ -165,3 +165,10 @@ assert evidence.logsumexp(np.empty((0, 2**58)), axis=1).shape == (0,)
 def test_astronomical_shapes_of_nothing_take_no_time():
     done = run_python(HUGE)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("b", [10**400, -1e300], ids=["int", "float"])
+def test_a_number_beyond_the_dtype_is_refused(b):
+    with pytest.raises(ValueError, match="expected b within the range of float32, got"):
+        evidence.logsumexp(np.zeros(3, np.float32), b=b)
+    assert np.isposinf(evidence.logsumexp(np.zeros(3, np.float32), b=np.inf))

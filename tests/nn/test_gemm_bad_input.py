@@ -98,6 +98,16 @@ def test_thread_counts(n_threads: int) -> None:
             call()
 
 
+def test_a_masked_output_is_refused() -> None:
+    out = np.ma.zeros((2, 4), np.float32)
+    for call in (
+        lambda: matmul(A, B, out=out),
+        lambda: PackedMatrix(B).matmul(A, out=out),
+    ):
+        with pytest.raises(TypeError, match="out without a mask"):
+            call()
+
+
 HUGE = """
 import numpy as np
 from fastnotes import nn

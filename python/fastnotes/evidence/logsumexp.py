@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -53,8 +54,8 @@ def logsumexp(
     TypeError
         If an array is not real, or ``axis`` not made of integers.
     ValueError
-        If ``axis`` is out of range or repeated, the shapes do not broadcast, or ``out``
-        does not fit.
+        If ``axis`` is out of range or repeated, the shapes do not broadcast, a number
+        ``b`` is beyond the dtype, or ``out`` does not fit.
 
     Notes
     -----
@@ -78,7 +79,7 @@ def logsumexp(
     factors = None
     if b is not None:
         if isinstance(b, (int, float)):
-            b = np.asarray(b, a.dtype)
+            b = _factor(b, a.dtype, where)
         a, factors = _broadcast(a, as_real_array(b, where, "b"), where)
     return reduce_exponentials(
         a, factors, axis, keepdims, out, n_threads, mean=False, where=where
@@ -223,6 +224,20 @@ def _normalise(
         check_out(out, where, a.shape, a.dtype, a)
     native.evidence.softmax(a, axis, out, log, threads)
     return out
+
+
+def _factor(b: float, dtype: np.dtype[Any], where: str) -> NDArray[Any]:
+    """One number in the dtype of the exponents."""
+    wanted = f"b within the range of {dtype}"
+    try:
+        number = float(b)
+    except OverflowError:  # a long int
+        fail(where, wanted, "a number beyond float64")
+    with np.errstate(over="ignore"):
+        factor = np.asarray(number, dtype)
+    if np.isinf(factor) and not math.isinf(number):
+        fail(where, wanted, str(number))
+    return factor
 
 
 def _broadcast(a: RealArray, b: RealArray, where: str) -> tuple[RealArray, RealArray]:

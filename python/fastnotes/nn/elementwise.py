@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnotes._core import native
@@ -28,7 +29,8 @@ def _apply(
         out = empty(values.shape, values.dtype)
     else:
         check_out(out, where, values.shape, values.dtype, values)
-    kernel(values.reshape(-1), out.reshape(-1), threads)
+    # A np.matrix stays two-dimensional whatever it is reshaped to.
+    kernel(values.reshape(-1), np.asarray(out).reshape(-1), threads)
     return out
 
 
