@@ -21,6 +21,12 @@ hypothesis.settings.register_profile(
 hypothesis.settings.register_profile(
     "quick", hypothesis.settings.get_profile("standard"), max_examples=8
 )
+hypothesis.settings.register_profile(
+    "thorough",
+    hypothesis.settings.get_profile("standard"),
+    derandomize=False,
+    max_examples=1000,
+)
 hypothesis.settings.load_profile(os.environ.get("FASTNOTES_HYPOTHESIS", "standard"))
 
 

@@ -78,7 +78,7 @@ py::tuple check_csr(const py::array& indptr, const py::array& indices, index_t c
         const auto copied = as_view<int32_t, 1>(indices_out, name, "indices");
         CsrFault fault{};
         {
-            py::gil_scoped_release nogil;
+            const py::gil_scoped_release nogil;
             fault = graph::check_and_copy_csr<Index>(starts, entries, columns, out,
                                                      copied, n_threads);
         }
@@ -103,7 +103,7 @@ py::tuple transpose_csr(const py::array& indptr, const py::array& indices,
     auto* const rows = with_indices ? indices_t.mutable_data() : nullptr;
     auto* const positions = with_order ? order.mutable_data() : nullptr;
     {
-        py::gil_scoped_release nogil;
+        const py::gil_scoped_release nogil;
         graph::transpose_csr(a, starts, rows, positions, scratch.data(), n_threads);
     }
     return py::make_tuple(std::move(indptr_t), std::move(indices_t), std::move(order));
@@ -111,7 +111,7 @@ py::tuple transpose_csr(const py::array& indptr, const py::array& indices,
 
 bool is_canonical(const py::array& indptr, const py::array& indices, index_t columns) {
     const Csr a = as_csr(indptr, indices, columns, "graph.is_canonical");
-    py::gil_scoped_release nogil;
+    const py::gil_scoped_release nogil;
     return graph::is_canonical(a);
 }
 
@@ -120,7 +120,7 @@ py::tuple node_degrees(const py::array& indptr, const py::array& indices,
                        const std::string& where, int n_threads) {
     const char* const name = where.c_str();
     check_threads(n_threads, name);
-    const Csr a = as_csr(indptr, indices, py::len(indptr) - 1, name);
+    const Csr a = as_csr(indptr, indices, indptr.size() - 1, name);
     const auto* const w =
         optional_vector<double>(weights, a.entries(), name, "weights");
     auto degree = empty<double>(a.rows);
@@ -131,7 +131,7 @@ py::tuple node_degrees(const py::array& indptr, const py::array& indices,
     auto* const raised_out = raise_diagonal ? raised.mutable_data() : nullptr;
     WeightFault fault{};
     {
-        py::gil_scoped_release nogil;
+        const py::gil_scoped_release nogil;
         fault = graph::node_degrees(a, w, inverse, raised_out, degree_out, scale_out,
                                     n_threads);
     }
@@ -154,7 +154,7 @@ void normalized_values(const py::array& indptr, const py::array& indices,
                        int n_threads) {
     constexpr const char* where = "graph.normalized_values";
     check_threads(n_threads, where);
-    const Csr a = as_csr(indptr, indices, py::len(indptr) - 1, where);
+    const Csr a = as_csr(indptr, indices, indptr.size() - 1, where);
     const auto* const w =
         optional_vector<double>(weights, a.entries(), where, "weights");
     const auto* const row =
@@ -165,7 +165,7 @@ void normalized_values(const py::array& indptr, const py::array& indices,
         using T = decltype(real);
         const auto values = as_view<T, 1>(out, where, "out");
         check_extent(values.size, a.entries(), where, "out of length indptr[-1]");
-        py::gil_scoped_release nogil;
+        const py::gil_scoped_release nogil;
         graph::normalized_values(a, w, row, column, values.data, n_threads);
     });
 }
@@ -175,7 +175,7 @@ py::tuple add_diagonal(const py::array& indptr, const py::array& indices,
                        int n_threads) {
     constexpr const char* where = "graph.add_diagonal";
     check_threads(n_threads, where);
-    const Csr a = as_csr(indptr, indices, py::len(indptr) - 1, where);
+    const Csr a = as_csr(indptr, indices, indptr.size() - 1, where);
     if (!graph::is_canonical(a)) fail(where, "sorted distinct columns", "others");
     auto indptr_out = empty<int64_t>(a.rows + 1);
     graph::count_with_diagonal(a, indptr_out.mutable_data());
@@ -189,7 +189,7 @@ py::tuple add_diagonal(const py::array& indptr, const py::array& indices,
         auto values_out = empty<T>(starts[a.rows]);
         auto* const result = values_out.mutable_data();
         {
-            py::gil_scoped_release nogil;
+            const py::gil_scoped_release nogil;
             graph::add_diagonal(a, v, d, starts, columns_out, result, n_threads);
         }
         return py::make_tuple(std::move(indptr_out), std::move(indices_out),
@@ -239,7 +239,7 @@ void laplacian_matmul(const py::array& indptr, const py::array& indices,
             }
             work = view.data;
         }
-        py::gil_scoped_release nogil;
+        const py::gil_scoped_release nogil;
         graph::laplacian_matmul(op, x, y, work, n_threads);
     });
 }
@@ -252,7 +252,7 @@ void edge_weight_gradients(const py::array& indptr, const py::array& indices,
                            const py::array& out, int n_threads) {
     constexpr const char* where = "graph.edge_weight_gradients";
     check_threads(n_threads, where);
-    const Csr a = as_csr(indptr, indices, py::len(indptr) - 1, where);
+    const Csr a = as_csr(indptr, indices, indptr.size() - 1, where);
     const graph::GraphNormalization op{
         a,
         optional_vector<double>(weights, a.entries(), where, "weights"),
@@ -273,7 +273,7 @@ void edge_weight_gradients(const py::array& indptr, const py::array& indices,
         }
         const auto dw = as_view<T, 1>(out, where, "out");
         check_extent(dw.size, a.entries(), where, "out of length indptr[-1]");
-        py::gil_scoped_release nogil;
+        const py::gil_scoped_release nogil;
         graph::edge_weight_gradients(op, x, dy, dx, dw.data, n_threads);
     });
 }

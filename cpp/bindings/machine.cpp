@@ -11,7 +11,7 @@ std::int64_t read_memory(py::handle data, index_t n_passes, int n_threads) {
     constexpr auto where = "machine.read_memory";
     const auto view = as_view<const std::int64_t, 1>(data, where, "data");
     check_threads(n_threads, where);
-    py::gil_scoped_release release;
+    const py::gil_scoped_release release;
     return bench::read_memory(view, n_passes, n_threads);
 }
 
@@ -20,7 +20,7 @@ index_t multiply_add(const py::array& out, index_t n_steps) {
     return dispatch_real(out, where, "out", [&](auto zero) {
         using T = decltype(zero);
         const auto view = as_view<T, 1>(out, where, "out");
-        py::gil_scoped_release release;
+        const py::gil_scoped_release release;
         return bench::multiply_add<T>(view, n_steps);
     });
 }

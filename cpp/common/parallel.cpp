@@ -98,7 +98,7 @@ class Pool {
         if (!turn.owns_lock() || !grow(n_threads - 1)) return false;
         Barrier meeting;
         {
-            const std::lock_guard<std::mutex> lock(mutex_);
+            const std::scoped_lock lock(mutex_);
             body_ = body;
             context_ = context;
             meeting_ = &meeting;

@@ -443,7 +443,7 @@ FASTNOTES_INLINE void prefetch(const void* p) { __builtin_prefetch(p, 0, 3); }
 /// Bit i is lane i.
 template <std::size_t Bytes, int N>
 FASTNOTES_INLINE std::uint32_t mask_bits(Mask<Bytes, N> m) {
-    constexpr std::size_t total = Bytes * N;
+    [[maybe_unused]] constexpr std::size_t total = Bytes * N;
 #if FASTNOTES_AVX512
     if constexpr (total == 64 && Bytes == 4)
         return _mm512_movepi32_mask((__m512i)m.raw);

@@ -8,6 +8,7 @@ namespace fastnotes::evidence {
 template <class T>
 void softmax(View3<const T> a, View3<T> out, bool log, const Work& work) noexcept {
     using V = simd::Vec<T>;
+    if (out.size() == 0) return; // however many rows of nothing there are
     const auto tiling = tile<T>(a, work);
     const auto finish = [&](Strip<T>& strip, index_t, index_t size) {
         for (index_t i = 0; i < size; i += V::size) {

@@ -62,6 +62,7 @@ template <class T> index_t own_panel(const Product<T>& product) {
 
 template <class T>
 void pack(Matrix<const T> b, Transpose transpose, T* packed, int n_threads) noexcept {
+    if (b.rows == 0 || b.columns == 0) return; // the other extent may be astronomical
     const index_t columns = transpose == Transpose::yes ? b.rows : b.columns;
     const int threads = worthwhile_threads(b.rows * b.columns, grain, n_threads);
     parallel_region(threads, [&](const Team& team) {
@@ -73,6 +74,7 @@ void pack(Matrix<const T> b, Transpose transpose, T* packed, int n_threads) noex
 template <class T>
 void multiply_packed(Matrix<const T> a, const T* packed, Matrix<T> out, bool accumulate,
                      int n_threads) noexcept {
+    if (out.rows == 0 || out.columns == 0) return;
     const PackedPanels<T> panels{packed, a.columns, out.columns};
     const int threads = threads_for(out.rows, a.columns, out.columns, n_threads);
     parallel_region(threads, [&](const Team& team) {
@@ -92,6 +94,7 @@ template <class T> index_t multiply_scratch(const Product<T>& product, int n_thr
 template <class T>
 void multiply(const Product<T>& product, Matrix<T> out, bool accumulate, T* scratch,
               int n_threads) noexcept {
+    if (out.rows == 0 || out.columns == 0) return;
     const index_t depth = product.depth();
     const int threads = threads_for(out.rows, depth, out.columns, n_threads);
     parallel_region(threads, [&](const Team& team) {

@@ -100,7 +100,7 @@ def as_integer(
     except TypeError:
         fail_type(where, wanted, type(value).__name__)
     if (low is not None and number < low) or (high is not None and number > high):
-        fail(where, _range_text(name, low, high), str(number))
+        fail(where, _range_text(name, low, high), _integer_text(number))
     return number
 
 
@@ -114,12 +114,18 @@ def as_real(
 ) -> float:
     """Return ``value`` as a finite float within [low, high]; bool is refused."""
     wanted = f"{name} as a real number"
-    if isinstance(value, (bool, np.bool_, str, bytes)):
+    if (
+        isinstance(value, (bool, np.bool_, str, bytes))
+        or getattr(value, "ndim", 0) != 0
+        or np.iscomplexobj(value)
+    ):
         fail_type(where, wanted, type(value).__name__)
     try:
         number = float(value)
     except (TypeError, ValueError):
         fail_type(where, wanted, type(value).__name__)
+    except OverflowError:
+        fail(where, f"{name} within float64", _integer_text(value))
     if not np.isfinite(number):
         fail(where, f"{name} finite", str(number))
     if (low is not None and number < low) or (high is not None and number > high):
@@ -161,6 +167,7 @@ def check_out(
     """Check a caller's output: exact dtype and shape, writable, apart from inputs."""
     if not isinstance(out, np.ndarray):
         fail_type(where, "out as a NumPy array", type(out).__name__)
+    refuse_mask(out, where, "out")
     if out.dtype != dtype or out.shape != shape:
         fail(where, f"out as {np.dtype(dtype)} of shape {shape}", describe(out))
     flags = out.flags
@@ -173,9 +180,14 @@ def check_out(
             fail(where, "out apart from the inputs", "overlapping memory")
 
 
-def _as_array(value: Any, where: str, name: str) -> NDArray[Any]:
+def refuse_mask(value: Any, where: str, name: str) -> None:
+    """Refuse a masked array: its mask would be ignored."""
     if isinstance(value, np.ma.MaskedArray):
         fail_type(where, f"{name} without a mask", "a masked array")
+
+
+def _as_array(value: Any, where: str, name: str) -> NDArray[Any]:
+    refuse_mask(value, where, name)
     if hasattr(value, "tocsr"):
         fail_type(where, f"{name} as a dense array", type(value).__name__)
     try:
@@ -193,6 +205,12 @@ def _check_ndim(
     if array.ndim not in allowed:
         text = " or ".join(str(n) for n in allowed)
         fail(where, f"{name} with {text} dimension(s)", describe(array))
+
+
+def _integer_text(number: int) -> str:
+    """Its digits; of a long one, which Python may refuse to write, the length."""
+    bits = number.bit_length()
+    return str(number) if bits <= 64 else f"an integer of {bits} bits"
 
 
 def _range_text(name: str, low: float | None, high: float | None) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from fastnotes.bench import (
     NotComparableError,
+    Score,
     Settings,
     Work,
     harness,
@@ -104,6 +105,46 @@ def test_a_peer_that_fails_does_not_stop_the_others():
     assert [row.status for row in done.rows] == ["ok", "failed", "ok"]
     assert done.rows[1].reason == "RuntimeError: out of beads"
     assert done.rows[2].timed
+
+
+def failing_from(call: int):
+    """Sorts until it has been called so often, then fails."""
+    calls = itertools.count(1)
+
+    def answer(x):
+        if next(calls) >= call:
+            raise MemoryError("out of beads")
+        return np.sort(x)
+
+    return answer
+
+
+@pytest.mark.parametrize("call", [2, 6])
+def test_a_failure_on_the_clock_does_not_stop_the_others(call):
+    tired = contender("tired", failing_from(call))
+    done = run_case(
+        case(
+            contender("fastnotes"),
+            tired,
+            contender("good"),
+            work=lambda inputs: Work(n_bytes=500),
+        ),
+        THREE,
+        limits=Limits([(1000, 2e9)], float32_flops=1e9, float64_flops=5e8),
+    )
+    assert [row.status for row in done.rows] == ["ok", "failed", "ok"]
+    assert done.rows[1].reason == "MemoryError: out of beads"
+    assert not done.rows[1].seconds
+    assert done.rows[0].timed
+    assert done.rows[2].timed
+
+
+@pytest.mark.parametrize("score", [lambda i, a: 1 / 0, lambda i, a: float("nan")])
+def test_a_score_that_cannot_be_told_is_a_failure(score):
+    done = run_case(case(score=Score("beads", score)), THREE)
+    assert done.rows[0].status == "failed"
+    assert done.rows[0].score is None
+    assert not done.sound
 
 
 def test_our_failure_is_a_failed_case():

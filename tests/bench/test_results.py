@@ -108,28 +108,6 @@ def test_seconds(seconds, text):
     assert fmt.seconds(seconds) == text
 
 
-def test_page_has_a_table_per_room_with_machine_and_date(tmp_path):
-    older, newer = (
-        report(result("graph/a", 1e-3, numpy=2e-3)),
-        report(
-            result("graph/a", 1e-3, numpy=4e-3), result("evidence/b", 1.0, scipy=8.0)
-        ),
-    )
-    newer.date = "2026-02-03T00:00:00+00:00"
-    (tmp_path / "one.json").write_text(older.to_json())
-    (tmp_path / "two.json").write_text(newer.to_json())
-    page = tmp_path / "benchmarks.md"
-    assert markdown.main([str(tmp_path), str(page)]) == 0
-    text = page.read_text()
-    assert text.count("\n## graph\n") == 1
-    assert text.count("\n## evidence\n") == 1
-    assert text.count("Abacus 9000, 2 threads") == 3
-    assert text.index("4.00x") < text.index("2.00x")  # newest first
-    assert "2026-02-03" in text
-    assert "| `b` | **fastnotes** | 1.00 s |" in text
-    assert "title of b" in text
-
-
 def test_page_without_results_is_an_error(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         markdown.main([str(tmp_path), str(tmp_path / "page.md")])

@@ -93,3 +93,10 @@ def test_structure_score_equals_reference():
 def test_nan_passes_through():
     assert np.isnan(leaf_weight(np.nan, 1.0))
     assert np.isnan(split_gain(1.0, np.nan, 1.0, 1.0))
+
+
+def test_infinities_give_what_the_formula_gives_without_a_warning():
+    assert np.isnan(leaf_weight(np.inf, np.inf))
+    assert np.isnan(split_gain(np.inf, np.inf, 1.0, 1.0))
+    assert leaf_weight(1.0, np.inf) == 0.0
+    assert structure_score(1e300, 1e-300, reg_lambda=0.0) == -np.inf

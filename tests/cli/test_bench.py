@@ -56,6 +56,7 @@ def test_list(capsys):
         (["--data", "no/such/folder"], "expected a folder"),
         (["--json", "no/such/folder/f.json"], "expected a writable file"),
         (["--json", "."], "expected a writable file"),
+        (["--json", f"{__file__}/f.json"], "expected a writable file"),
         (["--plot", "no/such/folder/f.png"], "expected a writable file"),
         (["--plot", "f.txt"], "expected a file in .png"),
     ],

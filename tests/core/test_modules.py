@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 import fastnotes
-
-from .test_levels import run_python
+from support.processes import run_python
 
 MODULES = sorted(Path(fastnotes.__file__).parent.glob("*.so"))
 

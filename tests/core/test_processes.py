@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from .test_levels import run_python
+from support.processes import run_python
 
 FORK = """
 import os, sys, warnings

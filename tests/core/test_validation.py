@@ -92,12 +92,22 @@ def test_bad_integers(value, error):
         v.as_integer(value, "room.f", "k", low=0)
 
 
+def test_an_integer_too_long_to_write_is_named_by_its_length():
+    with pytest.raises(ValueError, match="k <= 9, got an integer of 16610 bits"):
+        v.as_integer(10**5000, "room.f", "k", high=9)
+
+
 @pytest.mark.parametrize(
     ("value", "error"),
     [
         ("1", TypeError),
         (None, TypeError),
         (True, TypeError),
+        (1j, TypeError),
+        (np.complex128(0.5), TypeError),
+        (np.array(0.5 + 0j), TypeError),
+        (np.array([0.5]), TypeError),
+        (10**400, ValueError),
         (np.nan, ValueError),
         (np.inf, ValueError),
         (-0.5, ValueError),
@@ -131,6 +141,7 @@ def read_only(array):
         (np.zeros(4)[::2], ValueError),
         (np.zeros(2, ">f8"), ValueError),
         (read_only(np.zeros(2)), ValueError),
+        (np.ma.zeros(2), TypeError),
     ],
 )
 def test_bad_outputs(out, error):

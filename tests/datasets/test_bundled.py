@@ -76,6 +76,15 @@ def test_power_law_graph_refuses(arguments, message):
         datasets.make_power_law_graph(*arguments)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [((10.5,), {}), (("10",), {}), ((10, 2j), {}), ((10, 2.0), {"random_state": "x"})],
+)
+def test_power_law_graph_refuses_what_is_no_number(arguments, options):
+    with pytest.raises(TypeError, match=r"\[datasets.make_power_law_graph\] expected"):
+        datasets.make_power_law_graph(*arguments, **options)
+
+
 @pytest.mark.parametrize("n_nodes", [3, 7, 16])
 def test_smallest_power_law_graphs(n_nodes):
     graph = datasets.make_power_law_graph(n_nodes, (n_nodes - 1) / 2, 2.1)

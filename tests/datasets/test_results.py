@@ -41,6 +41,8 @@ def test_padded(sequences, max_length, n_steps):
 def test_padded_refuses_negative_length(sequences):
     with pytest.raises(ValueError, match="max_length >= 0, got -1"):
         sequences.padded(-1)
+    with pytest.raises(TypeError, match=r"\[datasets.padded\] expected max_length"):
+        sequences.padded(2.5)
 
 
 def test_results_are_frozen():

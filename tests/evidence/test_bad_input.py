@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fastnotes import evidence
+from support.processes import run_python
 
 REDUCTIONS = ("logsumexp", "logmeanexp", "iwae_bound", "importance_weights")
 SOFTMAXES = ("softmax", "log_softmax")
@@ -148,3 +149,26 @@ def test_huge_stride_is_read_once_and_right():
     assert column.strides[1] == 1 << 21
     assert (evidence.logmeanexp(column, 0) == 0).all()
     assert (evidence.logmeanexp(np.broadcast_to(np.float64(3), (5, 4)), 0) == 3).all()
+
+
+HUGE = """
+import numpy as np
+from fastnotes import evidence
+
+for function in (evidence.softmax, evidence.log_softmax):
+    assert function(np.empty((2**58, 0)), axis=1).shape == (2**58, 0)
+    assert function(np.empty((0, 2**58)), axis=0).shape == (0, 2**58)
+assert evidence.logsumexp(np.empty((0, 2**58)), axis=1).shape == (0,)
+"""
+
+
+def test_astronomical_shapes_of_nothing_take_no_time():
+    done = run_python(HUGE)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("b", [10**400, -1e300], ids=["int", "float"])
+def test_a_number_beyond_the_dtype_is_refused(b):
+    with pytest.raises(ValueError, match="expected b within the range of float32, got"):
+        evidence.logsumexp(np.zeros(3, np.float32), b=b)
+    assert np.isposinf(evidence.logsumexp(np.zeros(3, np.float32), b=np.inf))

@@ -269,6 +269,13 @@ def test_out(dtype: type) -> None:
     assert_same_bytes(out, nn.softplus(x))
 
 
+def test_out_may_be_a_matrix() -> None:
+    x = np.arange(6.0).reshape(2, 3)
+    out = np.zeros((2, 3)).view(np.matrix)
+    assert nn.exp(x, out=out) is out
+    assert_same_bytes(np.asarray(out), nn.exp(x))
+
+
 def test_read_only_input() -> None:
     x = np.linspace(-3, 3, 37)
     x.flags.writeable = False
@@ -282,6 +289,7 @@ BAD = [
     (ValueError, "out C-contiguous", X, {"out": np.zeros(8)[::2]}),
     (ValueError, "out apart from the inputs", X, {"out": X}),
     (TypeError, "out as a NumPy array", X, {"out": [0.0] * 4}),
+    (TypeError, "out without a mask", X, {"out": np.ma.zeros(4)}),
     (TypeError, "x of real numbers", np.zeros(4, complex), {}),
     (TypeError, "x of real numbers", ["a", "b"], {}),
     (TypeError, "x of real numbers", np.array([None]), {}),

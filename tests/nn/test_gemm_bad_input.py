@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fastnotes.nn import PackedMatrix, matmul
+from support.processes import run_python
 
 A = np.ones((2, 3), np.float32)
 B = np.ones((3, 4), np.float32)
@@ -95,3 +96,33 @@ def test_thread_counts(n_threads: int) -> None:
     ):
         with pytest.raises(ValueError, match="n_threads"):
             call()
+
+
+def test_a_masked_output_is_refused() -> None:
+    out = np.ma.zeros((2, 4), np.float32)
+    for call in (
+        lambda: matmul(A, B, out=out),
+        lambda: PackedMatrix(B).matmul(A, out=out),
+    ):
+        with pytest.raises(TypeError, match="out without a mask"):
+            call()
+
+
+HUGE = """
+import numpy as np
+from fastnotes import nn
+
+long, wide = np.empty((2**58, 0)), np.empty((0, 2**58))
+nothing = np.empty((0, 0))
+assert nn.matmul(long, nothing).shape == (2**58, 0)
+assert nn.matmul(wide, nothing, transpose_a=True).shape == (2**58, 0)
+assert nn.matmul(nothing, long, transpose_b=True).shape == (0, 2**58)
+assert nn.PackedMatrix(nothing).matmul(long).shape == (2**58, 0)
+assert nn.PackedMatrix(wide).matmul(nothing).shape == (0, 2**58)
+assert nn.PackedMatrix(long, transpose=True).shape == (0, 2**58)
+"""
+
+
+def test_astronomical_shapes_of_nothing_take_no_time() -> None:
+    done = run_python(HUGE)
+    assert done.returncode == 0, done.stderr

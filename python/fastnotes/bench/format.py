@@ -29,8 +29,13 @@ def ratio(case: CaseResult, row: Row) -> str:
     value = case.ratio(row)
     if value is None:
         return ""
-    text = f"{_three_digits(value)}x"
+    text = times(value)
     return f"~{text}" if case.verdict(row) == "undecided" else text
+
+
+def times(value: float) -> str:
+    """Three digits of a ratio: ``2.35x``."""
+    return f"{_three_digits(value)}x"
 
 
 def error(row: Row) -> str:

@@ -7,6 +7,7 @@ processes took meanwhile is written beside the result.
 
 from __future__ import annotations
 
+import functools
 import gc
 import importlib.metadata
 import importlib.util
@@ -144,11 +145,11 @@ def run_case(
     if entrants and entrants[0].row is result.rows[0]:
         watcher.phase(case, "warm up", 0.3)
         for entrant in entrants:
-            entrant.row.calls_per_sample = _calls_per_sample(entrant, settings)
+            _attempt(entrant, lambda each: _calls_per_sample(each, settings))
         _time_in_turns(case, entrants, settings, result, watcher)
         if case.work is not None and limits is not None:
             floor = limits.seconds(case.work(inputs))
-            for entrant in entrants:
+            for entrant in filter(_still_in, entrants):
                 entrant.row.share_of_limit = floor / entrant.row.median_s
     return result
 
@@ -193,11 +194,16 @@ def _row(contender: Contender) -> Row:
 
 def package_version(package: str) -> str | None:
     """Version of the distribution that provides an import name; None if unknown."""
-    owners: Mapping[str, list[str]] = importlib.metadata.packages_distributions()
     try:
-        return importlib.metadata.version(owners.get(package, [package])[0])
+        return importlib.metadata.version(_owners().get(package, [package])[0])
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+@functools.cache
+def _owners() -> Mapping[str, list[str]]:
+    """Distributions by import name; the files of all of them are read for that."""
+    return importlib.metadata.packages_distributions()
 
 
 def _compare(
@@ -224,10 +230,38 @@ def _compare(
         if wrong:
             row.status, row.reason = "wrong", wrong
             continue
-        if case.score is not None:
-            row.score = float(case.score.of(inputs, answer))
+        try:
+            row.score = _score(case, inputs, answer)
+        except Exception as failure:
+            row.status, row.reason = "failed", _describe(failure)
+            continue
         entrants.append(_Entrant(contender, row, run))
     return entrants
+
+
+def _score(case: Case, inputs: Inputs, answer: Any) -> float | None:
+    if case.score is None:
+        return None
+    score = float(case.score.of(inputs, answer))
+    if not math.isfinite(score):
+        raise ValueError(f"{case.score.name} is {score}")
+    return score
+
+
+def _still_in(entrant: _Entrant) -> bool:
+    return entrant.row.status == "ok"
+
+
+def _attempt(entrant: _Entrant, step: Callable[[_Entrant], object]) -> None:
+    """Take a step; a failure is the contender's own and stops nobody else."""
+    if not _still_in(entrant):
+        return
+    try:
+        step(entrant)
+    except Exception as failure:
+        row = entrant.row
+        row.status, row.reason = "failed", _describe(failure)
+        row.seconds.clear()
 
 
 def _first_run(
@@ -242,15 +276,16 @@ def _first_run(
     return run, contender.answer(raw)
 
 
-def _calls_per_sample(entrant: _Entrant, settings: Settings) -> int:
-    """How many calls fill a sample, from a warm call's time."""
+def _calls_per_sample(entrant: _Entrant, settings: Settings) -> None:
+    """Set how many calls fill a sample, from a warm call's time."""
     _warm_up(entrant)
     calls, elapsed = 1, entrant.latest_s
     while elapsed < settings.min_sample_s / 2:
         calls *= 4
         elapsed = _sample(entrant.run, calls)
     wait_until_idle()
-    return max(1, math.ceil(calls * settings.min_sample_s / elapsed))
+    wanted = math.ceil(calls * settings.min_sample_s / elapsed)
+    entrant.row.calls_per_sample = max(1, wanted)
 
 
 def _time_in_turns(
@@ -269,7 +304,7 @@ def _time_in_turns(
         done = 0
         while settings.goes_on(done, time.perf_counter() - start):
             for entrant in entrants:
-                _take_turn(entrant)
+                _attempt(entrant, _take_turn)
             done += 1
             watcher.phase(case, "time", _fraction(done, start, settings))
         result.foreign_load = load.stop()

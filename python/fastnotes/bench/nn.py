@@ -213,10 +213,12 @@ def _function(name: str) -> Case:
 CASES = (
     *(
         _product(rows, hidden, quick=(hidden, rows) in {(64, 32), (256, 32)})
-        for hidden in (64, 256, 512)
-        for rows in (8, 32, 128)
+        for hidden in (64, 128, 256, 512, 1024)
+        for rows in (8, 32, 64, 128)
     ),
+    _gradient(100, 784, 200),
     _gradient(5000, 784, 200),
     _gradient(5000, 200, 784),
+    _gradient(5000, 200, 200),
     *map(_function, ("exp", "tanh")),
 )

@@ -123,7 +123,7 @@ def _draw_bars(axes: Any, layout: _Layout) -> None:
             length,
             _BAR,
             left=start,
-            color=_COLOURS.get(bar.peer, _OTHER),
+            color=_COLOURS.get(bar.peer.split()[0], _OTHER),
             alpha=1.0 if bar.decided else 0.4,
             linewidth=0,
             zorder=3,

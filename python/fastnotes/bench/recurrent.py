@@ -190,7 +190,8 @@ _TRAINING = (
 )
 _STEP = (
     Contender(OURS, "LSTMWeights.step", _our_step),
-    Contender("torch", "LSTMCell or LSTM", of.torch_step, "torch"),
+    Contender("torch LSTM", "nn.LSTM, one step", of.torch_step_by_layer, "torch"),
+    Contender("torch LSTMCell", "nn.LSTMCell", of.torch_step_by_cell, "torch"),
     Contender(
         "onnxruntime",
         "LSTM node",

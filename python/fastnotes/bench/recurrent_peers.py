@@ -133,27 +133,40 @@ def _torch_gradients(torch: Any, inputs: Inputs, batch_first: bool) -> Run:
     return run
 
 
-def torch_step(inputs: Inputs, n_threads: int) -> Run:
-    """One step: the faster of ``LSTMCell`` and an ``LSTM`` of one step."""
+def torch_step_by_layer(inputs: Inputs, n_threads: int) -> Run:
+    """``torch.nn.LSTM`` called for one step, the layer that training leaves behind."""
+    torch = peers.torch_with(n_threads)
+    lstm = _torch_lstm(torch, inputs, batch_first=False)
+    x, h, c = (state[None] for state in _torch_step_inputs(torch, inputs))
+
+    def run() -> Any:
+        with torch.inference_mode():
+            _, (h_last, c_last) = lstm(x, (h, c))
+            return h_last[0], c_last[0]
+
+    return run
+
+
+def torch_step_by_cell(inputs: Inputs, n_threads: int) -> Run:
+    """``torch.nn.LSTMCell``, for weights copied into one."""
     torch = peers.torch_with(n_threads)
     lstm = _torch_lstm(torch, inputs, batch_first=False)
     cell = torch.nn.LSTMCell(lstm.input_size, lstm.hidden_size)
     with torch.no_grad():
         for target, source in zip(cell.parameters(), lstm.parameters(), strict=True):
             target.copy_(source)
-    x = torch.from_numpy(inputs["x"][:, 0])
-    h, c = torch.from_numpy(inputs["h0"]), torch.from_numpy(inputs["c0"])
+    x, h, c = _torch_step_inputs(torch, inputs)
 
-    def by_cell() -> Any:
+    def run() -> Any:
         with torch.inference_mode():
             return cell(x, (h, c))
 
-    def by_layer() -> Any:
-        with torch.inference_mode():
-            _, (h_last, c_last) = lstm(x[None], (h[None], c[None]))
-            return h_last[0], c_last[0]
+    return run
 
-    return fastest([by_cell, by_layer], repeats=50)
+
+def _torch_step_inputs(torch: Any, inputs: Inputs) -> tuple[Any, Any, Any]:
+    x = torch.from_numpy(inputs["x"][:, 0])
+    return x, torch.from_numpy(inputs["h0"]), torch.from_numpy(inputs["c0"])
 
 
 # ---------------------------------------------------------------- onnxruntime

@@ -61,4 +61,6 @@ def find_cases(names: Sequence[str] = ()) -> list[Case]:
                 f"[bench] expected a case of {room} among {options}, got {pattern!r}"
             )
         wanted.update(dict.fromkeys(matches))
-    return [case for key, case in known.items() if key in wanted]
+    order = {room: place for place, room in enumerate(ROOMS)}
+    chosen = [case for key, case in known.items() if key in wanted]
+    return sorted(chosen, key=lambda case: order[case.room])

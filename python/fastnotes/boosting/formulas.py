@@ -14,7 +14,11 @@ from numpy.typing import ArrayLike
 
 from fastnotes._validation import RealArray, as_real, as_real_array, fail
 
+#: Infinite sums give what the formula gives, quietly: NaN is their answer.
+_ieee = np.errstate(over="ignore", invalid="ignore")
 
+
+@_ieee
 def leaf_weight(
     G: ArrayLike, H: ArrayLike, *, reg_lambda: float = 1.0, reg_alpha: float = 0.0
 ) -> Any:
@@ -31,7 +35,8 @@ def leaf_weight(
     Returns
     -------
     float or array
-        float32 where all inputs are, else float64. NaN passes through.
+        float32 where all inputs are, else float64. NaN passes through;
+        infinities follow IEEE arithmetic, without a warning.
 
     Raises
     ------
@@ -47,6 +52,7 @@ def leaf_weight(
     return _scalar_or_array(-penalties.shrink(g) / penalties.curvature(h))
 
 
+@_ieee
 def structure_score(
     G: ArrayLike,
     H: ArrayLike,
@@ -77,6 +83,7 @@ def structure_score(
     return float(-0.5 * np.sum(scores, dtype=np.float64) + price * scores.size)
 
 
+@_ieee
 def split_gain(
     G_left: ArrayLike,
     H_left: ArrayLike,
@@ -102,7 +109,8 @@ def split_gain(
     Returns
     -------
     float or array
-        float32 where all inputs are, else float64. NaN passes through.
+        float32 where all inputs are, else float64. NaN passes through;
+        infinities follow IEEE arithmetic, without a warning.
 
     Raises
     ------

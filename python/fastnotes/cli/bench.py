@@ -216,8 +216,9 @@ def _folder(text: str) -> Path:
 def _writable(text: str) -> Path:
     """Accept a path that can be written, found out before any work is done."""
     path = Path(text)
+    there = path.is_file() if path.exists() else path.parent.is_dir()
     target = path if path.exists() else path.parent
-    if path.is_dir() or not target.exists() or not os.access(target, os.W_OK):
+    if not there or not os.access(target, os.W_OK):
         raise argparse.ArgumentTypeError(f"expected a writable file, got {text!r}")
     return path
 

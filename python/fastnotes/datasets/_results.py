@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from fastnotes._validation import as_integer
 from fastnotes.datasets._info import DatasetInfo
 
 if TYPE_CHECKING:
@@ -155,13 +156,17 @@ class Sequences:
             As ``fastnotes.recurrent`` takes it.
         lengths : int64 array of shape (n_sequences,)
             Valid steps of each.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``max_length`` is not a whole number from 0 on.
         """
         longest = int(self.lengths.max(initial=0))
-        n_steps = longest if max_length is None else min(max_length, longest)
-        if n_steps < 0:
-            raise ValueError(
-                f"[datasets.padded] expected max_length >= 0, got {max_length}"
-            )
+        n_steps = longest
+        if max_length is not None:
+            where = "datasets.padded"
+            n_steps = min(longest, as_integer(max_length, where, "max_length", low=0))
         x = np.zeros((len(self), n_steps, self.steps.shape[1]), dtype=dtype)
         lengths = np.minimum(self.lengths, n_steps)
         for k, length in enumerate(lengths):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnotes._validation import as_integer, as_real, fail
 from fastnotes.datasets._describe import documented
 from fastnotes.datasets._files import DataHome, read_single_npz
 from fastnotes.datasets._registry import REGISTRY
@@ -176,19 +177,21 @@ def make_power_law_graph(
 
     Raises
     ------
+    TypeError
+        An argument is no number, or a whole one is due.
     ValueError
         An argument is out of its range.
     """
     where = "datasets.make_power_law_graph"
-    if n_nodes < 2:
-        raise ValueError(f"[{where}] expected n_nodes >= 2, got {n_nodes}")
-    if not 0 < mean_degree <= (n_nodes - 1) / 2:
-        raise ValueError(
-            f"[{where}] expected 0 < mean_degree <= {(n_nodes - 1) / 2}, "
-            f"got {mean_degree}"
-        )
-    if not exponent > 2:
-        raise ValueError(f"[{where}] expected exponent > 2, got {exponent}")
+    n_nodes = as_integer(n_nodes, where, "n_nodes", low=2)
+    mean_degree = as_real(mean_degree, where, "mean_degree", high=(n_nodes - 1) / 2)
+    exponent = as_real(exponent, where, "exponent")
+    if mean_degree <= 0:
+        fail(where, "mean_degree > 0", str(mean_degree))
+    if exponent <= 2:
+        fail(where, "exponent > 2", str(exponent))
+    if random_state is not None:
+        random_state = as_integer(random_state, where, "random_state", low=0)
     rng = np.random.default_rng(random_state)
     weights = np.arange(1, n_nodes + 1) ** (-1 / (exponent - 1))
     cumulative = np.cumsum(rng.permutation(weights))

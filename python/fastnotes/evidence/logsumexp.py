@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -59,9 +60,9 @@ def logsumexp(
     TypeError
         If an array is not real, or ``axis`` not made of integers.
     ValueError
-        If ``axis`` is out of range or repeated, the shapes do not broadcast, or ``out``
-        does not fit. For CUDA arrays, which are not copied, also if other axes lie
-        between the reduced ones.
+        If ``axis`` is out of range or repeated, the shapes do not broadcast, a number
+        ``b`` is beyond the dtype, or ``out`` does not fit. For CUDA arrays, which are
+        not copied, also if other axes lie between the reduced ones.
 
     Notes
     -----
@@ -262,10 +263,24 @@ def _normalise(
     return out
 
 
+def _factor(b: float, dtype: np.dtype[Any], where: str) -> NDArray[Any]:
+    """One number in the dtype of the exponents."""
+    wanted = f"b within the range of {dtype}"
+    try:
+        number = float(b)
+    except OverflowError:  # a long int
+        fail(where, wanted, "a number beyond float64")
+    with np.errstate(over="ignore"):
+        factor = np.asarray(number, dtype)
+    if np.isinf(factor) and not math.isinf(number):
+        fail(where, wanted, str(number))
+    return factor
+
+
 def broadcast(a: RealArray, b: Any, where: str) -> tuple[RealArray, RealArray]:
     """``a`` and its factors in one shape and dtype, copied where they are not so."""
     if isinstance(b, (int, float)):
-        b = np.asarray(b, a.dtype)
+        b = _factor(b, a.dtype, where)
     b = as_real_array(b, where, "b")
     dtype = np.result_type(a.dtype, b.dtype)
     try:

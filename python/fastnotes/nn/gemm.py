@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from fastnotes._core import native
 from fastnotes._memory import empty
 from fastnotes._threads import resolve_n_threads
-from fastnotes._validation import RealArray, as_real_array, fail
+from fastnotes._validation import RealArray, as_real_array, fail, refuse_mask
 
 
 class PackedMatrix:
@@ -90,6 +90,7 @@ class PackedMatrix:
         left = as_real_array(a, where, "a", ndim=2)
         if out is None:
             out = _new_output(accumulate, where, left, left.shape[0], self.shape[1])
+        refuse_mask(out, where, "out")
         threads = resolve_n_threads(n_threads, where)
         self._panels.matmul(left, out, bool(accumulate), threads)
         return out
@@ -171,6 +172,7 @@ def matmul(
         rows = left.shape[1 if transpose_a else 0]
         columns = right.shape[0 if transpose_b else 1]
         out = _new_output(accumulate, where, left, rows, columns)
+    refuse_mask(out, where, "out")
     native.nn.matmul(
         left,
         right,
