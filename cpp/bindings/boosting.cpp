@@ -91,21 +91,23 @@ py::array_t<double> build_histogram_of(View2<const uint8_t> codes,
     const auto h = as_view<const T, 1>(hess, where, "hess");
     check_extent(g.size, codes.rows, where, "grad of size n_rows");
     check_extent(h.size, codes.rows, where, "hess of size n_rows");
-    const index_t n_used = rows.data == nullptr ? codes.rows : rows.size;
-    const auto plan = boosting::plan_histogram(n_used, codes.columns, n_threads);
+    const index_t n_listed = rows.data == nullptr ? -1 : rows.size;
+    const auto plan =
+        boosting::plan_histogram(codes.rows, n_listed, codes.columns, n_threads);
     const auto size =
         boosting::histogram_scratch(plan, codes.rows, codes.columns, n_bins);
     const AlignedBuffer<int64_t> packed(size.packed);
     const AlignedBuffer<double> partial(size.partial);
+    const AlignedBuffer<T> gathered(size.gathered);
     const AlignedBuffer<std::uint64_t> seen(rows.data == nullptr ? 0 : size.seen);
     auto out = empty<double>(codes.columns, n_bins, 2);
     const View3<double> sums{out.mutable_data(), codes.columns, n_bins, 2};
     auto status = boosting::HistogramStatus::ok;
     {
         const py::gil_scoped_release nogil;
-        status =
-            boosting::build_histogram<T>(codes, g, h, rows, sums, plan,
-                                         {packed.data(), partial.data(), seen.data()});
+        status = boosting::build_histogram<T>(
+            codes, g, h, rows, sums, plan,
+            {packed.data(), partial.data(), gathered.data(), seen.data()});
     }
     if (status != boosting::HistogramStatus::ok) {
         const auto* const bad =

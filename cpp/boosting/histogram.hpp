@@ -27,21 +27,27 @@ struct HistogramPlan {
     index_t group_columns; ///< columns that one accumulator holds
     index_t n_groups;
     index_t row_shares; ///< parts the rows of a group are cut into
+    index_t n_gathered; ///< listed rows, where they are few: their values are gathered
 };
-HistogramPlan plan_histogram(index_t n_rows, index_t n_columns, int n_threads) noexcept;
+
+/// n_listed < 0: every row.
+HistogramPlan plan_histogram(index_t n_rows, index_t n_listed, index_t n_columns,
+                             int n_threads) noexcept;
 
 /// Scratch of one call, in elements.
 struct HistogramScratchSize {
-    index_t packed;  ///< int64
-    index_t partial; ///< double
-    index_t seen;    ///< uint64
+    index_t packed;   ///< int64
+    index_t partial;  ///< double
+    index_t gathered; ///< T
+    index_t seen;     ///< uint64, where rows are listed
 };
 HistogramScratchSize histogram_scratch(const HistogramPlan& plan, index_t n_rows,
                                        index_t n_columns, index_t n_bins) noexcept;
 
-struct HistogramScratch {
+template <class T> struct HistogramScratch {
     std::int64_t* packed;
     double* partial;
+    T* gathered;
     std::uint64_t* seen;
 };
 
@@ -61,8 +67,8 @@ struct HistogramScratch {
 /// Each value v becomes the integer nearest to v 2^e (ties to even), e such that the
 /// largest |v| of the *whole* array has |v| 2^e in [2^14, 2^15); grad and hess have an
 /// e each. Both go into one 64-bit integer, gradient high and hessian low (two's
-/// complement), so one add moves both; every 65,280 rows the halves, which then still
-/// fit 32 bits, are added to float64 sums of integers, exact below 2^53.
+/// complement), so one add moves both; at most 65,535 rows later the halves, which then
+/// still fit 32 bits, are added to float64 sums of integers, exact below 2^53.
 ///
 /// Precision: a sum over `count` rows is within count max|v| 2^-15 of the exact one.
 /// Sums are integers times 2^-e without rounding (as long as they are normal numbers),
@@ -70,14 +76,15 @@ struct HistogramScratch {
 /// to the same totals; and over disjoint row sets with the same grad and hess,
 /// histogram(a) + histogram(b) = histogram(a and b) exactly.
 ///
-/// Cost: two passes over grad and hess, one 64-bit add to memory per (row, column).
+/// Cost: a pass over grad and hess for their magnitudes, whatever the rows; then the
+/// node's codes and values once, one 64-bit add to memory per (row, column).
 /// No rows: zeros. Source: quantised sums as in Shi et al. 2022, "Quantized Training of
 /// Gradient Boosting Decision Trees", here at 15 bits and without stochastic rounding.
 template <class T>
 HistogramStatus build_histogram(View2<const std::uint8_t> bins, View1<const T> grad,
                                 View1<const T> hess, View1<const std::int64_t> rows,
                                 View3<double> out, const HistogramPlan& plan,
-                                const HistogramScratch& scratch) noexcept;
+                                const HistogramScratch<T>& scratch) noexcept;
 
 namespace cuda {
 

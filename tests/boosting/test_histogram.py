@@ -48,8 +48,9 @@ def assert_equals_reference(bins, grad, hess, rows, n_bins=256):
 @pytest.mark.parametrize("n_rows", AWKWARD_SIZES)
 def test_equals_reference(n_rows, dtype):
     node = problem(n_rows, dtype=dtype)
-    for rows in (None, subset(n_rows), np.sort(subset(n_rows, 3))):
+    for rows in (None, subset(n_rows), subset(n_rows, 5)):
         assert_equals_reference(*node, rows)
+        assert_equals_reference(*node, None if rows is None else np.sort(rows))
 
 
 @pytest.mark.parametrize("n_columns", [*AWKWARD_SIZES[:-2], 28, 32, 64, 65, 100])
@@ -62,12 +63,12 @@ def test_columns_and_bins(n_columns, n_bins):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_many_rows_pass_the_flush(dtype):
-    n_rows = 200_003
+    n_rows = 300_003
     bins, grad, hess = problem(n_rows, 9, dtype)
     bins[:, 0] = 3  # one slot takes every row, each at the largest magnitude
     grad[:] = np.abs(grad).max()
     hess[:] = -np.abs(hess).max()
-    for rows in (None, np.sort(subset(n_rows))):
+    for rows in (None, np.sort(subset(n_rows)), np.sort(subset(n_rows, 4))):
         assert_equals_reference(bins, grad, hess, rows)
 
 
@@ -118,6 +119,14 @@ def test_extreme_magnitudes(dtype):
         assert_equals_reference(bins, scaled, hess, None)
         got = build_histogram(bins, scaled, hess)[..., 0]
         np.testing.assert_array_equal(got, signs * float(scaled.max()))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sparse_rows_at_either_end(dtype):
+    bins, grad, hess = problem(40_001, 40, dtype)
+    first, last = range(7000), range(33_001, 40_001)
+    for rows in ([0], [40_000], [0, 20_000, 40_000], first, last):
+        assert_equals_reference(bins, grad, hess, list(rows))
 
 
 def test_zero_gradients():

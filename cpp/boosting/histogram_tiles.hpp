@@ -1,0 +1,108 @@
+/// The adds of a histogram: blocks of rows into tiles of columns.
+#pragma once
+
+#include "boosting/histogram.hpp"
+#include "common/simd.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+namespace fastnotes::boosting {
+
+/// Columns whose sums fit a 32 KiB first-level cache with room for codes and values.
+inline constexpr int tile_columns = 14;
+/// Slots from one column's sums to the next one's. With a power of two, slots of equal
+/// codes would differ in high address bits alone, and loads wait for stores they only
+/// resemble.
+inline constexpr index_t column_slots = code_slots + 8;
+/// Rows that each tile adds in turn: enough to pay for loading a tile's sums, few
+/// enough that their codes stay in the second-level cache.
+inline constexpr index_t block_rows = 2048;
+inline constexpr index_t prefetch_rows = 24;
+inline constexpr int most_group_columns = 32;
+
+/// Rows to add: where their codes are, and one packed value each.
+struct RowBlock {
+    const std::uint8_t* codes;  ///< of the first row, or of row 0 where rows are listed
+    index_t stride;             ///< codes from a row to the next
+    const std::int64_t* rows;   ///< row numbers; null: consecutive
+    const std::int64_t* values; ///< [n]
+    index_t n;
+    index_t readable; ///< row numbers that may be read: n and what follows in the list
+};
+
+/// One packed add per column. Columns go by words: one load of several codes.
+template <int Width>
+FASTNOTES_INLINE void add_row(const std::uint8_t* codes, std::int64_t value,
+                              std::int64_t* sums) {
+    constexpr int step = Width >= 8 ? 8 : Width >= 4 ? 4 : 1;
+    if constexpr (Width >= 4) {
+        std::conditional_t<step == 8, std::uint64_t, std::uint32_t> word;
+        std::memcpy(&word, codes, sizeof word);
+#pragma GCC unroll 8
+        for (int k = 0; k < step; ++k) {
+            sums[k * column_slots + static_cast<index_t>((word >> (8 * k)) & 0xFF)] +=
+                value;
+        }
+    } else {
+        sums[codes[0]] += value;
+    }
+    if constexpr (Width > step) {
+        add_row<Width - step>(codes + step, value, sums + step * column_slots);
+    }
+}
+
+template <int Width, bool Listed>
+void add_tile(const RowBlock& block, index_t column, std::int64_t* sums) noexcept {
+    const std::uint8_t* const codes = block.codes + column;
+    for (index_t i = 0; i < block.n; ++i) {
+        if constexpr (Listed) {
+            const index_t next = std::min(i + prefetch_rows, block.readable - 1);
+            const std::uint8_t* const ahead = codes + block.rows[next] * block.stride;
+            simd::prefetch(ahead);
+            simd::prefetch(ahead + Width - 1); // often on the next line
+        }
+        const index_t row = Listed ? block.rows[i] : i;
+        add_row<Width>(codes + row * block.stride, block.values[i], sums);
+    }
+}
+
+using AddTile = void (*)(const RowBlock&, index_t, std::int64_t*) noexcept;
+
+template <bool Listed, int... Less>
+AddTile tile_of_width(index_t width, std::integer_sequence<int, Less...>) noexcept {
+    static constexpr AddTile of_width[] = {add_tile<Less + 1, Listed>...};
+    return of_width[width - 1];
+}
+template <bool Listed, int Widest> AddTile tile_of_width(index_t width) noexcept {
+    return tile_of_width<Listed>(width, std::make_integer_sequence<int, Widest>());
+}
+
+/// Adds a block to the sums [n_columns, column_slots] of its first n_columns columns.
+inline void add_block(const RowBlock& block, index_t n_columns,
+                      std::int64_t* sums) noexcept {
+    const bool listed = block.rows != nullptr;
+    const index_t tiles = listed ? 1 : ceil_div(n_columns, index_t{tile_columns});
+    for (index_t tile = 0; tile < tiles; ++tile) {
+        const index_t first = n_columns * tile / tiles;
+        const index_t width = n_columns * (tile + 1) / tiles - first;
+        const auto add = listed ? tile_of_width<true, most_group_columns>(width)
+                                : tile_of_width<false, tile_columns>(width);
+        add(block, first, sums + first * column_slots);
+    }
+}
+
+/// Largest code in the first n_columns columns of a block.
+inline std::uint8_t largest_code(const RowBlock& block, index_t n_columns) noexcept {
+    std::uint8_t most[most_group_columns] = {};
+    for (index_t i = 0; i < block.n; ++i) {
+        const index_t row = block.rows == nullptr ? i : block.rows[i];
+        const std::uint8_t* const codes = block.codes + row * block.stride;
+        for (index_t c = 0; c < n_columns; ++c) most[c] = std::max(most[c], codes[c]);
+    }
+    return *std::max_element(most, most + n_columns);
+}
+
+} // namespace fastnotes::boosting
