@@ -148,7 +148,9 @@ def torch_csr(A, index="int64"):
     arrays = (torch.from_numpy(a).cuda() for a in (A.indptr, A.indices))
     starts, columns = (a.to(getattr(torch, index)) for a in arrays)
     values = torch.from_numpy(A.data).cuda()
-    return torch.sparse_csr_tensor(starts, columns, values, size=A.shape)
+    return torch.sparse_csr_tensor(
+        starts, columns, values, size=A.shape, check_invariants=True
+    )
 
 
 def cupy_csr(A):
