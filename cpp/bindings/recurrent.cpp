@@ -148,7 +148,7 @@ std::unique_ptr<CacheData<T>> make_cache(const SharedWeights<T>& weights,
     cache->weights = weights;
     cache->sizes = sizes;
     cache->schedule = std::move(schedule);
-    cache->x = Workspace<T>(rows * sizes.input);
+    cache->x = Workspace<T>(rows * recurrent::lstm_row_stride<T>(sizes.input));
     cache->gates = Workspace<T>(rows * gates);
     cache->c = Workspace<T>((sizes.batch + rows) * (gates / 4));
     cache->h0 = Workspace<T>(sizes.batch * (gates / 4));
