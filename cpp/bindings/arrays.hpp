@@ -10,6 +10,7 @@
 #include <pybind11/pybind11.h>
 
 #include <array>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -44,6 +45,15 @@ inline std::string array_text(const py::array& array) {
     return std::string(py::str(array.dtype())) + " of shape " + shape_text(array);
 }
 
+/// Whether the elements are T in this machine's byte order: type numbers and a flag,
+/// where comparing dtypes would ask Python.
+template <class T> bool holds(const py::array& array) {
+    const py::dtype dtype = array.dtype();
+    const char order = dtype.byteorder();
+    return dtype.normalized_num() == py::dtype::num_of<T>() &&
+           (order == '=' || order == '|');
+}
+
 enum class Access { read, write };
 
 namespace detail {
@@ -66,11 +76,10 @@ py::array checked(py::handle object, const char* where, const char* name,
                   std::string(py::str(py::type::of(object).attr("__name__"))));
     }
     auto array = py::reinterpret_borrow<py::array>(object);
-    const auto wanted = py::dtype::of<T>();
-    if ((N != any_ndim && array.ndim() != N) || !array.dtype().equal(wanted)) {
+    if ((N != any_ndim && array.ndim() != N) || !holds<T>(array)) {
         fail(where,
-             std::string(name) + " of dtype " + std::string(py::str(wanted)) +
-                 dimensions_text(N),
+             std::string(name) + " of dtype " +
+                 std::string(py::str(py::dtype::of<T>())) + dimensions_text(N),
              array_text(array));
     }
     if (!is_c_contiguous(array)) {
@@ -125,6 +134,18 @@ inline void check_extent(index_t got, index_t expected, const char* where,
     }
 }
 
+/// Refuses an output that shares memory with another array of the call.
+template <class Out, class Other>
+void check_apart(const Out& out, const Other& other, const char* where,
+                 const char* name) {
+    const std::less<const void*> before;
+    if (out.size() > 0 && other.size() > 0 &&
+        before(out.data, other.data + other.size()) &&
+        before(other.data, out.data + out.size())) {
+        fail(where, std::string(name) + " apart from the inputs", "overlapping memory");
+    }
+}
+
 inline void check_threads(int n_threads, const char* where) {
     if (n_threads < 1) fail(where, "n_threads >= 1", std::to_string(n_threads));
 }
@@ -133,8 +154,8 @@ inline void check_threads(int n_threads, const char* where) {
 template <class F>
 decltype(auto) dispatch_real(const py::array& array, const char* where,
                              const char* name, F&& f) {
-    if (array.dtype().equal(py::dtype::of<float>())) return f(float{});
-    if (array.dtype().equal(py::dtype::of<double>())) return f(double{});
+    if (holds<float>(array)) return f(float{});
+    if (holds<double>(array)) return f(double{});
     fail_type(where, std::string(name) + " of dtype float32 or float64",
               array_text(array));
 }

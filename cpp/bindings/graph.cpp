@@ -85,7 +85,7 @@ py::tuple check_csr(const py::array& indptr, const py::array& indices, index_t c
         if (fault.kind != CsrFault::Kind::none) raise_fault(fault, columns, where);
         return py::make_tuple(std::move(indptr_out), std::move(indices_out));
     };
-    if (indices.dtype().equal(py::dtype::of<int32_t>())) return run(int32_t{});
+    if (holds<int32_t>(indices)) return run(int32_t{});
     return run(int64_t{});
 }
 

@@ -148,7 +148,7 @@ std::unique_ptr<CacheData<T>> make_cache(const SharedWeights<T>& weights,
     cache->weights = weights;
     cache->sizes = sizes;
     cache->schedule = std::move(schedule);
-    cache->x = Workspace<T>(rows * sizes.input);
+    cache->x = Workspace<T>(rows * recurrent::lstm_row_stride<T>(sizes.input));
     cache->gates = Workspace<T>(rows * gates);
     cache->c = Workspace<T>((sizes.batch + rows) * (gates / 4));
     cache->h0 = Workspace<T>(sizes.batch * (gates / 4));
@@ -210,12 +210,12 @@ py::tuple forward(const SharedWeights<T>& weights, py::handle x, py::handle h0,
 template <class T>
 void step(const PackedWeights<T>& weights, py::handle x, py::handle h, py::handle c,
           py::handle h_next, py::handle c_next) {
-    constexpr const char* where = "recurrent.lstm_step";
+    constexpr const char* where = "recurrent.LSTMWeights.step";
     const auto input = as_view<const T, 2>(x, where, "x");
     const auto h_in = as_view<const T, 2>(h, where, "h");
     const auto c_in = as_view<const T, 2>(c, where, "c");
-    const auto h_out = as_view<T, 2>(h_next, where, "h_next");
-    const auto c_out = as_view<T, 2>(c_next, where, "c_next");
+    const auto h_out = as_view<T, 2>(h_next, where, "out");
+    const auto c_out = as_view<T, 2>(c_next, where, "out");
     check_extent(input.columns, weights.input, where, "x columns");
     const auto check_state = [&](View2<const T> state, const char* rows,
                                  const char* columns) {
@@ -224,8 +224,11 @@ void step(const PackedWeights<T>& weights, py::handle x, py::handle h, py::handl
     };
     check_state(h_in, "h rows", "h columns");
     check_state(c_in, "c rows", "c columns");
-    check_state(h_out, "h_next rows", "h_next columns");
-    check_state(c_out, "c_next rows", "c_next columns");
+    for (const auto& out : {h_out, c_out}) {
+        check_state(out, "out rows", "out columns");
+        for (const auto& in : {input, h_in, c_in}) check_apart(out, in, where, "out");
+    }
+    check_apart(h_out, c_out, where, "out");
     const LSTMSizes sizes{input.rows, 1, weights.input, weights.hidden};
     const py::gil_scoped_release nogil;
     recurrent::lstm_step<T>(sizes, weights.candidate, weights.view(), input.data,
@@ -322,7 +325,7 @@ void register_recurrent(py::module_& m) {
     room.def(
         "lstm_step",
         [](const LSTMWeights& weights, const py::array& x, const py::array& h,
-           const py::array& c, const py::array& h_next, const py::array& c_next) {
+           const py::array& c, const py::object& h_next, const py::object& c_next) {
             std::visit(
                 [&](const auto& packed) { step(*packed, x, h, c, h_next, c_next); },
                 weights.packed);

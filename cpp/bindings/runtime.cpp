@@ -4,6 +4,8 @@
 
 #include "common/parallel.hpp"
 
+#include <cstdlib>
+
 namespace fastnotes {
 namespace {
 
@@ -24,11 +26,20 @@ py::array_t<unsigned char> pooled_bytes(index_t size) {
     return pooled_empty<unsigned char>(size);
 }
 
+/// The value of an environment variable, or None. os.environ would encode the name and
+/// raise and catch a KeyError, some microseconds on the way of every call.
+py::object environment(const char* name) {
+    const char* const value = std::getenv(name);
+    if (value == nullptr) return py::none();
+    return py::reinterpret_steal<py::object>(PyUnicode_DecodeFSDefault(value));
+}
+
 } // namespace
 
 void register_runtime(py::module_& m) {
     auto runtime = m.def_submodule("runtime", "Build facts.");
     runtime.def("build_info", &build_info);
+    runtime.def("environment", &environment, py::arg("name"));
     runtime.def("pooled_bytes", &pooled_bytes, py::arg("size"));
 }
 

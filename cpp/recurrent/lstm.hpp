@@ -2,7 +2,8 @@
 ///
 /// Legend: B sequences, T steps, D inputs, H hidden units; L = simd::lanes<T>;
 /// P = ceil(H / L) panels of units; Hs = P * L, the padded H; G = 4 * Hs, the width of
-/// a row of gates; Q(n) = ceil(n / 4L), panels of 4L columns.
+/// a row of gates; S = 4L with AVX-512, else 2L, the columns of a register tile; Q(n) =
+/// ceil(n / S), slices of S columns.
 ///
 ///     a_t = weight_ih x_t + weight_hh h_(t-1) + bias,   gates i, f, g, o of a_t
 ///     c_t = f * c_(t-1) + i * g,   h_t = o * tanh(c_t)
@@ -65,17 +66,17 @@ Schedule make_schedule(const LSTMSizes& sizes, const std::int64_t* lengths);
 /// Elements of a packed matrix of [4H, columns].
 template <class T> index_t packed_forward_size(index_t hidden, index_t columns);
 template <class T> index_t packed_backward_size(index_t hidden, index_t columns);
-/// P * 4L, the elements of a packed bias.
+/// G, the elements of a packed bias.
 template <class T> index_t packed_bias_size(index_t hidden);
 
 /// Both weights and the bias, into the layouts of the forward and the backward pass.
 ///
 ///   weight_ih [4H, D], weight_hh [4H, H] T    in
 ///   bias [4H] T                               in; null: zeros
-///   forward_ih [P, D, 4L], forward_hh [P, H, 4L], forward_bias [P, 4L] T
-///       out, overwritten: [p][k][i f g o][L], zeros for padding units
-///   backward_ih [Q(D), G, 4L], backward_hh [Q(H), G, 4L] T
-///       out, overwritten; null: not wanted. 4L columns of the rows of the weight in
+///   forward_ih [G / S, D, S], forward_hh [G / S, H, S], forward_bias [G] T
+///       out, overwritten: S columns of a row of gates, zeros for padding units
+///   backward_ih [Q(D), G, S], backward_hh [Q(H), G, S] T
+///       out, overwritten; null: not wanted. S columns of the rows of the weight in
 ///       the order of a row of gates, zeros for padding
 ///
 /// Outputs alias nothing. One pass over the weights for each layout.
@@ -89,16 +90,23 @@ template <class T> void lstm_pack(const LSTMPacking<T>& call, int n_threads) noe
 
 /// What the forward kernels take of it.
 template <class T> struct LSTMPacked {
-    const T* weight_ih; // [P, D, 4L]
-    const T* weight_hh; // [P, H, 4L]
-    const T* bias;      // [P, 4L]
+    const T* weight_ih; // [G / S, D, S]
+    const T* weight_hh; // [G / S, H, S]
+    const T* bias;      // [G]
 };
 
 // ---------------------------------------------------------------- forward
 
+/// Distance of rows of n elements that tiles read side by side: an odd number of cache
+/// lines. Rows a power of two apart would compete for the same few places in the cache.
+template <class T> constexpr index_t lstm_row_stride(index_t n) {
+    constexpr auto line = static_cast<index_t>(64 / sizeof(T));
+    return n < 4 * line ? n : (ceil_div(n, line) | 1) * line;
+}
+
 /// What the backward pass needs; nothing in it aliases an input or a result.
 template <class T> struct LSTMCache {
-    T* x;     // [N, D]       the inputs of the packed rows
+    T* x;     // [N, lstm_row_stride(D)]   the inputs of the packed rows
     T* gates; // [N, G]       i, f, g, o after their activations
     T* c;     // [B + N, Hs]  c0 in sorted order, then c of the packed rows
     T* h0;    // [B, Hs]      h0 in sorted order
@@ -149,7 +157,7 @@ index_t lstm_backward_scratch(const LSTMSizes& sizes, const Schedule& schedule,
 
 /// Backpropagation through time.
 ///
-///   weight_ih, weight_hh      in; packed: [Q(D), G, 4L] and [Q(H), G, 4L]
+///   weight_ih, weight_hh      in; packed: [Q(D), G, S] and [Q(H), G, S]
 ///   cache                     in, untouched: it may be used again
 ///   dh [B, T, H] T            in; read within the lengths alone
 ///   dh_last, dc_last [B, H]   in; null: zeros

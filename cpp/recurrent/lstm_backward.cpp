@@ -11,7 +11,7 @@ namespace {
 
 using detail::Layout;
 using detail::n_gates;
-using detail::Tile;
+using detail::SliceProduct;
 template <class T> using V = simd::Vec<T>;
 
 /// Packed rows summed in one chain before they join the total.
@@ -29,7 +29,8 @@ template <class T> class BackwardRun {
         : call_(call), schedule_(schedule), by_rows_(by_rows), batch_(call.sizes.batch),
           input_(call.sizes.input), hidden_(call.sizes.hidden),
           padded_(Layout<T>::padded(hidden_)), gates_width_(Layout<T>::gates(hidden_)),
-          state_width_(round_up(hidden_, width)), block_(block_steps(schedule)) {
+          da_stride_(lstm_row_stride<T>(gates_width_)),
+          state_width_(round_up(hidden_, slice)), block_(block_steps(schedule)) {
         T* next = call.scratch;
         const auto take = [&](index_t size) {
             T* const part = next;
@@ -38,12 +39,14 @@ template <class T> class BackwardRun {
         };
         const index_t rows =
             std::min(block_, std::max<index_t>(1, schedule.steps)) * schedule.active(0);
-        da_ = take(rows * gates_width_);
+        da_ = take(rows * da_stride_);
         h_before_ = take(rows * padded_);
         dh_ = take(batch_ * state_width_);
         dc_ = take(batch_ * padded_);
-        panel_size_ = detail::slice<T>(rows * width);
-        panel_ = take(panel_size_ * n_threads);
+        x_columns_ = take(rows * input_);
+        h_columns_ = take(rows * hidden_);
+        own_size_ = detail::slice<T>(rows * slice);
+        own_ = take(own_size_ * n_threads);
         dweight_ih_ = take(gates_width_ * input_);
         dweight_hh_ = take(gates_width_ * hidden_);
         dbias_ = take(gates_width_);
@@ -66,7 +69,9 @@ template <class T> class BackwardRun {
             }
             first_h_before(team, t0);
             team.barrier();
+            pack_columns(team, t0, t1);
             input_gradients(team, t0, t1);
+            team.barrier();
             weight_gradients(team, t0, t1, block + 1 == blocks);
             team.barrier();
         }
@@ -76,6 +81,7 @@ template <class T> class BackwardRun {
   private:
     static constexpr index_t L = Layout<T>::L;
     static constexpr index_t width = Layout<T>::panel_width;
+    static constexpr index_t slice = Layout<T>::slice_width;
 
     index_t order(index_t r) const noexcept {
         return schedule_.order[static_cast<std::size_t>(r)];
@@ -107,17 +113,17 @@ template <class T> class BackwardRun {
         }
     }
 
-    /// This thread's panels of 4L columns of dh, which are panels of units four by
-    /// four.
-    Team::Share column_panels(const Team& team) const noexcept {
-        const index_t n = Layout<T>::column_panels(hidden_);
+    /// This thread's slices of dh, which are whole panels of units.
+    Team::Share column_slices(const Team& team) const noexcept {
+        const index_t n = Layout<T>::column_slices(hidden_);
         return by_rows_ ? Team::Share{0, n} : team.share(n);
     }
 
     Team::Share unit_panels(const Team& team) const noexcept {
-        const auto [first, last] = column_panels(team);
+        constexpr index_t each = Layout<T>::units_per_slice;
+        const auto [first, last] = column_slices(team);
         const index_t n = Layout<T>::unit_panels(hidden_);
-        return {std::min(first * n_gates, n), std::min(last * n_gates, n)};
+        return {std::min(first * each, n), std::min(last * each, n)};
     }
 
     /// f(first, last) over this thread's sorted rows of step t.
@@ -167,7 +173,7 @@ template <class T> class BackwardRun {
         // Padding units stay zero whatever x was: they are summed over with the others.
         const auto real = simd::first_lanes<V<T>>(static_cast<std::size_t>(units));
         const auto put = [&](index_t gate, V<T> value) {
-            simd::store(da_ + row * gates_width_ + p * width + gate * L,
+            simd::store(da_ + row * da_stride_ + p * width + gate * L,
                         select(real, value, V<T>(T(0))));
         };
         put(0, dc * g * (i * (one - i)));
@@ -180,29 +186,18 @@ template <class T> class BackwardRun {
 
     /// dh of step t - 1 (or of h0) = gradients of the gates of step t times weight_hh.
     void state_gradients(const Team& team, index_t t, index_t t0) const noexcept {
-        const auto [first_panel, last_panel] = column_panels(team);
-        for (index_t q = first_panel; q < last_panel; ++q) {
-            for_each_rows(team, t, [&](index_t first, index_t last) {
-                detail::for_each_tile(first, last, [&](index_t r, auto rows) {
-                    constexpr index_t R = decltype(rows)::value;
-                    const auto tile =
-                        gates_times_panel<R>(block_row(t, r, t0), call_.weight_hh, q);
-                    detail::store_tile<T, R>(tile, dh_ + r * state_width_ + q * width,
-                                             state_width_);
-                });
-            });
-        }
-    }
-
-    template <index_t Rows>
-    FASTNOTES_INLINE Tile<T, Rows> gates_times_panel(index_t row, const T* weight,
-                                                     index_t q) const noexcept {
-        Tile<T, Rows> tile;
-        detail::clear_tile<T, Rows>(tile);
-        tile.accumulate(nn::RowMajor<T>{da_ + row * gates_width_, gates_width_},
-                        nn::Panel<T>{weight + q * gates_width_ * width, width},
-                        gates_width_);
-        return tile;
+        const SliceProduct<T> product{da_ + block_row(t, 0, t0) * da_stride_,
+                                      da_stride_,
+                                      call_.weight_hh,
+                                      gates_width_,
+                                      nullptr,
+                                      0,
+                                      dh_,
+                                      state_width_};
+        const auto [first, last] = column_slices(team);
+        const index_t n = by_rows_ ? 0 : schedule_.active(t);
+        detail::multiply(product, n, first, last,
+                         [&](auto f) { for_each_rows(team, t, f); });
     }
 
     /// h before the block's first step, which no step of the block has left.
@@ -227,75 +222,97 @@ template <class T> class BackwardRun {
                simd::tanh(simd::load<V<T>>(cell_before(t, r) + p * L));
     }
 
+    /// dx of the block, slice by slice through scratch of this thread.
     void input_gradients(const Team& team, index_t t0, index_t t1) const noexcept {
         const index_t start = schedule_.first(t0);
         const auto [first, last] = team.share(schedule_.first(t1) - start);
-        for (index_t q = 0; q < Layout<T>::column_panels(input_); ++q) {
-            const index_t count = std::min(width, input_ - q * width);
-            detail::for_each_tile(first, last, [&](index_t row, auto rows) {
-                constexpr index_t R = decltype(rows)::value;
-                const auto tile = gates_times_panel<R>(row, call_.weight_ih, q);
-                for (index_t r = 0; r < R; ++r) {
-                    T* const to =
-                        call_.dx + position(start + row + r) * input_ + q * width;
-                    for (index_t v = 0; v * L < count; ++v) {
-                        detail::store_partial<T>(to + v * L, tile.sum[r][v],
-                                                 count - v * L);
-                    }
+        const index_t n = last - first;
+        T* const sums = own_ + team.index * own_size_;
+        SliceProduct<T> product{da_ + first * da_stride_,
+                                da_stride_,
+                                call_.weight_ih,
+                                gates_width_,
+                                nullptr,
+                                0,
+                                sums,
+                                slice};
+        for (index_t q = 0; q < Layout<T>::column_slices(input_); ++q) {
+            detail::multiply(product, n, 0, 1, [&](auto f) { f(index_t{0}, n); });
+            product.weight += gates_width_ * slice;
+            const index_t count = std::min(slice, input_ - q * slice);
+            for (index_t r = 0; r < n; ++r) {
+                const index_t at = position(start + first + r) * input_ + q * slice;
+                for (index_t k = 0; k < count; k += L) {
+                    const auto value = simd::load<V<T>>(sums + r * slice + k);
+                    detail::store_partial<T>(call_.dx + at + k, value, count - k);
                 }
-            });
+            }
         }
     }
 
-    /// The block's part of dweight and dbias, for this thread's panels of units.
+    /// x and h_(t-1) of the block for weight_gradients: [columns / 6][n][6], the last
+    /// tile narrower.
+    void pack_columns(const Team& team, index_t t0, index_t t1) const noexcept {
+        const index_t start = schedule_.first(t0), n = schedule_.first(t1) - start;
+        const auto pack = [&](const T* from, index_t stride, index_t columns, T* to) {
+            constexpr index_t height = nn::tile_rows;
+            const auto [first, last] = team.share(ceil_div(columns, height));
+            for (index_t row = 0; row < n; ++row) {
+                for (index_t tile = first; tile < last; ++tile) {
+                    const index_t k = tile * height;
+                    const index_t m = std::min(height, columns - k);
+                    std::copy_n(from + row * stride + k, m, to + k * n + row * m);
+                }
+            }
+        };
+        const index_t x_stride = lstm_row_stride<T>(input_);
+        pack(call_.cache.x + start * x_stride, x_stride, input_, x_columns_);
+        pack(h_before_, padded_, hidden_, h_columns_);
+    }
+
+    /// The block's part of dweight and dbias, for this thread's slices of the gates.
     void weight_gradients(const Team& team, index_t t0, index_t t1,
                           bool first_block) const noexcept {
         const index_t n = schedule_.first(t1) - schedule_.first(t0);
-        const T* const x = call_.cache.x + schedule_.first(t0) * input_;
-        T* const panel = panel_ + team.index * panel_size_;
-        const auto [first, last] = team.share(Layout<T>::unit_panels(hidden_));
-        for (index_t p = first; p < last; ++p) {
-            V<T> total[n_gates];
+        T* const da = own_ + team.index * own_size_;
+        const auto [first, last] = team.share(gates_width_ / slice);
+        for (index_t s = first; s < last; ++s) {
+            V<T> total[nn::panel_vectors];
             for (auto& sum : total) sum = V<T>(T(0));
             for (index_t row = 0; row < n; ++row) {
-                for (index_t v = 0; v < n_gates; ++v) {
-                    const auto da =
-                        simd::load<V<T>>(da_ + row * gates_width_ + p * width + v * L);
-                    total[v] += da;
-                    simd::store(panel + row * width + v * L, da);
+                for (index_t v = 0; v < nn::panel_vectors; ++v) {
+                    const auto value =
+                        simd::load<V<T>>(da_ + row * da_stride_ + s * slice + v * L);
+                    total[v] += value;
+                    simd::store(da + row * slice + v * L, value);
                 }
             }
-            for (index_t v = 0; v < n_gates; ++v) {
-                T* const at = dbias_ + p * width + v * L;
+            for (index_t v = 0; v < nn::panel_vectors; ++v) {
+                T* const at = dbias_ + s * slice + v * L;
                 simd::store(at,
                             first_block ? total[v] : simd::load<V<T>>(at) + total[v]);
             }
-            accumulate(x, input_, input_, panel, n, dweight_ih_ + p * input_ * width,
+            accumulate(x_columns_, input_, da, n, dweight_ih_ + s * input_ * slice,
                        first_block);
-            accumulate(h_before_, padded_, hidden_, panel, n,
-                       dweight_hh_ + p * hidden_ * width, first_block);
+            accumulate(h_columns_, hidden_, da, n, dweight_hh_ + s * hidden_ * slice,
+                       first_block);
         }
     }
 
-    /// out [columns, 4L] (+)= transposed left [n, columns] times panel [n, 4L].
-    void accumulate(const T* left, index_t stride, index_t columns, const T* panel,
-                    index_t n, T* out, bool overwrite) const noexcept {
-        detail::for_each_tile(0, columns, [&](index_t k, auto rows) {
-            constexpr index_t R = decltype(rows)::value;
-            Tile<T, R> tile;
-            detail::clear_tile<T, R>(tile);
-            tile.accumulate(detail::ColumnMajor<T>{left + k, stride},
-                            nn::Panel<T>{panel, width}, n);
-            T* const to = out + k * width;
-            if (!overwrite) {
-                for (index_t r = 0; r < R; ++r) {
-                    for (index_t v = 0; v < n_gates; ++v) {
-                        tile.sum[r][v] += simd::load<V<T>>(to + r * width + v * L);
-                    }
-                }
-            }
-            detail::store_tile<T, R>(tile, to, width);
-        });
+    /// out [columns, S] (+)= left, as pack_columns leaves it, times da [n, S].
+    void accumulate(const T* left, index_t columns, const T* da, index_t n, T* out,
+                    bool overwrite) const noexcept {
+        for (index_t k = 0; k < columns; k += nn::tile_rows) {
+            const index_t m = std::min(nn::tile_rows, columns - k);
+            nn::with_constant<nn::tile_rows>(m, [&](auto rows) {
+                constexpr index_t R = decltype(rows)::value;
+                const nn::Store<T, nn::Identity> store{out + k * slice, slice, slice,
+                                                       !overwrite, nn::Identity()};
+                nn::micro_tile<T, R, nn::panel_vectors>(
+                    nn::PackedRows<T, R>{left + k * n}, nn::Panel<T>{da, slice}, n,
+                    nn::StartAtZero(), store);
+            });
+        }
     }
 
     /// Initial states' gradients in the caller's order; weights' in the caller's
@@ -316,17 +333,19 @@ template <class T> class BackwardRun {
         }
     }
 
-    /// Panel p of [P, columns, 4L] into rows of [4H, columns], a few lines at a time.
+    /// Panel p of [P, 4L / S, columns, S] into rows of [4H, columns], a few lines at a
+    /// time.
     void unpack(index_t p, index_t columns, const T* packed, T* out) const noexcept {
         const T* const panel = packed + p * columns * width;
         const index_t units = std::min(L, hidden_ - p * L);
         for (index_t k0 = 0; k0 < columns; k0 += L) {
             const index_t k1 = std::min(k0 + L, columns);
             for (index_t gate = 0; gate < n_gates; ++gate) {
+                const T* const from =
+                    panel + gate * L / slice * columns * slice + gate * L % slice;
                 for (index_t u = 0; u < units; ++u) {
                     T* const row = out + (gate * hidden_ + p * L + u) * columns;
-                    const T* const from = panel + gate * L + u;
-                    for (index_t k = k0; k < k1; ++k) row[k] = from[k * width];
+                    for (index_t k = k0; k < k1; ++k) row[k] = from[k * slice + u];
                 }
             }
         }
@@ -343,9 +362,11 @@ template <class T> class BackwardRun {
     const LSTMBackward<T>& call_;
     const Schedule& schedule_;
     const bool by_rows_;
-    const index_t batch_, input_, hidden_, padded_, gates_width_, state_width_, block_;
-    T *da_, *h_before_, *dh_, *dc_, *panel_, *dweight_ih_, *dweight_hh_, *dbias_;
-    index_t panel_size_, size_;
+    const index_t batch_, input_, hidden_, padded_, gates_width_, da_stride_;
+    const index_t state_width_, block_;
+    T *da_, *h_before_, *x_columns_, *h_columns_, *dh_, *dc_, *own_;
+    T *dweight_ih_, *dweight_hh_, *dbias_;
+    index_t own_size_, size_;
 };
 
 } // namespace
@@ -361,7 +382,7 @@ index_t lstm_backward_scratch(const LSTMSizes& sizes, const Schedule& schedule,
 template <class T>
 void lstm_backward(const LSTMBackward<T>& call, const Schedule& schedule,
                    int n_threads) noexcept {
-    const index_t shares = Layout<T>::column_panels(call.sizes.hidden);
+    const index_t shares = Layout<T>::column_slices(call.sizes.hidden);
     const auto split = detail::choose_split(call.sizes, schedule, n_threads, shares);
     const BackwardRun<T> run(call, schedule, split.by_rows, n_threads);
     parallel_region(split.n_threads, run);

@@ -11,7 +11,7 @@ namespace {
 
 using detail::Layout;
 using detail::n_gates;
-using detail::Tile;
+using detail::SliceProduct;
 template <class T> using V = simd::Vec<T>;
 
 constexpr index_t chunk_bytes = index_t{256} << 10;
@@ -47,6 +47,7 @@ template <class T> class ForwardRun {
         : call_(call), schedule_(schedule), by_rows_(by_rows), batch_(call.sizes.batch),
           input_(call.sizes.input), hidden_(call.sizes.hidden),
           padded_(Layout<T>::padded(hidden_)), gates_width_(Layout<T>::gates(hidden_)),
+          x_stride_(lstm_row_stride<T>(input_)), h_stride_(lstm_row_stride<T>(padded_)),
           chunk_(chunk_steps<T>(call.sizes, schedule)) {
         T* next = call.scratch;
         const auto take = [&](index_t size) {
@@ -54,8 +55,8 @@ template <class T> class ForwardRun {
             next += detail::slice<T>(size);
             return part;
         };
-        h_[0] = take(batch_ * padded_);
-        h_[1] = take(batch_ * padded_);
+        h_[0] = take(batch_ * h_stride_);
+        h_[1] = take(batch_ * h_stride_);
         if (call.cache != nullptr) {
             x_ = call.cache->x;
             gates_ = call.cache->gates;
@@ -63,7 +64,7 @@ template <class T> class ForwardRun {
         } else {
             const index_t rows = chunk_ * schedule.active(0);
             c_ = take(batch_ * padded_);
-            x_ = take(rows * input_);
+            x_ = take(rows * x_stride_);
             gates_ = take(rows * gates_width_);
         }
         size_ = next - call.scratch;
@@ -92,13 +93,14 @@ template <class T> class ForwardRun {
   private:
     static constexpr index_t L = Layout<T>::L;
     static constexpr index_t width = Layout<T>::panel_width;
+    static constexpr index_t slices = Layout<T>::slices;
 
     /// Initial states in sorted order; zeros past the sequences' ends.
     void begin(const Team& team) const noexcept {
         const auto [first, last] = team.share(batch_);
         for (index_t r = first; r < last; ++r) {
             const index_t b = schedule_.order[static_cast<std::size_t>(r)];
-            load_state(call_.h0, b, h_[1] + r * padded_);
+            load_state(call_.h0, b, h_[1] + r * h_stride_);
             load_state(call_.c0, b, c_ + r * padded_);
             if (call_.cache != nullptr)
                 load_state(call_.h0, b, call_.cache->h0 + r * padded_);
@@ -134,7 +136,7 @@ template <class T> class ForwardRun {
             for (index_t row = first; row < last; ++row) {
                 const index_t from = schedule_.position[static_cast<std::size_t>(row)];
                 std::copy_n(call_.x + from * input_, input_,
-                            x_ + (row - origin) * input_);
+                            x_ + (row - origin) * x_stride_);
             }
         };
         if (by_rows_) return for_each_packed(team, t0, t1, copy);
@@ -151,74 +153,62 @@ template <class T> class ForwardRun {
     /// gates = bias + weight_ih x for the chunk.
     void project(const Team& team, index_t t0, index_t t1,
                  index_t origin) const noexcept {
-        const auto [first_panel, last_panel] = panels(team);
-        for (index_t p = first_panel; p < last_panel; ++p) {
-            const nn::Panel<T> weight{call_.weights.weight_ih + p * input_ * width,
-                                      width};
-            const T* const bias = call_.weights.bias + p * width;
-            for_each_packed(team, t0, t1, [&](index_t first, index_t last) {
-                detail::for_each_tile(first, last, [&](index_t row, auto rows) {
-                    Tile<T, decltype(rows)::value> tile;
-                    detail::load_tile<T, decltype(rows)::value>(tile, bias, 0);
-                    const T* const x = x_ + (row - origin) * input_;
-                    tile.accumulate(nn::RowMajor<T>{x, input_}, weight, input_);
-                    T* const out = gates_ + (row - origin) * gates_width_ + p * width;
-                    detail::store_tile<T, decltype(rows)::value>(tile, out,
-                                                                 gates_width_);
-                });
+        const auto [first, last] = panels(team);
+        const SliceProduct<T> product{
+            x_,     x_stride_,   call_.weights.weight_ih, input_, call_.weights.bias, 0,
+            gates_, gates_width_};
+        const index_t n = by_rows_ ? 0 : schedule_.first(t1) - schedule_.first(t0);
+        const auto for_rows = [&](auto f) {
+            for_each_packed(team, t0, t1, [&](index_t from, index_t to) {
+                f(from - origin, to - origin);
+            });
+        };
+        detail::multiply(product, n, first * slices, last * slices, for_rows);
+    }
+
+    /// Step t, a few panels at a time: their gates stay in the first-level cache.
+    void step(const Team& team, index_t t, index_t origin) const noexcept {
+        const auto [first, last] = panels(team);
+        const index_t active = schedule_.active(t);
+        T* const gates = gates_ + (schedule_.first(t) - origin) * gates_width_;
+        const SliceProduct<T> product{
+            h_[(t + 1) % 2], h_stride_,   call_.weights.weight_hh,
+            hidden_,         gates,       gates_width_,
+            gates,           gates_width_};
+        const auto for_rows = [&](auto f) {
+            if (!by_rows_) return f(index_t{0}, active);
+            detail::for_each_own_rows(team, schedule_.active(0), active, f);
+        };
+        const index_t n = by_rows_ ? 0 : active;
+        for (index_t p = first; p < last; p += detail::panels_at_once) {
+            const index_t end = std::min(p + detail::panels_at_once, last);
+            detail::multiply(product, n, p * slices, end * slices, for_rows);
+            for_rows([&](index_t from, index_t to) {
+                for (index_t r = from; r < to; ++r) {
+                    for (index_t each = p; each < end; ++each)
+                        finish_cell(t, r, each, gates + r * gates_width_);
+                }
             });
         }
     }
 
-    void step(const Team& team, index_t t, index_t origin) const noexcept {
-        const auto [first_panel, last_panel] = panels(team);
-        const index_t active = schedule_.active(t);
-        for (index_t p = first_panel; p < last_panel; ++p) {
-            const auto run = [&](index_t first, index_t last) {
-                detail::for_each_tile(first, last, [&](index_t r, auto rows) {
-                    step_tile<decltype(rows)::value>(p, t, r, origin);
-                });
-            };
-            if (by_rows_) {
-                detail::for_each_own_rows(team, schedule_.active(0), active, run);
-            } else {
-                run(0, active);
-            }
-        }
-    }
-
-    /// Rows r .. r + Rows - 1 and the units of panel p, at step t.
-    template <index_t Rows>
-    void step_tile(index_t p, index_t t, index_t r, index_t origin) const noexcept {
-        const index_t start = schedule_.first(t);
-        T* const gates = gates_ + (start + r - origin) * gates_width_ + p * width;
-        const T* const h_before = h_[(t + 1) % 2] + r * padded_;
-        const nn::Panel<T> weight{call_.weights.weight_hh + p * hidden_ * width, width};
-
-        alignas(64) T sums[Rows * width];
-        Tile<T, Rows> tile;
-        detail::load_tile<T, Rows>(tile, gates, gates_width_);
-        tile.accumulate(nn::RowMajor<T>{h_before, padded_}, weight, hidden_);
-        detail::store_tile<T, Rows>(tile, sums, width);
-
-        const index_t units = std::min(L, hidden_ - p * L);
-        for (index_t row = 0; row < Rows; ++row) {
-            const T* const c_before = cell_before(t, r + row) + p * L;
-            const Cell<T> cell(sums + row * width, simd::load<V<T>>(c_before),
-                               call_.candidate);
-            simd::store(cell_at(t, r + row) + p * L, cell.c);
-            simd::store(h_[t % 2] + (r + row) * padded_ + p * L, cell.h);
-            const index_t at =
-                schedule_.position[static_cast<std::size_t>(start + r + row)];
-            detail::store_partial<T>(call_.h + at * hidden_ + p * L, cell.h, units);
-            if (call_.cache != nullptr) {
-                T* const kept = gates + row * gates_width_;
-                simd::store(kept, cell.i);
-                simd::store(kept + L, cell.f);
-                simd::store(kept + 2 * L, cell.g);
-                simd::store(kept + 3 * L, cell.o);
-            }
-        }
+    /// Activations and states of panel p of sorted row r, at step t.
+    FASTNOTES_INLINE void finish_cell(index_t t, index_t r, index_t p,
+                                      T* row) const noexcept {
+        T* const gates = row + p * width;
+        const auto c_before = simd::load<V<T>>(cell_before(t, r) + p * L);
+        const Cell<T> cell(gates, c_before, call_.candidate);
+        simd::store(cell_at(t, r) + p * L, cell.c);
+        simd::store(h_[t % 2] + r * h_stride_ + p * L, cell.h);
+        const index_t at =
+            schedule_.position[static_cast<std::size_t>(schedule_.first(t) + r)];
+        detail::store_partial<T>(call_.h + at * hidden_ + p * L, cell.h,
+                                 hidden_ - p * L);
+        if (call_.cache == nullptr) return;
+        simd::store(gates, cell.i);
+        simd::store(gates + L, cell.f);
+        simd::store(gates + 2 * L, cell.g);
+        simd::store(gates + 3 * L, cell.o);
     }
 
     T* cell_at(index_t t, index_t r) const noexcept {
@@ -236,7 +226,7 @@ template <class T> class ForwardRun {
         for (index_t r = first; r < last; ++r) {
             const index_t b = schedule_.order[static_cast<std::size_t>(r)];
             const index_t length = schedule_.length[static_cast<std::size_t>(r)];
-            const T* const h = h_[(length + 1) % 2] + r * padded_;
+            const T* const h = h_[(length + 1) % 2] + r * h_stride_;
             std::copy_n(h, hidden_, call_.h_last + b * hidden_);
             std::copy_n(cell_before(length, r), hidden_, call_.c_last + b * hidden_);
         }
@@ -245,35 +235,41 @@ template <class T> class ForwardRun {
     const LSTMForward<T>& call_;
     const Schedule& schedule_;
     const bool by_rows_;
-    const index_t batch_, input_, hidden_, padded_, gates_width_, chunk_;
+    const index_t batch_, input_, hidden_, padded_, gates_width_, x_stride_, h_stride_;
+    const index_t chunk_;
     T *h_[2], *c_, *x_, *gates_;
     index_t size_;
 };
 
-template <class T, index_t Rows>
-FASTNOTES_INLINE void step_rows(const LSTMSizes& sizes, Candidate candidate,
-                                const LSTMPacked<T>& weights, index_t p, const T* x,
-                                const T* h, const T* c, T* h_next, T* c_next) noexcept {
+/// Panels [p, end) of rows [0, n), at most a tile of them.
+template <class T>
+void step_panels(const LSTMSizes& sizes, Candidate candidate,
+                 const LSTMPacked<T>& weights, index_t p, index_t end, index_t n,
+                 const T* x, const T* h, const T* c, T* h_next, T* c_next) noexcept {
     constexpr index_t L = Layout<T>::L;
     constexpr index_t width = Layout<T>::panel_width;
-    const index_t depth_x = sizes.input, depth_h = sizes.hidden;
-    alignas(64) T sums[Rows * width];
-    Tile<T, Rows> tile;
-    detail::load_tile<T, Rows>(tile, weights.bias + p * width, 0);
-    tile.accumulate(nn::RowMajor<T>{x, depth_x},
-                    nn::Panel<T>{weights.weight_ih + p * depth_x * width, width},
-                    depth_x);
-    tile.accumulate(nn::RowMajor<T>{h, depth_h},
-                    nn::Panel<T>{weights.weight_hh + p * depth_h * width, width},
-                    depth_h);
-    detail::store_tile<T, Rows>(tile, sums, width);
-    const index_t units = std::min(L, depth_h - p * L);
-    for (index_t row = 0; row < Rows; ++row) {
-        const index_t at = row * depth_h + p * L;
-        const Cell<T> cell(sums + row * width, detail::load_partial<T>(c + at, units),
-                           candidate);
-        detail::store_partial<T>(c_next + at, cell.c, units);
-        detail::store_partial<T>(h_next + at, cell.h, units);
+    constexpr index_t stride = detail::panels_at_once * width;
+    const index_t inputs = sizes.input, hidden = sizes.hidden;
+    const index_t slices = (end - p) * Layout<T>::slices;
+    const auto all = [&](auto f) { f(index_t{0}, n); };
+    alignas(64) T sums[nn::tile_rows * stride];
+    const T* const weight_ih = weights.weight_ih + p * inputs * width;
+    const T* const weight_hh = weights.weight_hh + p * hidden * width;
+    const T* const bias = weights.bias + p * width;
+    detail::multiply(
+        SliceProduct<T>{x, inputs, weight_ih, inputs, bias, 0, sums, stride}, n, 0,
+        slices, all);
+    detail::multiply(
+        SliceProduct<T>{h, hidden, weight_hh, hidden, sums, stride, sums, stride}, n, 0,
+        slices, all);
+    for (index_t r = 0; r < n; ++r) {
+        for (index_t each = p; each < end; ++each) {
+            const index_t at = r * hidden + each * L, units = hidden - each * L;
+            const Cell<T> cell(sums + r * stride + (each - p) * width,
+                               detail::load_partial<T>(c + at, units), candidate);
+            detail::store_partial<T>(c_next + at, cell.c, units);
+            detail::store_partial<T>(h_next + at, cell.h, units);
+        }
     }
 }
 
@@ -302,13 +298,16 @@ template <class T>
 void lstm_step(const LSTMSizes& sizes, Candidate candidate,
                const LSTMPacked<T>& weights, const T* x, const T* h, const T* c,
                T* h_next, T* c_next) noexcept {
-    for (index_t p = 0; p < Layout<T>::unit_panels(sizes.hidden); ++p) {
-        detail::for_each_tile(0, sizes.batch, [&](index_t r, auto rows) {
+    const index_t panels = Layout<T>::unit_panels(sizes.hidden);
+    for (index_t p = 0; p < panels; p += detail::panels_at_once) {
+        const index_t end = std::min(p + detail::panels_at_once, panels);
+        for (index_t r = 0; r < sizes.batch; r += nn::tile_rows) {
             const index_t at = r * sizes.hidden;
-            step_rows<T, decltype(rows)::value>(sizes, candidate, weights, p,
-                                                x + r * sizes.input, h + at, c + at,
-                                                h_next + at, c_next + at);
-        });
+            step_panels<T>(sizes, candidate, weights, p, end,
+                           std::min(nn::tile_rows, sizes.batch - r),
+                           x + r * sizes.input, h + at, c + at, h_next + at,
+                           c_next + at);
+        }
     }
 }
 

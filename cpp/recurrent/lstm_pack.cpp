@@ -62,8 +62,8 @@ template <class T> index_t packed_forward_size(index_t hidden, index_t columns) 
 }
 
 template <class T> index_t packed_backward_size(index_t hidden, index_t columns) {
-    return Layout<T>::column_panels(columns) * Layout<T>::gates(hidden) *
-           Layout<T>::panel_width;
+    return Layout<T>::column_slices(columns) * Layout<T>::gates(hidden) *
+           Layout<T>::slice_width;
 }
 
 template <class T> index_t packed_bias_size(index_t hidden) {
@@ -72,22 +72,24 @@ template <class T> index_t packed_bias_size(index_t hidden) {
 
 namespace {
 
-/// Panel p of [P, columns, 4L].
+/// Panel p of [P, 4L / S, columns, S].
 template <class T>
 void pack_forward_panel(View2<const T> weight, index_t p, T* packed) noexcept {
     constexpr index_t L = Layout<T>::L;
-    constexpr index_t width = Layout<T>::panel_width;
+    constexpr index_t width = Layout<T>::slice_width;
     constexpr index_t block = static_cast<index_t>(64 / sizeof(T)); // of a cache line
     const index_t hidden = weight.rows / n_gates;
     const index_t columns = weight.columns;
     const index_t units = std::min(L, hidden - p * L);
-    T* const panel = packed + p * columns * width;
+    T* const panel = packed + p * columns * Layout<T>::panel_width;
     for (index_t k0 = 0; k0 < columns; k0 += block) {
         const index_t k1 = std::min(k0 + block, columns);
         for (index_t gate = 0; gate < n_gates; ++gate) {
             const T* const rows = weight.row(gate * hidden + p * L);
+            T* const slice =
+                panel + gate * L / width * columns * width + gate * L % width;
             for (index_t k = k0; k < k1; ++k) {
-                T* const to = panel + k * width + gate * L;
+                T* const to = slice + k * width;
                 for (index_t u = 0; u < units; ++u) to[u] = rows[u * columns + k];
                 for (index_t u = units; u < L; ++u) to[u] = T(0);
             }
@@ -101,10 +103,10 @@ template <class T> index_t place(index_t gate, index_t unit) {
     return (unit / L * n_gates + gate) * L + unit % L;
 }
 
-/// Panel q of [Q(columns), G, 4L].
+/// Slice q of [Q(columns), G, S].
 template <class T>
-void pack_backward_panel(View2<const T> weight, index_t q, T* packed) noexcept {
-    constexpr index_t width = Layout<T>::panel_width;
+void pack_backward_slice(View2<const T> weight, index_t q, T* packed) noexcept {
+    constexpr index_t width = Layout<T>::slice_width;
     const index_t hidden = weight.rows / n_gates;
     const index_t gates = Layout<T>::gates(hidden);
     const index_t count = std::min(width, weight.columns - q * width);
@@ -142,13 +144,13 @@ template <class T> void lstm_pack(const LSTMPacking<T>& call, int n_threads) noe
                 }
             }
             if (!backward) return;
-            const auto ih = team.share(Layout<T>::column_panels(inputs));
+            const auto ih = team.share(Layout<T>::column_slices(inputs));
             for (index_t q = ih.first; q < ih.last; ++q) {
-                pack_backward_panel(call.weight_ih, q, call.backward_ih);
+                pack_backward_slice(call.weight_ih, q, call.backward_ih);
             }
-            const auto hh = team.share(Layout<T>::column_panels(hidden));
+            const auto hh = team.share(Layout<T>::column_slices(hidden));
             for (index_t q = hh.first; q < hh.last; ++q) {
-                pack_backward_panel(call.weight_hh, q, call.backward_hh);
+                pack_backward_slice(call.weight_hh, q, call.backward_hh);
             }
         });
 }

@@ -1,4 +1,4 @@
-/// What the LSTM kernels share: the layout's constants and the register tile.
+/// What the LSTM kernels share: the layout's constants and the product with slices.
 #pragma once
 
 #include "common/parallel.hpp"
@@ -13,97 +13,131 @@ namespace fastnotes::recurrent::detail {
 
 inline constexpr index_t n_gates = 4;
 
-/// Rows of a tile of four registers per row: 24 sums of 32 registers, 12 of 16.
-#if FASTNOTES_AVX512 || defined(__aarch64__)
-inline constexpr index_t max_tile_rows = 6;
-#else
-inline constexpr index_t max_tile_rows = 3;
-#endif
+/// Panels of units that a step finishes together, so that one row has sums enough.
+inline constexpr index_t panels_at_once = 2;
 
 /// The padded sizes of lstm.hpp's legend.
 template <class T> struct Layout {
     static constexpr index_t L = simd::lanes<T>;
-    static constexpr index_t panel_width = n_gates * L; // 4L
+    static constexpr index_t panel_width = n_gates * L;          // 4L
+    static constexpr index_t slice_width = nn::panel_columns<T>; // S
+    static constexpr index_t slices = panel_width / slice_width; // of a panel
+    static constexpr index_t units_per_slice = slice_width / L;  // panels of units
 
     static constexpr index_t unit_panels(index_t hidden) { return ceil_div(hidden, L); }
     static constexpr index_t padded(index_t hidden) { return round_up(hidden, L); }
     static constexpr index_t gates(index_t hidden) { return n_gates * padded(hidden); }
-    static constexpr index_t column_panels(index_t n) {
-        return ceil_div(n, panel_width);
+    static constexpr index_t column_slices(index_t n) {
+        return ceil_div(n, slice_width);
     }
 };
+
+template <index_t N> using Constant = std::integral_constant<index_t, N>;
 
 /// Scratch slices keep every part on a cache line.
 template <class T> constexpr index_t slice(index_t size) {
     return round_up(size, static_cast<index_t>(64 / sizeof(T)));
 }
 
-template <index_t Rows> using RowCount = std::integral_constant<index_t, Rows>;
-
-/// f(RowCount<n>) for n in 1..max_tile_rows.
-template <class F> FASTNOTES_INLINE void with_row_count(index_t n, F&& f) {
-    if constexpr (max_tile_rows == 6) {
-        if (n == 6) return f(RowCount<6>());
-        if (n == 5) return f(RowCount<5>());
-        if (n == 4) return f(RowCount<4>());
-    }
-    if (n == 3) return f(RowCount<3>());
-    if (n == 2) return f(RowCount<2>());
-    return f(RowCount<1>());
-}
-
-/// Cuts [first, last) into the fewest tiles, equal to within a row: f(row, RowCount).
+/// Cuts [first, last) into the fewest tiles, equal to within a row: f(row, n) with n a
+/// constant of 1 .. nn::tile_rows.
 template <class F> void for_each_tile(index_t first, index_t last, F&& f) {
-    const index_t n = last - first;
-    const index_t tiles = ceil_div(n, max_tile_rows);
-    for (index_t i = 0; i < tiles; ++i) {
-        const index_t row = first + n * i / tiles;
-        const index_t end = first + n * (i + 1) / tiles;
-        with_row_count(end - row, [&](auto rows) { f(row, rows); });
+    const nn::RowTiles tiles(last - first);
+    for (index_t i = 0; i < tiles.count; ++i) {
+        const index_t row = first + tiles.first(i), end = first + tiles.first(i + 1);
+        nn::with_constant<nn::tile_rows>(end - row, [&](auto n) { f(row, n); });
     }
 }
 
-/// Left-hand side read down its columns: a(r, k) = data[k * stride + r].
-template <class T> struct ColumnMajor {
-    const T* data;
-    index_t stride;
-    FASTNOTES_INLINE T operator()(index_t row, index_t k) const {
-        return data[k * stride + row];
-    }
+/// out = start + left times weight, each sum one chain that goes on from `start`.
+///
+///   left    [rows, depth], rows left_stride apart
+///   weight  [slices, depth, S]
+///   start   [rows, slices * S], rows start_stride apart (0: a bias); null: zeros
+///   out     likewise; it may be start
+template <class T> struct SliceProduct {
+    const T* left;
+    index_t left_stride;
+    const T* weight;
+    index_t depth;
+    const T* start;
+    index_t start_stride;
+    T* out;
+    index_t out_stride;
 };
 
-template <class T, index_t Rows> using Tile = nn::Tile<T, Rows, n_gates>;
-
-template <class T, index_t Rows>
-FASTNOTES_INLINE void load_tile(Tile<T, Rows>& tile, const T* rows, index_t stride) {
+/// Rows r .. r + Rows - 1 and Slices slices from s on, through depth [k, k + length).
+template <class T, index_t Rows, index_t Slices>
+FASTNOTES_INLINE void multiply_tile(const SliceProduct<T>& product, index_t r,
+                                    index_t s, index_t k, index_t length) {
     using V = simd::Vec<T>;
+    constexpr index_t width = Layout<T>::slice_width;
+    constexpr index_t vectors = Slices * nn::panel_vectors;
+    const bool first = k == 0;
+    const T* const start = first ? product.start : product.out;
+    const index_t start_stride = first ? product.start_stride : product.out_stride;
+    nn::Tile<T, Rows, vectors> tile;
+    if (start == nullptr) {
+        for (auto& row : tile.sum)
+            for (V& sum : row) sum = V(T(0));
+    } else {
+        const T* const from = start + r * start_stride + s * width;
 #pragma GCC unroll 8
-    for (index_t r = 0; r < Rows; ++r) {
-#pragma GCC unroll 4
-        for (index_t v = 0; v < n_gates; ++v) {
-            tile.sum[r][v] = simd::load<V>(rows + r * stride + v * V::size);
+        for (index_t i = 0; i < Rows; ++i) {
+#pragma GCC unroll 8
+            for (index_t v = 0; v < vectors; ++v)
+                tile.sum[i][v] = simd::load<V>(from + i * start_stride + v * V::size);
         }
+    }
+    tile.accumulate(nn::RowMajor<T>{product.left + r * product.left_stride + k,
+                                    product.left_stride},
+                    nn::PanelGroup<T>{product.weight + (s * product.depth + k) * width,
+                                      width, product.depth * width},
+                    length);
+    T* const to = product.out + r * product.out_stride + s * width;
+#pragma GCC unroll 8
+    for (index_t i = 0; i < Rows; ++i) {
+#pragma GCC unroll 8
+        for (index_t v = 0; v < vectors; ++v)
+            simd::store(to + i * product.out_stride + v * V::size, tile.sum[i][v]);
     }
 }
 
-template <class T, index_t Rows>
-FASTNOTES_INLINE void store_tile(const Tile<T, Rows>& tile, T* rows, index_t stride) {
-    using V = simd::Vec<T>;
-#pragma GCC unroll 8
-    for (index_t r = 0; r < Rows; ++r) {
-#pragma GCC unroll 4
-        for (index_t v = 0; v < n_gates; ++v) {
-            simd::store(rows + r * stride + v * V::size, tile.sum[r][v]);
+/// Slices [first, last) of `product`. for_rows(f) calls f(first_row, last_row) for the
+/// ranges of rows wanted; n is their number where they are one range, else 0.
+///
+/// A slice's block of depth stays in the first-level cache while all rows pass by. One
+/// or two rows take several slices side by side, or the latency of fma would show.
+template <class T, class ForRows>
+void multiply(const SliceProduct<T>& product, index_t n, index_t first, index_t last,
+              ForRows&& for_rows) {
+    constexpr index_t wide = nn::chains_in_flight / nn::panel_vectors;
+    constexpr index_t block = 256;
+    index_t s = first;
+    const auto few_rows = [&](auto rows, auto slices) {
+        constexpr index_t R = decltype(rows)::value, S = decltype(slices)::value;
+        for (; s + S <= last; s += S) {
+            for_rows([&](index_t r, index_t) {
+                multiply_tile<T, R, S>(product, r, s, 0, product.depth);
+            });
         }
+    };
+    if (n == 1) few_rows(Constant<1>(), Constant<wide>());
+    if constexpr (wide > 2) {
+        if (n == 2) few_rows(Constant<2>(), Constant<wide / 2>());
     }
-}
-
-template <class T, index_t Rows> FASTNOTES_INLINE void clear_tile(Tile<T, Rows>& tile) {
-    using V = simd::Vec<T>;
-#pragma GCC unroll 8
-    for (index_t r = 0; r < Rows; ++r) {
-#pragma GCC unroll 4
-        for (index_t v = 0; v < n_gates; ++v) tile.sum[r][v] = V(T(0));
+    for (; s < last; ++s) {
+        index_t k = 0;
+        do {
+            const index_t length = std::min(block, product.depth - k);
+            for_rows([&](index_t from, index_t to) {
+                for_each_tile(from, to, [&](index_t r, auto rows) {
+                    multiply_tile<T, decltype(rows)::value, 1>(product, r, s, k,
+                                                               length);
+                });
+            });
+            k += block;
+        } while (k < product.depth);
     }
 }
 
@@ -133,7 +167,7 @@ Split choose_split(const LSTMSizes& sizes, const Schedule& schedule, int n_threa
 /// size-th of some equal blocks, so that long and short sequences mix. f(first, last).
 template <class F>
 void for_each_own_rows(const Team& team, index_t batch, index_t active, F&& f) {
-    const index_t share = max_tile_rows * static_cast<index_t>(team.size);
+    const index_t share = nn::tile_rows * static_cast<index_t>(team.size);
     const index_t blocks = team.size * ceil_div(batch, share);
     for (index_t i = team.index; i < blocks; i += team.size) {
         const index_t first = batch * i / blocks;

@@ -9,6 +9,8 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fastnotes._core import native
+
 #: More threads than this is a mistake, not a machine.
 MAX_THREADS = 1024
 
@@ -55,7 +57,7 @@ def resolve_n_threads(n_threads: int | None, where: str) -> int:
 def default_threads() -> _Default:
     """The count that None stands for now, and where it comes from."""
     for variable in ("FASTNOTES_NUM_THREADS", "OMP_NUM_THREADS"):
-        text = os.environ.get(variable)
+        text = native.runtime.environment(variable)
         if text is not None:
             return _Default(_parse(variable, text), variable)
     return _available_cpus()

@@ -27,6 +27,17 @@ def test_order_of_sources(monkeypatch):
     assert _threads.describe() == {"n_threads": 5, "reason": "FASTNOTES_NUM_THREADS"}
 
 
+def test_the_environment_is_read_at_every_call(monkeypatch):
+    for count in ("3", "4"):
+        monkeypatch.setenv("OMP_NUM_THREADS", count)
+        assert resolve_n_threads(None, "t") == int(count)
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert _threads.describe()["reason"] != "OMP_NUM_THREADS"
+    monkeypatch.setenv("OMP_NUM_THREADS", "\udcff")  # a byte that is not UTF-8
+    with pytest.raises(ValueError, match="expected OMP_NUM_THREADS"):
+        resolve_n_threads(None, "t")
+
+
 @pytest.mark.parametrize("count", [1, 7, np.int32(2), MAX_THREADS])
 def test_counts_are_taken(count):
     assert resolve_n_threads(count, "t") == count

@@ -15,7 +15,6 @@ from fastnotes._validation import (
     as_index_array,
     as_real_array,
     check_choice,
-    check_out,
     check_shape,
     fail,
     fail_type,
@@ -353,8 +352,8 @@ class LSTMWeights:
         c_t = self._step_input(c, where, "c", self.hidden_size, rows)
         if out is None:
             out = np.empty_like(h_t), np.empty_like(h_t)
-        else:
-            _check_step_out(out, where, x_t, h_t, c_t)
+        elif not isinstance(out, tuple) or len(out) != 2:
+            fail_type(where, "out as a tuple of two arrays", type(out).__name__)
         native.recurrent.lstm_step(self._inference, x_t, h_t, c_t, out[0], out[1])
         return out
 
@@ -512,11 +511,3 @@ def _as_lengths(
         at = int(np.argmax(wrong))
         fail(where, f"lengths from 0 to T = {time}", f"{array[at]} at index {at}")
     return array
-
-
-def _check_step_out(out: Any, where: str, *inputs: RealArray) -> None:
-    if not isinstance(out, tuple) or len(out) != 2:
-        fail_type(where, "out as a tuple of two arrays", type(out).__name__)
-    h, dtype = inputs[1], inputs[1].dtype
-    check_out(out[0], where, h.shape, dtype, *inputs, out[1])
-    check_out(out[1], where, h.shape, dtype, *inputs)
