@@ -350,12 +350,11 @@ class LSTMWeights:
         rows = x_t.shape[0]
         h_t = self._step_input(h, where, "h", self.hidden_size, rows)
         c_t = self._step_input(c, where, "c", self.hidden_size, rows)
-        if out is None:
-            out = np.empty_like(h_t), np.empty_like(h_t)
-        elif not isinstance(out, tuple) or len(out) != 2:
+        new: Any = (np.empty_like(h_t), np.empty_like(h_t)) if out is None else out
+        if not isinstance(new, tuple) or len(new) != 2:
             fail_type(where, "out as a tuple of two arrays", type(out).__name__)
-        native.recurrent.lstm_step(self._inference, x_t, h_t, c_t, out[0], out[1])
-        return out
+        native.recurrent.lstm_step(self._inference, x_t, h_t, c_t, new[0], new[1])
+        return new
 
     def _step_input(
         self, value: Any, where: str, name: str, columns: int, rows: int | None
