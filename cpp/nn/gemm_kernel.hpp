@@ -114,8 +114,9 @@ template <class T, index_t Rows, index_t Vecs> struct Tile {
             V b[Vecs];
 #pragma GCC unroll 8
             for (index_t v = 0; v < Vecs; ++v) {
-                b[v] = simd::load<V>(right(k, v));
-                if constexpr (Rows > 1) detail::keep(b[v]);
+                V value = simd::load<V>(right(k, v)); // kept in b, it would be stored
+                if constexpr (Rows > 1) detail::keep(value);
+                b[v] = value;
             }
 #pragma GCC unroll 8
             for (index_t r = 0; r < Rows; ++r) {

@@ -46,12 +46,16 @@ Split choose_split(const LSTMSizes& sizes, const Schedule& schedule, int n_threa
                    index_t unit_shares) noexcept {
     // A meeting of the team costs as much as some 100 kflop.
     constexpr index_t grain = 100'000;
+    // By rows only where every thread's second-level cache holds the weights.
     constexpr index_t rows_per_thread = 4;
+    constexpr index_t most_weights = index_t{1} << 16;
     const index_t rows = schedule.active(0);
     const index_t flops =
         2 * n_gates * sizes.hidden * (sizes.hidden + sizes.input) * rows;
     const int threads = worthwhile_threads(flops, grain, n_threads);
-    if (rows >= rows_per_thread * threads && threads > 1) return {threads, true};
+    const bool by_rows = threads > 1 && rows >= rows_per_thread * threads &&
+                         n_gates * sizes.hidden * sizes.hidden <= most_weights;
+    if (by_rows) return {threads, true};
     return {static_cast<int>(std::clamp<index_t>(unit_shares, 1, threads)), false};
 }
 

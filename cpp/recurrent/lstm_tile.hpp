@@ -67,9 +67,10 @@ template <class T> struct SliceProduct {
 };
 
 /// Rows r .. r + Rows - 1 and Slices slices from s on, through depth [k, k + length).
+/// A function of its own: inside a large one GCC keeps the sums in memory.
 template <class T, index_t Rows, index_t Slices>
-FASTNOTES_INLINE void multiply_tile(const SliceProduct<T>& product, index_t r,
-                                    index_t s, index_t k, index_t length) {
+[[gnu::noinline]] void multiply_tile(const SliceProduct<T>& product, index_t r,
+                                     index_t s, index_t k, index_t length) {
     using V = simd::Vec<T>;
     constexpr index_t width = Layout<T>::slice_width;
     constexpr index_t vectors = Slices * nn::panel_vectors;
