@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
-from harness import Row, copy_bandwidth, relative_error, time_all
+from harness import Row, compare_and_time, copy_bandwidth, relative_error
 
 from fastnotes._reference import evidence as reference
 from fastnotes.evidence import importance_weights, iwae_bound
 
+BOUND = 1e-4  # of errors
 COMPARED = 256  # columns whose answers are held against float64
 
 
@@ -47,13 +48,14 @@ def rows(quick: bool) -> Iterator[Row]:
         part = log_w.narrow(1 - case.axis, 0, min(COMPARED, case.shape[1 - case.axis]))
         expected = reference.importance_weights(part.cpu().numpy(), case.axis)
         moved = log_w.nbytes + log_w.nbytes // case.shape[case.axis]
-        yield from _compare(
+        yield from compare_and_time(
             f"bound {case.text}",
             _bounds(log_w, case.axis),
             lambda got, e=expected: relative_error(got[:COMPARED], e[0]),
+            BOUND,
             moved / bandwidth,
         )
-        yield from _compare(
+        yield from compare_and_time(
             f"weights {case.text}",
             _weights(log_w, case.axis),
             lambda got, e=expected, axis=case.axis: max(
@@ -61,25 +63,11 @@ def rows(quick: bool) -> Iterator[Row]:
                 relative_error(got[1].narrow(1 - axis, 0, e[0].size), e[1]),
                 relative_error(got[2][:COMPARED], e[2]),
             ),
+            BOUND,
             (log_w.nbytes + moved) / bandwidth,
         )
         del log_w, part
         torch.cuda.empty_cache()
-
-
-def _compare(
-    case: str,
-    calls: dict[str, Callable[[], Any]],
-    error_of: Callable[[Any], float],
-    least_seconds: float,
-) -> Iterator[Row]:
-    errors = {who: error_of(call()) for who, call in calls.items()}
-    for who, error in errors.items():
-        if not error < 1e-4:
-            raise AssertionError(f"{case}: {who} is off by {error}")
-    for who, milliseconds in time_all(calls).items():
-        share = 1000 * least_seconds / milliseconds
-        yield Row(case, who, milliseconds, share, errors[who])
 
 
 def _bounds(log_w: torch.Tensor, axis: int) -> dict[str, Callable[[], Any]]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
-from harness import Row, copy_bandwidth, relative_error, time_all
+from harness import Row, compare_and_time, copy_bandwidth, relative_error
 
 from fastnotes._reference import evidence as reference
 from fastnotes.evidence import log_softmax, logsumexp, softmax
 
+BOUND = 1e-4  # of errors
 COMPARED = 64  # rows whose answers are held against float64
 
 #: Rows x K, summed along the rows: one sum, a vocabulary, classes.
@@ -30,7 +31,13 @@ def rows(quick: bool) -> Iterator[Row]:
             "torch": lambda a=a, out=out: torch.logsumexp(a, 1, out=out),
         }
         least = (a.nbytes + out.nbytes) / bandwidth
-        yield from _compare(f"logsumexp {shape[0]}x{shape[1]}", calls, expected, least)
+        yield from compare_and_time(
+            f"logsumexp {shape[0]}x{shape[1]}",
+            calls,
+            lambda got, e=expected: relative_error(got[:COMPARED], e),
+            BOUND,
+            least,
+        )
     functions: dict[str, tuple[Any, Any, Any]] = {
         "softmax": (softmax, torch.softmax, reference.softmax),
         "log_softmax": (log_softmax, torch.log_softmax, reference.log_softmax),
@@ -45,23 +52,12 @@ def rows(quick: bool) -> Iterator[Row]:
                 "torch": lambda f=theirs, a=a, out=out: f(a, 1, out=out),
             }
             least = 2 * a.nbytes / bandwidth
-            yield from _compare(f"{name} {shape[0]}x{shape[1]}", calls, expected, least)
+            yield from compare_and_time(
+                f"{name} {shape[0]}x{shape[1]}",
+                calls,
+                lambda got, e=expected: relative_error(got[:COMPARED], e),
+                BOUND,
+                least,
+            )
         del a, out
         torch.cuda.empty_cache()
-
-
-def _compare(
-    case: str,
-    calls: dict[str, Callable[[], Any]],
-    expected: Any,
-    least_seconds: float,
-) -> Iterator[Row]:
-    errors = {
-        who: relative_error(call()[:COMPARED], expected) for who, call in calls.items()
-    }
-    for who, error in errors.items():
-        if not error < 1e-4:
-            raise AssertionError(f"{case}: {who} is off by {error}")
-    for who, milliseconds in time_all(calls).items():
-        share = 1000 * least_seconds / milliseconds
-        yield Row(case, who, milliseconds, share, errors[who])

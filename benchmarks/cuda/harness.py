@@ -53,6 +53,23 @@ def time_all(calls: Calls, *, repeats: int = 11, at_least_ms: float = 2.0) -> di
     return {who: statistics.median(values) for who, values in times.items()}
 
 
+def compare_and_time(
+    case: str,
+    calls: Calls,
+    error_of: Callable[[Any], float],
+    bound: float,
+    least_seconds: float,
+) -> Iterator[Row]:
+    """Rows of a case, after every answer was found within ``bound``."""
+    errors = {who: error_of(call()) for who, call in calls.items()}
+    for who, error in errors.items():
+        if not error < bound:
+            raise AssertionError(f"{case}: {who} is off by {error}")
+    for who, milliseconds in time_all(calls).items():
+        share = 1000 * least_seconds / milliseconds
+        yield Row(case, who, milliseconds, share, errors[who])
+
+
 def _time(call: Callable[[], Any], count: int) -> float:
     start, stop = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     torch.cuda.synchronize()

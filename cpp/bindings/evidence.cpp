@@ -1,5 +1,5 @@
 /// fastnotes.evidence: any shape, one run of neighbouring axes reduced as one.
-#include "bindings/arrays.hpp"
+#include "bindings/evidence_extents.hpp"
 #include "bindings/rooms.hpp"
 
 #include "common/aligned.hpp"
@@ -9,39 +9,6 @@
 
 namespace fastnotes {
 namespace {
-
-/// A C-contiguous array seen as (outer, K, inner), K the axes [first, last).
-struct Extents {
-    index_t outer = 1, count = 1, inner = 1;
-    bool last_axis;
-
-    Extents(const py::array& array, index_t first, index_t last, const char* where)
-        : last_axis(last == array.ndim()) {
-        if (first < 0 || last < first || last > array.ndim()) {
-            fail(where, "0 <= first <= last <= ndim",
-                 std::to_string(first) + ", " + std::to_string(last));
-        }
-        for (index_t i = 0; i < array.ndim(); ++i) {
-            (i < first ? outer : i < last ? count : inner) *= array.shape(i);
-        }
-    }
-};
-
-template <class T>
-View3<T> block_view(py::handle object, const Extents& extents, const char* where,
-                    const char* name) {
-    const View1<T> flat = as_flat_view<T>(object, where, name);
-    check_extent(flat.size, extents.outer * extents.count * extents.inner, where, name);
-    return {flat.data, extents.outer, extents.count, extents.inner};
-}
-
-template <class T>
-View2<T> result_view(py::handle object, const Extents& extents, const char* where,
-                     const char* name) {
-    const View1<T> flat = as_flat_view<T>(object, where, name);
-    check_extent(flat.size, extents.outer * extents.inner, where, name);
-    return {flat.data, extents.outer, extents.inner};
-}
 
 /// Owns the scratch of one call.
 template <class T> struct Workspace {
@@ -58,15 +25,18 @@ void logsumexp(const py::array& a, const py::object& factors, index_t first,
                index_t last, const py::array& out, bool mean, int n_threads) {
     const char* const where = "evidence.logsumexp";
     check_threads(n_threads, where);
-    const Extents extents(a, first, last, where);
+    const Extents extents(a.shape(), a.ndim(), first, last, where);
     dispatch_real(a, where, "a", [&](auto zero) {
         using T = decltype(zero);
-        const auto a_view = block_view<const T>(a, extents, where, "a");
+        const auto a_view =
+            as_block(as_flat_view<const T>(a, where, "a"), extents, where, "a");
         View3<const T> factors_view;
         if (!factors.is_none()) {
-            factors_view = block_view<const T>(factors, extents, where, "factors");
+            factors_view = as_block(as_flat_view<const T>(factors, where, "factors"),
+                                    extents, where, "factors");
         }
-        const auto out_view = result_view<T>(out, extents, where, "out");
+        const auto out_view =
+            as_result(as_flat_view<T>(out, where, "out"), extents, where, "out");
         const Workspace<T> workspace(extents, n_threads);
         const py::gil_scoped_release nogil;
         evidence::log_sum_exp<T>(a_view, factors_view, out_view, mean, workspace.work);
@@ -77,11 +47,13 @@ void softmax(const py::array& a, index_t axis, const py::array& out, bool log,
              int n_threads) {
     const char* const where = "evidence.softmax";
     check_threads(n_threads, where);
-    const Extents extents(a, axis, axis + 1, where);
+    const Extents extents(a.shape(), a.ndim(), axis, axis + 1, where);
     dispatch_real(a, where, "a", [&](auto zero) {
         using T = decltype(zero);
-        const auto a_view = block_view<const T>(a, extents, where, "a");
-        const auto out_view = block_view<T>(out, extents, where, "out");
+        const auto a_view =
+            as_block(as_flat_view<const T>(a, where, "a"), extents, where, "a");
+        const auto out_view =
+            as_block(as_flat_view<T>(out, where, "out"), extents, where, "out");
         const Workspace<T> workspace(extents, n_threads);
         const py::gil_scoped_release nogil;
         evidence::softmax<T>(a_view, out_view, log, workspace.work);
@@ -92,13 +64,17 @@ void importance_weights(const py::array& log_w, index_t axis, const py::array& b
                         const py::array& weights, const py::array& ess, int n_threads) {
     const char* const where = "evidence.importance_weights";
     check_threads(n_threads, where);
-    const Extents extents(log_w, axis, axis + 1, where);
+    const Extents extents(log_w.shape(), log_w.ndim(), axis, axis + 1, where);
     dispatch_real(log_w, where, "log_w", [&](auto zero) {
         using T = decltype(zero);
-        const auto log_w_view = block_view<const T>(log_w, extents, where, "log_w");
-        const auto bound_view = result_view<T>(bound, extents, where, "bound");
-        const auto weights_view = block_view<T>(weights, extents, where, "weights");
-        const auto ess_view = result_view<T>(ess, extents, where, "ess");
+        const auto log_w_view = as_block(as_flat_view<const T>(log_w, where, "log_w"),
+                                         extents, where, "log_w");
+        const auto bound_view =
+            as_result(as_flat_view<T>(bound, where, "bound"), extents, where, "bound");
+        const auto weights_view = as_block(as_flat_view<T>(weights, where, "weights"),
+                                           extents, where, "weights");
+        const auto ess_view =
+            as_result(as_flat_view<T>(ess, where, "ess"), extents, where, "ess");
         const Workspace<T> workspace(extents, n_threads);
         const py::gil_scoped_release nogil;
         evidence::importance_weights<T>(log_w_view, bound_view, weights_view, ess_view,

@@ -73,6 +73,16 @@ decltype(auto) dispatch_real(const DeviceArray& array, const char* where,
     fail_type(where, std::string(name) + " of dtype float32 or float64", array.text());
 }
 
+/// Calls a launcher without the GIL, and raises what its Status says.
+template <class Launch> void run_kernel(const char* where, Launch&& launch) {
+    Status status;
+    {
+        const py::gil_scoped_release nogil;
+        status = launch();
+    }
+    check(status, where);
+}
+
 /// A stream as Python hands it over: the number that torch and CuPy give.
 inline Stream as_stream(std::uintptr_t number) noexcept {
     return reinterpret_cast<Stream>(number);

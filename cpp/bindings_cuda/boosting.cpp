@@ -35,13 +35,10 @@ void build_histogram_of(const DeviceArray& bins, const DeviceArray& grad,
                                                             sums.rows, rows != nullptr),
                           stream, where);
     boosting::cuda::HistogramOutcome outcome{};
-    Status status;
-    {
-        const py::gil_scoped_release nogil;
-        status = boosting::cuda::build_histogram<T, Row>(
+    run_kernel(where, [&] {
+        return boosting::cuda::build_histogram<T, Row>(
             codes, g, h, used, sums, scratch.data<void>(), outcome, stream);
-    }
-    check(status, where);
+    });
     if (outcome.status != boosting::HistogramStatus::ok) {
         fail_histogram(outcome.status, where, codes.rows, outcome.bad_row, sums.rows);
     }
@@ -71,13 +68,10 @@ py::object find_best_split_of(const DeviceArray& histogram,
     const Scratch scratch(boosting::cuda::split_scratch(sums.planes), stream, where);
     boosting::Split best{};
     auto found = boosting::SplitStatus::ok;
-    Status status;
-    {
-        const py::gil_scoped_release nogil;
-        status = boosting::cuda::find_best_split<T>(sums, rules, scratch.data<void>(),
-                                                    best, found, stream);
-    }
-    check(status, where);
+    run_kernel(where, [&] {
+        return boosting::cuda::find_best_split<T>(sums, rules, scratch.data<void>(),
+                                                  best, found, stream);
+    });
     if (found == boosting::SplitStatus::not_finite) {
         fail(where, "histogram finite", "NaN or infinity");
     }

@@ -1,4 +1,5 @@
 /// fastnotes.evidence on CUDA: any shape, one run of neighbouring axes reduced as one.
+#include "bindings/evidence_extents.hpp"
 #include "bindings_cuda/arrays.hpp"
 #include "bindings_cuda/rooms.hpp"
 
@@ -12,39 +13,6 @@
 
 namespace fastnotes::cuda {
 namespace {
-
-/// A C-contiguous array seen as (outer, K, inner), K the axes [first, last).
-struct Extents {
-    index_t outer = 1, count = 1, inner = 1;
-
-    Extents(const DeviceArray& array, index_t first, index_t last, const char* where) {
-        if (first < 0 || last < first || last > array.ndim()) {
-            fail(where, "0 <= first <= last <= ndim",
-                 std::to_string(first) + ", " + std::to_string(last));
-        }
-        for (index_t i = 0; i < array.ndim(); ++i) {
-            (i < first  ? outer
-             : i < last ? count
-                        : inner) *= array.shape[static_cast<std::size_t>(i)];
-        }
-    }
-};
-
-template <class T>
-View3<T> block_view(const DeviceArray& array, const Extents& extents, const char* where,
-                    const char* name) {
-    const View1<T> flat = as_flat_view<T>(array, where, name);
-    check_extent(flat.size, extents.outer * extents.count * extents.inner, where, name);
-    return {flat.data, extents.outer, extents.count, extents.inner};
-}
-
-template <class T>
-View2<T> result_view(const DeviceArray& array, const Extents& extents,
-                     const char* where, const char* name) {
-    const View1<T> flat = as_flat_view<T>(array, where, name);
-    check_extent(flat.size, extents.outer * extents.inner, where, name);
-    return {flat.data, extents.outer, extents.inner};
-}
 
 /// Owns the scratch of one call.
 template <class T> struct Workspace {
@@ -63,23 +31,23 @@ void logsumexp(const DeviceArray& a, const std::optional<DeviceArray>& factors,
                std::uintptr_t stream) {
     const char* const where = "evidence.logsumexp";
     const DeviceGuard guard(a.device, where);
-    const Extents extents(a, first, last, where);
+    const Extents extents(a.shape.data(), a.ndim(), first, last, where);
     dispatch_real(a, where, "a", [&](auto zero) {
         using T = decltype(zero);
-        const auto a_view = block_view<const T>(a, extents, where, "a");
+        const auto a_view =
+            as_block(as_flat_view<const T>(a, where, "a"), extents, where, "a");
         View3<const T> factors_view;
         if (factors) {
-            factors_view = block_view<const T>(*factors, extents, where, "factors");
+            factors_view = as_block(as_flat_view<const T>(*factors, where, "factors"),
+                                    extents, where, "factors");
         }
-        const auto out_view = result_view<T>(out, extents, where, "out");
+        const auto out_view =
+            as_result(as_flat_view<T>(out, where, "out"), extents, where, "out");
         const Workspace<T> workspace(extents, as_stream(stream), where);
-        Status status;
-        {
-            const py::gil_scoped_release nogil;
-            status = evidence::cuda::log_sum_exp<T>(a_view, factors_view, out_view,
-                                                    mean, workspace.work);
-        }
-        check(status, where);
+        run_kernel(where, [&] {
+            return evidence::cuda::log_sum_exp<T>(a_view, factors_view, out_view, mean,
+                                                  workspace.work);
+        });
     });
 }
 
@@ -87,18 +55,17 @@ void softmax(const DeviceArray& a, index_t axis, const DeviceArray& out, bool lo
              std::uintptr_t stream) {
     const char* const where = "evidence.softmax";
     const DeviceGuard guard(a.device, where);
-    const Extents extents(a, axis, axis + 1, where);
+    const Extents extents(a.shape.data(), a.ndim(), axis, axis + 1, where);
     dispatch_real(a, where, "a", [&](auto zero) {
         using T = decltype(zero);
-        const auto a_view = block_view<const T>(a, extents, where, "a");
-        const auto out_view = block_view<T>(out, extents, where, "out");
+        const auto a_view =
+            as_block(as_flat_view<const T>(a, where, "a"), extents, where, "a");
+        const auto out_view =
+            as_block(as_flat_view<T>(out, where, "out"), extents, where, "out");
         const Workspace<T> workspace(extents, as_stream(stream), where);
-        Status status;
-        {
-            const py::gil_scoped_release nogil;
-            status = evidence::cuda::softmax<T>(a_view, out_view, log, workspace.work);
-        }
-        check(status, where);
+        run_kernel(where, [&] {
+            return evidence::cuda::softmax<T>(a_view, out_view, log, workspace.work);
+        });
     });
 }
 
@@ -107,21 +74,22 @@ void importance_weights(const DeviceArray& log_w, index_t axis,
                         const DeviceArray& ess, std::uintptr_t stream) {
     const char* const where = "evidence.importance_weights";
     const DeviceGuard guard(log_w.device, where);
-    const Extents extents(log_w, axis, axis + 1, where);
+    const Extents extents(log_w.shape.data(), log_w.ndim(), axis, axis + 1, where);
     dispatch_real(log_w, where, "log_w", [&](auto zero) {
         using T = decltype(zero);
-        const auto log_w_view = block_view<const T>(log_w, extents, where, "log_w");
-        const auto bound_view = result_view<T>(bound, extents, where, "bound");
-        const auto weights_view = block_view<T>(weights, extents, where, "weights");
-        const auto ess_view = result_view<T>(ess, extents, where, "ess");
+        const auto log_w_view = as_block(as_flat_view<const T>(log_w, where, "log_w"),
+                                         extents, where, "log_w");
+        const auto bound_view =
+            as_result(as_flat_view<T>(bound, where, "bound"), extents, where, "bound");
+        const auto weights_view = as_block(as_flat_view<T>(weights, where, "weights"),
+                                           extents, where, "weights");
+        const auto ess_view =
+            as_result(as_flat_view<T>(ess, where, "ess"), extents, where, "ess");
         const Workspace<T> workspace(extents, as_stream(stream), where);
-        Status status;
-        {
-            const py::gil_scoped_release nogil;
-            status = evidence::cuda::importance_weights<T>(
+        run_kernel(where, [&] {
+            return evidence::cuda::importance_weights<T>(
                 log_w_view, bound_view, weights_view, ess_view, workspace.work);
-        }
-        check(status, where);
+        });
     });
 }
 

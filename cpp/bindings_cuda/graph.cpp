@@ -67,7 +67,7 @@ void laplacian_matmul(const py::tuple& structure, Optional values, Optional row_
     constexpr const char* where = "graph.laplacian_matmul";
     const DeviceGuard guard(X.device, where);
     const auto [rows, long_rows, entries] = as_structure(structure, where);
-    const Status status = dispatch_real(X, where, "X", [&](auto real) {
+    dispatch_real(X, where, "X", [&](auto real) {
         using T = decltype(real);
         const auto x = as_columns<const T>(X, rows.rows, where, "X");
         const auto y = as_columns<T>(out, rows.rows, where, "out");
@@ -80,11 +80,11 @@ void laplacian_matmul(const py::tuple& structure, Optional values, Optional row_
         const Scratch scratch(
             graph::cuda::laplacian_matmul_scratch<T>(op, entries, long_rows, x, y),
             as_stream(stream), where);
-        const py::gil_scoped_release nogil;
-        return graph::cuda::laplacian_matmul<T>(
-            op, entries, long_rows, x, y, scratch.data<void>(), as_stream(stream));
+        run_kernel(where, [&] {
+            return graph::cuda::laplacian_matmul<T>(
+                op, entries, long_rows, x, y, scratch.data<void>(), as_stream(stream));
+        });
     });
-    check(status, where);
 }
 
 void edge_weight_gradients(const py::tuple& structure, Optional order, Optional weights,
@@ -109,7 +109,7 @@ void edge_weight_gradients(const py::tuple& structure, Optional order, Optional 
     const auto* const places = optional_vector<int64_t>(order, entries, where, "order");
     const Scratch scratch(graph::cuda::edge_weight_gradients_scratch(long_rows),
                           as_stream(stream), where);
-    const Status status = dispatch_real(X, where, "X", [&](auto real) {
+    dispatch_real(X, where, "X", [&](auto real) {
         using T = decltype(real);
         const auto x = as_columns<const T>(X, n, where, "X");
         const auto dy = as_columns<const T>(dY, n, where, "dY");
@@ -118,12 +118,12 @@ void edge_weight_gradients(const py::tuple& structure, Optional order, Optional 
         check_extent(dx.columns, x.columns, where, "columns");
         const auto dw = as_view<T, 1>(out, where, "out");
         check_extent(dw.size, entries, where, "out of length indptr[-1]");
-        const py::gil_scoped_release nogil;
-        return graph::cuda::edge_weight_gradients<T>(op, long_rows, places, x, dy, dx,
-                                                     dw.data, scratch.data<void>(),
-                                                     as_stream(stream));
+        run_kernel(where, [&] {
+            return graph::cuda::edge_weight_gradients<T>(
+                op, long_rows, places, x, dy, dx, dw.data, scratch.data<void>(),
+                as_stream(stream));
+        });
     });
-    check(status, where);
 }
 
 } // namespace

@@ -109,12 +109,7 @@ void run_forward(twins::LSTMForward<T>& call, const Schedule& schedule, Stream s
         twins::lstm_forward_scratch<T>(call.sizes, schedule, call.cache != nullptr),
         stream, where);
     call.scratch = scratch.data<void>();
-    Status status;
-    {
-        const py::gil_scoped_release nogil;
-        status = twins::lstm_forward<T>(call, schedule, stream);
-    }
-    check(status, where);
+    run_kernel(where, [&] { return twins::lstm_forward<T>(call, schedule, stream); });
 }
 
 template <class T>
@@ -225,12 +220,9 @@ void backward(const py::tuple& weights, const py::tuple& cache, index_t time,
     const Scratch scratch(twins::lstm_backward_scratch<T>(sizes, schedule),
                           as_stream(stream), where);
     call.scratch = scratch.data<void>();
-    Status status;
-    {
-        const py::gil_scoped_release nogil;
-        status = twins::lstm_backward<T>(call, schedule, as_stream(stream));
-    }
-    check(status, where);
+    run_kernel(where, [&] {
+        return twins::lstm_backward<T>(call, schedule, as_stream(stream));
+    });
 }
 
 } // namespace

@@ -239,17 +239,16 @@ class Call:
         return view
 
     def give(self, view: DeviceArray) -> Any:
-        """Hand a result back in the caller's kind."""
-        made = next(made for known, made in self._made if known is view)
-        if is_cuda_array(made) and not isinstance(made, self.native.DeviceArray):
-            return made
-        self.synchronize()
-        return self.kind.result(made)
+        """Hand a result back in the caller's kind.
 
-    def finish(self) -> None:
-        """Wait, unless the caller's library orders its own memory with the stream."""
+        Waits, unless the caller's library orders its own memory with the stream.
+        """
+        made = next(made for known, made in self._made if known is view)
         if not self.kind.asynchronous:
             self.synchronize()
+        if is_cuda_array(made) and not isinstance(made, self.native.DeviceArray):
+            return made
+        return self.kind.result(made)
 
     def synchronize(self) -> None:
         """Wait for everything queued on the stream."""

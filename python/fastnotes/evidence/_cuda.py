@@ -30,7 +30,6 @@ def importance_weights(log_w: Any, axis: int, device: str | None) -> ImportanceW
     call.native.evidence.importance_weights(
         array, axis, bound, weights, ess, call.stream
     )
-    call.finish()
     return ImportanceWeights(call.give(bound), call.give(weights), call.give(ess))
 
 
@@ -67,7 +66,6 @@ def reduce_exponentials(
     call.native.evidence.logsumexp(
         array, call["b"], first, last, result, mean, call.stream
     )
-    call.finish()
     return call.give(result)
 
 
@@ -80,7 +78,6 @@ def softmax(
     axis = single_axis(array, axis, where, "a")
     result = _result(call, out, array.shape, array.dtype)
     call.native.evidence.softmax(array, axis, result, log, call.stream)
-    call.finish()
     return call.give(result)
 
 

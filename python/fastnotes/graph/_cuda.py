@@ -73,7 +73,6 @@ def multiply(
     y = call.empty(*facts) if out is None else call.out(out, *facts)
     factors = _graph_on(operator, call).factors(operator, x.dtype, transpose)
     call.native.graph.laplacian_matmul(*factors, x, y, call.stream)
-    call.finish()
     result = call.give(y)
     if host_out is None:
         return result
@@ -105,13 +104,11 @@ def backward(
         *graph.factors(operator, dy.dtype, True), dy, dx, call.stream
     )
     if not edge_weights:
-        call.finish()
         return call.give(dx)
     dweights = call.empty((operator.n_entries,), dy.dtype)
     call.native.graph.edge_weight_gradients(
         *graph.normalization(operator), x, dy, dx, dweights, call.stream
     )
-    call.finish()
     return call.give(dx), call.give(dweights)
 
 

@@ -171,7 +171,6 @@ class DeviceWeights:
             *after,
             call.stream,
         )
-        call.finish()
         return call.give(after[0]), call.give(after[1])
 
     def _call(self, where: str, arrays: dict[str, Any]) -> Call:
