@@ -25,3 +25,20 @@ def find_best_split(
     reg_alpha: float,
     n_threads: int,
 ) -> tuple[int, int, float, bool, float, float, float, float] | None: ...
+def sample_rows(
+    chance: float, seed: int, round: int, out: NDArray[np.int32], n_threads: int
+) -> int: ...
+def add_tree_by_bins(
+    bins: NDArray[np.uint8],
+    missing_code: int,
+    feature: NDArray[np.int32],
+    bin: NDArray[np.int32],
+    default_left: NDArray[np.bool_],
+    left: NDArray[np.int32],
+    right: NDArray[np.int32],
+    value: NDArray[np.float32],
+    is_categorical: NDArray[np.bool_],
+    left_bins: NDArray[np.uint32],
+    margins: NDArray[np.float64],
+    n_threads: int,
+) -> None: ...
