@@ -25,3 +25,18 @@ def find_best_split(
     reg_alpha: float,
     n_threads: int,
 ) -> tuple[int, int, float, bool, float, float, float, float] | None: ...
+
+class Predictor:
+    def __init__(self, trees: Any) -> None: ...
+    def add_margins(
+        self,
+        X: NDArray[Any],
+        margins: NDArray[np.float64],
+        first: int,
+        last: int,
+        n_threads: int,
+    ) -> None: ...
+    def leaf_ids(
+        self, X: NDArray[Any], first: int, last: int, n_threads: int
+    ) -> NDArray[np.int32]: ...
+    def margins_row(self, x: NDArray[Any]) -> NDArray[np.float64]: ...
