@@ -1,14 +1,12 @@
 /// From values to bin codes.
 #pragma once
 
+#include "boosting/lookup.hpp"
 #include "common/view.hpp"
 
 #include <cstdint>
 
 namespace fastnotes::boosting {
-
-/// Elements of assign_bins' scratch per column: 16 coarse cuts, then 16 x 16 fine ones.
-inline constexpr index_t lookup_size = 16 + 256;
 
 /// Codes of values: the number of thresholds below the value, or missing_code for NaN.
 ///

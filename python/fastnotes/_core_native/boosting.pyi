@@ -42,3 +42,18 @@ def add_tree_by_bins(
     margins: NDArray[np.float64],
     n_threads: int,
 ) -> None: ...
+
+class Predictor:
+    def __init__(self, trees: Any) -> None: ...
+    def add_margins(
+        self,
+        X: NDArray[Any],
+        margins: NDArray[np.float64],
+        first: int,
+        last: int,
+        n_threads: int,
+    ) -> None: ...
+    def leaf_ids(
+        self, X: NDArray[Any], first: int, last: int, n_threads: int
+    ) -> NDArray[np.int32]: ...
+    def margins_row(self, x: NDArray[Any]) -> NDArray[np.float64]: ...

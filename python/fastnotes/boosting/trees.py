@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnotes._validation import as_integer, describe, fail
+from fastnotes._validation import as_integer, describe, fail, fail_type
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,10 +174,12 @@ def _check_arrays(trees: TreeEnsemble, where: str) -> None:
         if field.name not in _DTYPES:
             continue
         wanted = np.dtype(_DTYPES[field.name])
-        if not isinstance(array, np.ndarray) or array.dtype != wanted:
-            fail(where, f"{field.name} of dtype {wanted}", describe(array))
-        if array.ndim != 1:
-            fail(where, f"{field.name} with 1 dimension", f"{array.ndim}")
+        if not isinstance(array, np.ndarray):
+            fail_type(where, f"{field.name} as an array", type(array).__name__)
+        if array.dtype != wanted or array.ndim != 1:
+            fail(where, f"{field.name} of {wanted} and 1 dimension", describe(array))
+        if not (array.flags.c_contiguous and array.flags.aligned):
+            fail(where, f"{field.name} contiguous and aligned", "a strided array")
     n = trees.n_nodes
     for name in _PER_NODE:
         if len(getattr(trees, name)) != n:
