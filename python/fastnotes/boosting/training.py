@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,23 @@ from fastnotes.boosting.growth import (
     GrowthParameters,
     TreeGrower,
 )
+from fastnotes.boosting.metrics import BoundMetric, Metric
+from fastnotes.boosting.objectives import BoundObjective
 from fastnotes.boosting.progress import Progress
 from fastnotes.boosting.sampling import RowSampler, sample_columns
+from fastnotes.boosting.table import TableEncoder
 from fastnotes.boosting.training_table import ColumnBins, TrainingTable
-from fastnotes.boosting.trees import TreeEnsemble
+from fastnotes.boosting.trees import TreeEnsemble, concatenate
+
+
+class Start(NamedTuple):
+    """A model that a training goes on with."""
+
+    trees: TreeEnsemble
+    n_rounds: int
+    round_offsets: NDArray[np.int64] | None
+    encoder: TableEncoder
+    classes: NDArray[Any] | None
 
 
 @dataclass(eq=False)
@@ -31,14 +44,14 @@ class RowSet:
     ----------
     name : str
     bins : uint8 array of shape (n_rows, n_columns)
-    target : what the objective has made of y, weights and groups
+    metrics : list of BoundMetric
     margins : float64 array of shape (n_outputs, n_rows)
         Those of the rounds so far.
     """
 
     name: str
     bins: NDArray[np.uint8]
-    target: Any
+    metrics: list[BoundMetric]
     margins: NDArray[np.float64]
 
 
@@ -66,6 +79,7 @@ class Training:
     trees : list of GrownTree
         One for each output and finished round.
     rounds_done : int
+    start : Start or None
     history : dict of dict of list
     stopping : EarlyStopping or None
     """
@@ -73,24 +87,28 @@ class Training:
     def __init__(
         self,
         table: TrainingTable,
+        objective: BoundObjective,
         learning: RowSet,
         scored: Sequence[RowSet],
-        objective: Any,
-        metrics: Sequence[Any],
+        metrics: Sequence[Metric],
         schedule: Schedule,
-        history: History,
+        start: Start | None,
     ) -> None:
         self.trees: list[GrownTree] = []
         self.rounds_done = 0
-        self.history = history
+        self.start = start
+        self.history: History = {
+            rows.name: {metric.name: [] for metric in metrics} for rows in scored
+        }
         self.stopping: EarlyStopping | None = None
         if schedule.early_stopping_rounds is not None:
             self.stopping = EarlyStopping(
                 schedule.early_stopping_rounds, metrics[-1].maximize
             )
+        self._objective = objective
         self._columns = table.columns
         self._learning, self._scored = learning, scored
-        self._objective, self._metrics = objective, metrics
+        self._metrics = metrics
         self._schedule = schedule
         self._grower = TreeGrower(
             table.bins,
@@ -134,14 +152,16 @@ class Training:
         call_all(callbacks, "after_training", model)
 
     def ensemble(self, base_score: NDArray[np.float64]) -> TreeEnsemble:
-        """Trees of the finished rounds, on the encoded table."""
+        """Trees of the start and of the finished rounds, on the encoded table."""
         n = self.rounds_done * len(base_score)
-        return assemble(self.trees[:n], self._columns, base_score)
+        grown = assemble(self.trees[:n], self._columns, base_score)
+        return grown if self.start is None else concatenate([self.start.trees, grown])
 
     def _grow(self, round_: int) -> None:
         schedule, learning = self._schedule, self._learning
         grad, hess, margins = self._grad, self._hess, learning.margins
-        self._objective.gradients(learning.target, margins, grad, hess)
+        n_threads = schedule.n_threads
+        self._objective.gradients(margins, grad, hess, n_threads)
         rows = self._sampler.draw(round_)
         n_outputs, n_columns = len(margins), learning.bins.shape[1]
         for k in range(n_outputs):
@@ -156,31 +176,41 @@ class Training:
                 seed=schedule.seed,
                 tree_index=number,
             )
-            if self._objective.renews_leaves:
+            if self._objective.objective.renews_leaves:
                 tree = self._renewed(tree, rows, k)
             self.trees.append(tree)
             self._grower.add_leaf_values(margins[k], tree)
-            for rows_scored in self._scored:
-                if rows_scored.margins is not margins:
-                    add_tree(tree, rows_scored, k, schedule.n_threads)
+            for scored in self._scored:
+                if scored.margins is not margins:
+                    add_tree(tree, scored, k, n_threads)
 
     def _renewed(
         self, tree: GrownTree, rows: NDArray[np.int32] | None, output: int
     ) -> GrownTree:
         """The tree with the leaf values that are best for a loss without curvature."""
-        values = self._objective.renewed_leaves(
-            self._learning.target, self._learning.margins, output, tree, rows
+        rate = self._schedule.growth.learning_rate
+        values = tree.value.astype(np.float64) / (rate if rate > 0 else 1)
+        self._objective.renew_leaves(
+            output,
+            self._learning.margins[output],
+            tree.leaf_of_row,
+            values,
+            rows=rows,
+            n_threads=self._schedule.n_threads,
         )
-        scaled = (values * self._schedule.growth.learning_rate).astype(np.float32)
-        return replace(tree, value=scaled)
+        value = (values * rate).astype(np.float32)
+        monotone = self._schedule.growth.monotone
+        if monotone is not None:
+            value = within_bounds(tree, value, monotone)
+        return replace(tree, value=value)
 
     def _score(self, round_: int) -> bool:
         """Add a round's scores to the history; True asks to stop."""
         score = None
         for rows in self._scored:
             scores = self.history[rows.name]
-            for metric in self._metrics:
-                score = metric(rows.target, rows.margins)
+            for metric, bound in zip(self._metrics, rows.metrics, strict=True):
+                score = bound(rows.margins, self._schedule.n_threads)
                 scores[metric.name].append(score)
         if self.stopping is None or score is None:
             return False
@@ -188,22 +218,41 @@ class Training:
 
     def _text(self) -> str:
         """Last metric, of the last scored rows or of those that learn."""
-        metric = self._metrics[-1]
+        rows = self._scored[-1] if self._scored else self._learning
+        name = self._metrics[-1].name
         if self._scored:
-            rows = self._scored[-1]
-            score = self.history[rows.name][metric.name][-1]
+            score = self.history[rows.name][name][-1]
         else:
-            rows = self._learning
-            score = metric(rows.target, rows.margins)
-        return f"{rows.name} {metric.name} {score:.6g}"
+            score = rows.metrics[-1](rows.margins, self._schedule.n_threads)
+        return f"{rows.name} {name} {score:.6g}"
 
     def _drop_unfinished(self) -> None:
-        n_outputs = len(self._learning.margins)
-        del self.trees[self.rounds_done * n_outputs :]
-        n_scores = self._schedule.first_round + self.rounds_done
+        del self.trees[self.rounds_done * len(self._learning.margins) :]
         for scores in self.history.values():
             for series in scores.values():
-                del series[n_scores:]
+                del series[self.rounds_done :]
+
+
+def within_bounds(
+    tree: GrownTree, value: NDArray[np.float32], monotone: Sequence[int]
+) -> NDArray[np.float32]:
+    """Values moved to where the monotone splits above them, as grown, allow them.
+
+    A monotone split parts what its two sides may say at the mean of its children's
+    values, as in growth.
+    """
+    low = np.full(len(value), -np.inf)
+    high = np.full(len(value), np.inf)
+    for node in np.flatnonzero(tree.feature >= 0):
+        left, right = int(tree.left[node]), int(tree.right[node])
+        low[[left, right]], high[[left, right]] = low[node], high[node]
+        sign = monotone[tree.feature[node]]
+        if sign:
+            below, above = (left, right) if sign > 0 else (right, left)
+            middle = 0.5 * (float(tree.value[left]) + float(tree.value[right]))
+            high[below] = min(high[below], middle)
+            low[above] = max(low[above], middle)
+    return np.clip(value, low, high).astype(np.float32)
 
 
 def add_tree(tree: GrownTree, rows: RowSet, output: int, n_threads: int) -> None:
