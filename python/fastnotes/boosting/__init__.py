@@ -5,15 +5,22 @@ from __future__ import annotations
 from fastnotes.boosting.binning import BinMapper, BinnedMatrix
 from fastnotes.boosting.formulas import leaf_weight, split_gain, structure_score
 from fastnotes.boosting.histogram import build_histogram
+from fastnotes.boosting.metrics import Metric, make_metric, resolve_metric
+from fastnotes.boosting.objectives import Objective, resolve_objective
 from fastnotes.boosting.splitting import Split, find_best_split
 
 __all__ = [
     "BinMapper",
     "BinnedMatrix",
+    "Metric",
+    "Objective",
     "Split",
     "build_histogram",
     "find_best_split",
     "leaf_weight",
+    "make_metric",
+    "resolve_metric",
+    "resolve_objective",
     "split_gain",
     "structure_score",
 ]
