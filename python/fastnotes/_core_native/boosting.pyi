@@ -57,3 +57,68 @@ class Predictor:
         self, X: NDArray[Any], first: int, last: int, n_threads: int
     ) -> NDArray[np.int32]: ...
     def margins_row(self, x: NDArray[Any]) -> NDArray[np.float64]: ...
+def pointwise_gradients(
+    loss: str,
+    y: NDArray[Any],
+    weight: NDArray[np.float32] | None,
+    margins: NDArray[np.float64],
+    parameters: NDArray[np.float64],
+    grad: NDArray[np.float32],
+    hess: NDArray[np.float32],
+    n_threads: int,
+) -> int: ...
+def pointwise_loss(
+    loss: str,
+    y: NDArray[Any],
+    weight: NDArray[np.float32] | None,
+    margins: NDArray[np.float64],
+    parameters: NDArray[np.float64],
+    n_threads: int,
+) -> NDArray[np.float64]: ...
+def softmax_gradients(
+    y: NDArray[np.int32],
+    weight: NDArray[np.float32] | None,
+    margins: NDArray[np.float64],
+    grad: NDArray[np.float32],
+    hess: NDArray[np.float32],
+    n_threads: int,
+) -> int: ...
+def softmax_loss(
+    y: NDArray[np.int32],
+    weight: NDArray[np.float32] | None,
+    margins: NDArray[np.float64],
+    n_threads: int,
+) -> float: ...
+def leaf_quantiles(
+    y: NDArray[Any],
+    weight: NDArray[np.float32] | None,
+    margins: NDArray[np.float64] | None,
+    leaf_of_row: NDArray[np.int32] | None,
+    rows: NDArray[np.int32] | None,
+    alpha: float,
+    values: NDArray[np.float64],
+    n_threads: int,
+) -> None: ...
+def lambdarank_gradients(
+    gains: NDArray[np.float64],
+    offsets: NDArray[np.int64],
+    inverse_ideal: NDArray[np.float64],
+    discounts: NDArray[np.float64],
+    weight: NDArray[np.float32] | None,
+    margins: NDArray[np.float64],
+    grad: NDArray[np.float32],
+    hess: NDArray[np.float32],
+    truncation: int,
+    ndcg: bool,
+    normalize_scores: bool,
+    normalize_lists: bool,
+    n_threads: int,
+) -> int: ...
+def discounted_gain(
+    gains: NDArray[np.float64],
+    offsets: NDArray[np.int64],
+    discounts: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    truncation: int,
+    n_threads: int,
+) -> NDArray[np.float64]: ...
