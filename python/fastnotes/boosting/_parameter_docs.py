@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 _Class = TypeVar("_Class", bound=type)
@@ -27,8 +28,9 @@ _SHARED = """\
         Price of a leaf, taken from the notes' Gain with its 1/2: 1 here is 2 in XGBoost.
     min_child_weight : float, default=1.0
         Least sum of hessians in a leaf, >= 0.
-    max_delta_step : float, default=0.0
-        Bound on the size of a leaf's weight before the learning rate; 0: none.
+    max_delta_step : float or None, default=None
+        Bound on the size of a leaf's weight before the learning rate; 0: none. None: 0,
+        and 0.7 for "count:poisson".
     subsample : float, default=1.0
         Chance of a row to take part in a round, in (0, 1].
     colsample_bytree, colsample_bylevel, colsample_bynode : float, default=1.0
@@ -48,9 +50,8 @@ _SHARED = """\
     unseen : {{"missing", "error"}}, default="missing"
         What ``predict`` does with categories that ``fit`` did not see.
     max_cat_to_onehot : int, default=4
-        Columns of fewer categories are split one against the rest; others by a set.
-    max_cat_threshold : int, default=64
-        Most categories in the smaller of the two sets.
+        A column of so many categories is split one against the rest; one of more, by
+        sets.
     monotone_constraints : sequence, dict or str, default=None
         1 for columns in which predictions may only rise, -1 fall, 0 either; as a
         sequence over all columns, a dict by name or number, or text such as "(1,-1)".
@@ -102,16 +103,72 @@ _FITTED = """\
         Likewise."""
 
 
-def documented(objective: str, own: str = "") -> object:
-    """Fill {parameters} and {attributes} of a class's docstring."""
+_FIT = """\
+Parameters
+        ----------
+        X : table of shape (n_rows, n_features)
+            Array, data frame (pandas, polars, Arrow) or sparse matrix; NaN is missing.
+        y : array of shape (n_rows,)
+        sample_weight : array of shape (n_rows,), optional
+            An integer weight equals so many repeated rows.
+        base_margin : array of shape (n_rows,) or (n_rows, n_outputs), optional
+            Margins that training starts from, in place of the base score, which is then
+            0 unless given.
+        eval_set : list of (X, y), optional
+            Scored after each round: ``evals_result_``.
+        sample_weight_eval_set, base_margin_eval_set : list, optional
+            An array or None for each set.
+        init_model : estimator, path or SavedModel, optional
+            What to go on with: its trees stay, ``n_estimators`` rounds are added.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument or a parameter is not as described; the estimator is then
+            what it was before.
+        KeyboardInterrupt
+            On Ctrl-C. The estimator has the finished rounds, if there are any, and can
+            predict or go on with ``warm_start``.
+"""
+
+_PREDICT = """\
+Parameters
+        ----------
+        X : table of shape (n_rows, n_features)
+        output_margin : bool, default=False
+            Give sums of leaves, without the link.
+        base_margin : array of shape (n_rows,) or (n_rows, n_outputs), optional
+            What leaves are added to, in place of the base score.
+        iteration_range : (first, last), optional
+            Use rounds first to last - 1; last 0 means the end. None: all, after early
+            stopping those up to the best."""
+
+
+def documented(objective: str, own: str = "") -> Callable[[_Class], _Class]:
+    """Fill {parameters}, {attributes} and the like in the docstrings of a class."""
+    shared = _SHARED.format(objective=objective.strip("\n"), own=own.strip("\n"))
+    lines = [line for line in shared.split("\n") if line.strip()]
+    texts = {
+        "{parameters}": "\n".join(lines).strip(),
+        "{attributes}": _FITTED.strip(),
+        "{fit_parameters}": _FIT.strip(),
+        "{predict_parameters}": _PREDICT,
+    }
+
+    def filled(text: str | None) -> str:
+        text = text or ""
+        for mark, value in texts.items():
+            text = text.replace(mark, value)
+        return text
 
     def fill(cls: _Class) -> _Class:
-        parameters = _SHARED.format(objective=objective.strip("\n"), own=own.strip("\n"))
-        lines = [line for line in parameters.split("\n") if line.strip()]
-        doc = cls.__doc__ or ""
-        cls.__doc__ = doc.replace("{parameters}", "\n".join(lines).lstrip()).replace(
-            "{attributes}", _FITTED.lstrip()
-        )
+        cls.__doc__ = filled(cls.__doc__)
+        for member in (cls.fit, cls.predict):  # type: ignore[attr-defined]
+            member.__doc__ = filled(member.__doc__)
         return cls
 
     return fill

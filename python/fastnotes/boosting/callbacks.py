@@ -37,15 +37,16 @@ class EarlyStopping:
     """The best round so far, and whether ``patience`` rounds have not bettered it."""
 
     def __init__(self, patience: int, maximize: bool) -> None:
-        self.best_round = 0
+        self.best_round: int | None = None
         self.best_score = math.nan
         self._patience = patience
         self._sign = -1.0 if maximize else 1.0
 
     def update(self, round_: int, score: float) -> bool:
         """Take the score of a round; True asks to stop. A NaN is never better."""
-        first = math.isnan(self.best_score)
-        if first or self._sign * score < self._sign * self.best_score:
+        better = self._sign * score < self._sign * self.best_score
+        known = not math.isnan(score) and math.isnan(self.best_score)
+        if self.best_round is None or better or known:
             self.best_round, self.best_score = round_, score
         return round_ - self.best_round >= self._patience
 

@@ -19,7 +19,7 @@ from fastnotes._validation import (
     fail,
     fail_type,
 )
-from fastnotes.boosting.binning import as_seed
+from fastnotes.boosting.binning import _seed as as_seed
 from fastnotes.boosting.growth import GrowthParameters
 from fastnotes.boosting.metrics import Metric, resolve_metric
 from fastnotes.boosting.objectives import Objective
@@ -78,7 +78,9 @@ class Rows:
         return None if self.groups is None else self.groups.offsets
 
 
-def prepare(model: Any, data: FitData, start: Start | None, where: str) -> Training:
+def prepare(
+    model: Any, data: FitData, start: Start | None, n_rounds: int, where: str
+) -> Training:
     """Check everything, and set what the model needs to predict while it is trained."""
     given = check_parameters(model.get_params(deep=False), where)
     n_threads = resolve_n_jobs(model.n_jobs, where)
@@ -91,9 +93,9 @@ def prepare(model: Any, data: FitData, start: Start | None, where: str) -> Train
         base = _base_score(model, bound, data.base_margin, where)
     else:
         base = start.trees.base_score
-        if start.trees.n_outputs != objective.n_outputs:
-            got = f"{start.trees.n_outputs}"
-            fail(where, f"trees of {objective.n_outputs} outputs to go on with", got)
+        if (start.objective, len(base)) != (objective.name, objective.n_outputs):
+            wanted = f"trees of {objective.n_outputs} outputs for {objective.name!r}"
+            fail(where, wanted, f"{len(base)} for {start.objective!r}")
     model.base_score_ = base
     table = _bin(model, learning, given["max_bin"], seed, n_threads)
     margins = starting_margins(model, learning, start, n_threads, where)
@@ -112,7 +114,7 @@ def prepare(model: Any, data: FitData, start: Start | None, where: str) -> Train
     first = 0 if start is None else start.n_rounds
     schedule = Schedule(
         first_round=first,
-        last_round=first + model._rounds_to_go(given["n_estimators"], start, where),
+        last_round=first + n_rounds,
         growth=_growth(model, given, objective, where),
         subsample=given["subsample"],
         colsample_bytree=given["colsample_bytree"],
@@ -141,6 +143,9 @@ def _learning_rows(model: Any, data: FitData, start: Start | None, where: str) -
         values = model._encoder.fit_encode(data.X, owner=model, where=where)
     else:
         model._encoder = start.encoder
+        model.n_features_in_ = start.trees.n_features
+        if start.names is not None:
+            model.feature_names_in_ = start.names
         values = model._encoder.encode(data.X, owner=model, where=where)
     target = as_target(data.y, values.shape[0], where)
     y = model._learn_target(target, None if start is None else start.classes, where)

@@ -25,6 +25,7 @@ from fastnotes.boosting.fitting import (
 from fastnotes.boosting.importance import IMPORTANCE_TYPES, importances
 from fastnotes.boosting.model_files import SavedModel, read_model, write_model
 from fastnotes.boosting.objectives import Objective
+from fastnotes.boosting.parameters import check_parameters
 from fastnotes.boosting.prediction import Predictor
 from fastnotes.boosting.table import TableEncoder
 from fastnotes.boosting.targets import as_numbers
@@ -44,10 +45,15 @@ class BoostedModel(BaseEstimator):  # type: ignore[misc]
     n_rounds_: int
     best_iteration_: int
     best_score_: float
+    n_estimators: int
+    warm_start: bool
+    importance_type: str
+    n_jobs: int | None
     _encoder: TableEncoder
     _objective: Objective
     _trees: TreeEnsemble
-    _round_offsets: NDArray[np.int64] | None
+    _round_offsets: NDArray[np.int64]
+    _training: Training
     #: The last predictor, by what it was made for; kept out of pickles.
     _cache: dict[Any, Predictor]
 
@@ -58,10 +64,12 @@ class BoostedModel(BaseEstimator):  # type: ignore[misc]
         where = f"boosting.{type(self).__name__}.fit"
         before = vars(self).copy()
         try:
-            start = self._start(init_model, where)
+            start, n_rounds = self._start(init_model, where)
+            if n_rounds == 0:
+                return self
             self._forget()
             self._cache = {}
-            self._training = prepare(self, data, start, where)
+            self._training = prepare(self, data, start, n_rounds, where)
             self._training.run(self)
         except BaseException as error:
             stopped = isinstance(error, KeyboardInterrupt) and "_training" in vars(self)
@@ -74,25 +82,30 @@ class BoostedModel(BaseEstimator):  # type: ignore[misc]
         self._keep(self._training)
         return self
 
-    def _start(self, init_model: Any, where: str) -> Start | None:
-        """The model to go on with, if there is one."""
+    def _start(self, init_model: Any, where: str) -> tuple[Start | None, int]:
+        """The model to go on with, if there is one, and the rounds to come."""
+        given = {"n_estimators": self.n_estimators, "warm_start": self.warm_start}
+        checked = check_parameters(given, where)
+        n_estimators: int = checked["n_estimators"]
         if init_model is not None:
-            return saving.as_model(init_model, type(self), where)._as_start()
-        if not isinstance(self.warm_start, (bool, np.bool_)):
-            fail_type(where, "warm_start as a bool", type(self.warm_start).__name__)
-        if self.warm_start and self.__sklearn_is_fitted__():
-            return self._as_start(warm=True)
-        return None
+            model = saving.as_model(init_model, type(self), where)
+            return model._as_start(), n_estimators
+        if not checked["warm_start"] or not self.__sklearn_is_fitted__():
+            return None, n_estimators
+        if n_estimators < self.n_rounds_:
+            got = str(n_estimators)
+            fail(where, f"n_estimators >= {self.n_rounds_}, the rounds there are", got)
+        return self._as_start(), n_estimators - self.n_rounds_
 
-    def _as_start(self, warm: bool = False) -> Start:
+    def _as_start(self) -> Start:
         return Start(
             trees=self.trees_,
             n_rounds=self.n_rounds_,
             round_offsets=self._round_offsets,
             encoder=self._encoder,
-            classes=getattr(self, "classes_", None),
             names=getattr(self, "feature_names_in_", None),
-            counts=warm,
+            classes=getattr(self, "classes_", None),
+            objective=self._objective.name,
         )
 
     def _forget(self) -> None:
@@ -104,7 +117,7 @@ class BoostedModel(BaseEstimator):  # type: ignore[misc]
     def _keep(self, training: Training) -> None:
         """Take over what a training has reached."""
         self._trees = training.ensemble(self.base_score_)
-        self.n_rounds_ = training.first_round + training.rounds_done
+        self.n_rounds_ = training.n_rounds
         self._round_offsets = training.round_offsets(len(self.base_score_))
         self.evals_result_ = training.history
         if training.stopping is not None:
@@ -204,7 +217,7 @@ class BoostedModel(BaseEstimator):  # type: ignore[misc]
         """Rounds that predictions use unless told otherwise."""
         if "_training" in vars(self):
             training = self._training
-            return 0, training.first_round + training.rounds_done
+            return 0, training.n_rounds
         best = getattr(self, "best_iteration_", None)
         return 0, self.n_rounds_ if best is None else best + 1
 
@@ -213,8 +226,7 @@ class BoostedModel(BaseEstimator):  # type: ignore[misc]
             return self._default_range()
         if not isinstance(given, (tuple, list)) or len(given) != 2:
             fail_type(where, "iteration_range as (first, last)", type(given).__name__)
-        n = self._default_range()[1]
-        n = max(n, self.n_rounds_) if "n_rounds_" in vars(self) else n
+        n = max(self._default_range()[1], vars(self).get("n_rounds_", 0))
         first = as_integer(given[0], where, "first of iteration_range", low=0, high=n)
         last = as_integer(given[1], where, "last of iteration_range", low=0, high=n)
         if last == 0:
@@ -224,11 +236,11 @@ class BoostedModel(BaseEstimator):  # type: ignore[misc]
         return first, last
 
     def _tree_range(self, rounds: _Range) -> _Range:
-        offsets = vars(self).get("_round_offsets")
-        if offsets is not None:
-            return int(offsets[rounds[0]]), int(offsets[rounds[1]])
-        n_outputs = len(self.base_score_)
-        return rounds[0] * n_outputs, rounds[1] * n_outputs
+        if "_training" in vars(self):
+            offsets = self._training.round_offsets(len(self.base_score_))
+        else:
+            offsets = self._round_offsets
+        return int(offsets[rounds[0]]), int(offsets[rounds[1]])
 
     def _used_trees(self) -> TreeEnsemble:
         first, last = self._tree_range(self._default_range())

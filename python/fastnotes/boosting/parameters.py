@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastnotes._validation import as_integer, as_real, check_choice, fail, fail_type
+from fastnotes.boosting.importance import IMPORTANCE_TYPES
 
 _INT32_MAX = 2**31 - 1
 
@@ -27,7 +28,6 @@ _INTEGERS = {
     "max_leaves": _Range(0, _INT32_MAX),
     "max_bin": _Range(2, 255),
     "max_cat_to_onehot": _Range(1, _INT32_MAX),
-    "max_cat_threshold": _Range(1, _INT32_MAX),
     "early_stopping_rounds": _Range(1, _INT32_MAX),
     "verbose": _Range(0, _INT32_MAX),
 }
@@ -46,11 +46,12 @@ _REALS = {
 }
 _CHOICES = {
     "grow_policy": ("depthwise", "lossguide"),
-    "importance_type": ("gain", "cover", "weight", "total_gain", "total_cover"),
+    "importance_type": IMPORTANCE_TYPES,
 }
+_FLAGS = ("warm_start",)
 #: None stands for 0, which means no limit.
 _UNLIMITED = ("max_depth", "max_leaves")
-_OPTIONAL = ("early_stopping_rounds",)
+_OPTIONAL = ("early_stopping_rounds", "max_delta_step")
 
 
 def check_parameters(given: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -69,6 +70,10 @@ def check_parameters(given: Mapping[str, Any], where: str) -> dict[str, Any]:
             checked[name] = None
         elif name == "verbose" and isinstance(value, (bool, np.bool_)):
             checked[name] = int(value)
+        elif name in _FLAGS:
+            if not isinstance(value, (bool, np.bool_)):
+                fail_type(where, f"{name} as a bool", type(value).__name__)
+            checked[name] = bool(value)
         elif name in _INTEGERS:
             low, high, _ = _INTEGERS[name]
             bounds = {"low": int(low), "high": None if high is None else int(high)}

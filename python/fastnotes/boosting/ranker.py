@@ -153,11 +153,11 @@ class BoostedTreesRanker(BoostedModel):
     ) -> BoostedTreesRanker:
         """Grow the trees.
 
+        ``qid``, an integer array of shape (n_rows,), tells the list of each row, in any
+        order; None makes all rows one list. ``eval_qid`` has such an array for each set
+        in ``eval_set``. To weight lists, give all rows of a list its weight.
+
         {fit_parameters}
-        qid : integer array of shape (n_rows,), optional
-            List of each row, in any order; None makes all rows one list.
-        eval_qid : list of arrays, optional
-            Lists of the rows of each set in ``eval_set``.
         """
         data = FitData(
             X,

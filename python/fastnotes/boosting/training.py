@@ -31,9 +31,11 @@ class Start(NamedTuple):
 
     trees: TreeEnsemble
     n_rounds: int
-    round_offsets: NDArray[np.int64] | None
+    round_offsets: NDArray[np.int64]
     encoder: TableEncoder
+    names: NDArray[Any] | None
     classes: NDArray[Any] | None
+    objective: str
 
 
 @dataclass(eq=False)
@@ -156,6 +158,19 @@ class Training:
         n = self.rounds_done * len(base_score)
         grown = assemble(self.trees[:n], self._columns, base_score)
         return grown if self.start is None else concatenate([self.start.trees, grown])
+
+    @property
+    def n_rounds(self) -> int:
+        """Rounds of the model so far, those of the start included."""
+        return self._schedule.first_round + self.rounds_done
+
+    def round_offsets(self, n_outputs: int) -> NDArray[np.int64]:
+        """Where the trees of each round begin, and the last ones end."""
+        before = np.zeros(1, np.int64)
+        if self.start is not None:
+            before = self.start.round_offsets
+        added = np.arange(1, self.rounds_done + 1, dtype=np.int64) * n_outputs
+        return np.concatenate([before, before[-1] + added])
 
     def _grow(self, round_: int) -> None:
         schedule, learning = self._schedule, self._learning
