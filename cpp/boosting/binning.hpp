@@ -1,21 +1,20 @@
 /// From values to bin codes.
 #pragma once
 
+#include "boosting/bin_lookup.hpp"
 #include "common/view.hpp"
 
 #include <cstdint>
 
 namespace fastnotes::boosting {
 
-/// Elements of assign_bins' scratch per column: 16 coarse cuts, then 16 x 16 fine ones.
-inline constexpr index_t lookup_size = 16 + 256;
-
 /// Codes of values: the number of thresholds below the value, or missing_code for NaN.
 ///
 ///   X          [n_rows, n_columns] T                                      in
 ///   thresholds [n_columns, m] T, m <= 254, ascending, +inf as padding     in
 ///   bins       [n_rows, n_columns] u8                                     out,
-///   overwritten lookup     [n_columns, lookup_size] T scratch
+///              overwritten
+///   lookup     [n_columns, lookup_size] T                                 scratch
 ///
 /// Nothing may overlap. A value equal to a threshold has it on its right: codes <= b
 /// are exactly the values <= threshold b.
