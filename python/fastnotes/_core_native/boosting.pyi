@@ -4,7 +4,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 def fit_thresholds(
-    X: NDArray[Any], max_bin: int, subsample: int, seed: int, n_threads: int
+    X: NDArray[Any],
+    sample_weight: NDArray[np.float64] | None,
+    max_bin: int,
+    subsample: int,
+    seed: int,
+    n_threads: int,
 ) -> tuple[NDArray[np.floating[Any]], NDArray[np.int64]]: ...
 def assign_bins(
     X: NDArray[Any], thresholds: NDArray[Any], n_bins: int, n_threads: int
@@ -122,3 +127,23 @@ def discounted_gain(
     truncation: int,
     n_threads: int,
 ) -> NDArray[np.float64]: ...
+def fit_sparse_thresholds(
+    n_rows: int,
+    offsets: NDArray[np.int64],
+    rows: NDArray[np.int32],
+    values: NDArray[Any],
+    absent_is_zero: bool,
+    sample_weight: NDArray[np.float64] | None,
+    max_bin: int,
+    subsample: int,
+    seed: int,
+    n_threads: int,
+) -> tuple[NDArray[np.floating[Any]], NDArray[np.int64], NDArray[np.int64]]: ...
+def assign_sparse_bins(
+    offsets: NDArray[np.int64],
+    values: NDArray[Any],
+    thresholds: NDArray[Any],
+    cut_offsets: NDArray[np.int64],
+    n_bins: int,
+    n_threads: int,
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]: ...
