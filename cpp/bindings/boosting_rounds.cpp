@@ -77,7 +77,7 @@ void add_tree_by_bins(const py::array& bins, int missing_code, const py::array& 
 } // namespace
 
 void register_boosting_rounds(py::module_& room) {
-    room.def("sample_rows", &sample_rows, "chance"_a, "seed"_a, "round"_a, "out"_a,
+    room.def("sample_rows", &sample_rows, "chance"_a, "seed"_a, "round_index"_a, "out"_a,
              "n_threads"_a);
     room.def("add_tree_by_bins", &add_tree_by_bins, "bins"_a, "missing_code"_a,
              "feature"_a, "bin"_a, "default_left"_a, "left"_a, "right"_a, "value"_a,

@@ -18,9 +18,7 @@ ESTIMATORS = [
     BoostedTreesClassifier(
         n_estimators=5, grow_policy="lossguide", max_depth=0, max_leaves=15
     ),
-    BoostedTreesRegressor(
-        n_estimators=5, colsample_bytree=0.8, colsample_bynode=0.7
-    ),
+    BoostedTreesRegressor(n_estimators=5, colsample_bytree=0.8, colsample_bynode=0.7),
     BoostedTreesRegressor(n_estimators=5, objective="absolute_error"),
 ]
 

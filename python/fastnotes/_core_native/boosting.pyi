@@ -31,7 +31,7 @@ def find_best_split(
     n_threads: int,
 ) -> tuple[int, int, float, bool, float, float, float, float] | None: ...
 def sample_rows(
-    chance: float, seed: int, round: int, out: NDArray[np.int32], n_threads: int
+    chance: float, seed: int, round_index: int, out: NDArray[np.int32], n_threads: int
 ) -> int: ...
 def add_tree_by_bins(
     bins: NDArray[np.uint8],
@@ -62,6 +62,7 @@ class Predictor:
         self, X: NDArray[Any], first: int, last: int, n_threads: int
     ) -> NDArray[np.int32]: ...
     def margins_row(self, x: NDArray[Any]) -> NDArray[np.float64]: ...
+
 def pointwise_gradients(
     loss: str,
     y: NDArray[Any],

@@ -25,7 +25,8 @@ _SHARED = """\
     reg_alpha : float, default=0.0
         L1 penalty on leaf weights, >= 0.
     gamma : float, default=0.0
-        Price of a leaf, taken from the notes' Gain with its 1/2: 1 here is 2 in XGBoost.
+        Price of a leaf, taken from the notes' Gain with its 1/2: 1 here is 2 in
+        XGBoost.
     min_child_weight : float, default=1.0
         Least sum of hessians in a leaf, >= 0.
     max_delta_step : float or None, default=None
@@ -70,7 +71,7 @@ _SHARED = """\
         Stop when the last metric on the last set has not improved for so many rounds.
         Predictions then use the rounds up to the best.
     warm_start : bool, default=False
-        A further ``fit`` keeps the trees and grows as many as ``n_estimators`` has more.
+        A further ``fit`` keeps the trees and adds rounds up to ``n_estimators``.
     callbacks : list of TrainingCallback or None, default=None
         Called around the rounds, with XGBoost's method names.
     random_state : int, RandomState instance or None, default=0

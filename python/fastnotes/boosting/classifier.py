@@ -274,7 +274,8 @@ class BoostedTreesClassifier(ClassifierMixin, BoostedModel):  # type: ignore[mis
     def _level_statistic(self, y: NDArray[Any]) -> NDArray[Any]:
         if self.n_classes_ == 2 or not self._encoder.levels_:
             return y
-        return np.equal.outer(y, np.arange(self.n_classes_)).astype(np.float32)
+        hits: NDArray[Any] = np.equal.outer(y, np.arange(self.n_classes_))
+        return hits.astype(np.float32)
 
     def _make_objective(self, where: str) -> Objective:
         several = self.n_classes_ > 2

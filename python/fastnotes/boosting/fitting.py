@@ -19,7 +19,7 @@ from fastnotes._validation import (
     fail,
     fail_type,
 )
-from fastnotes.boosting.binning import _seed as as_seed
+from fastnotes.boosting.binning import as_seed
 from fastnotes.boosting.growth import GrowthParameters
 from fastnotes.boosting.metrics import Metric, resolve_metric
 from fastnotes.boosting.objectives import Objective
@@ -29,10 +29,11 @@ from fastnotes.boosting.parameters import (
     monotone_signs,
 )
 from fastnotes.boosting.prediction import Predictor
+from fastnotes.boosting.sparse_table import SparseBins, assign_sparse, bin_sparse
 from fastnotes.boosting.table import TableEncoder
 from fastnotes.boosting.targets import Groups, as_groups, as_target
 from fastnotes.boosting.training import RowSet, Schedule, Start, Training
-from fastnotes.boosting.training_table import TrainingTable, bin_table
+from fastnotes.boosting.training_table import ColumnBins, TrainingTable, bin_table
 
 #: Rows of a sparse matrix that are made dense at a time.
 BLOCK_ROWS = 4096
@@ -183,11 +184,11 @@ def as_margins(
     """Return the user's margins as float64 of shape (n_rows, n_outputs)."""
     margins = as_real_array(given, where, "base_margin", ndim=(1, 2))
     check_finite(margins, where, "base_margin")
-    margins = margins.reshape(len(margins), -1).astype(np.float64, copy=False)
-    wanted = margins.shape[1] if n_outputs is None else n_outputs
-    shape = (n_rows, wanted)
-    check_shape(margins, where, "base_margin", shape, "(n_rows, n_outputs)")
-    return margins
+    columns: NDArray[np.float64] = margins.astype(np.float64, copy=False)
+    columns = columns.reshape(len(columns), -1)
+    shape = (n_rows, columns.shape[1] if n_outputs is None else n_outputs)
+    check_shape(columns, where, "base_margin", shape, "(n_rows, n_outputs)")
+    return columns
 
 
 def starting_margins(
@@ -230,15 +231,52 @@ def dense_blocks(encoder: TableEncoder, values: Any) -> Any:
 def _bin(
     model: Any, rows: Rows, max_bin: int, seed: int, n_threads: int
 ) -> TrainingTable:
+    encoder: TableEncoder = model._encoder
+    if sparse.issparse(rows.values):
+        table = bin_sparse(
+            rows.values,
+            absent=encoder.absent,
+            missing=encoder.missing_number,
+            sample_weight=rows.weight,
+            max_bin=max_bin,
+            random_state=seed,
+            n_threads=n_threads,
+        )
+        return TrainingTable(_dense(table.bins), table.columns)
     return bin_table(
         rows.values,
-        model._encoder.levels_,
+        encoder.levels_,
         statistic=model._level_statistic(rows.y),
         sample_weight=rows.weight,
         max_bin=max_bin,
         random_state=seed,
         n_threads=n_threads,
     )
+
+
+def _bin_alike(
+    model: Any, columns: ColumnBins, values: Any, n_threads: int
+) -> NDArray[np.uint8]:
+    """Bin other rows as those of training."""
+    if not sparse.issparse(values):
+        return columns.bin(values, n_threads=n_threads)
+    encoder: TableEncoder = model._encoder
+    bins = assign_sparse(
+        columns,
+        values,
+        absent=encoder.absent,
+        missing=encoder.missing_number,
+        n_threads=n_threads,
+    )
+    return _dense(bins)
+
+
+def _dense(bins: SparseBins) -> NDArray[np.uint8]:
+    dense = np.empty((bins.n_rows, len(bins.absent_bins)), np.uint8)
+    dense[...] = bins.absent_bins
+    column = np.repeat(np.arange(len(bins.absent_bins)), np.diff(bins.offsets))
+    dense[bins.rows, column] = bins.bins
+    return dense
 
 
 # ---------------------------------------------------------------- scored rows
@@ -268,7 +306,7 @@ def _scored_rows(
         if _same_rows(X, bases[i], queries[i], data, table):
             row_set = RowSet(name, table.bins, [], train.margins)
         else:
-            bins = table.columns.bin(rows.values, n_threads=n_threads)
+            bins = _bin_alike(model, table.columns, rows.values, n_threads)
             margins = starting_margins(model, rows, start, n_threads, where)
             row_set = RowSet(name, bins, [], margins)
         scored.append((row_set, rows.y, rows.weight, rows.offsets))

@@ -30,7 +30,8 @@ def importances(trees: TreeEnsemble, kind: str) -> NDArray[np.float64]:
     if kind == "weight":
         return count
     field = kind.removeprefix("total_")
-    sums = np.bincount(columns, getattr(trees, field)[inner], minlength=n)
+    weights = getattr(trees, field)[inner].astype(np.float64)
+    sums = np.bincount(columns, weights, minlength=n).astype(np.float64)
     if kind != field:
         return sums
     return np.divide(sums, count, out=np.zeros(n), where=count > 0)

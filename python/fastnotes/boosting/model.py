@@ -76,8 +76,8 @@ class BoostedModel(BaseEstimator):  # type: ignore[misc]
             if stopped and self._training.rounds_done > 0:
                 self._keep(self._training)
             else:
-                vars(self).clear()
-                vars(self).update(before)
+                self.__dict__.clear()
+                self.__dict__.update(before)
             raise
         self._keep(self._training)
         return self
@@ -120,7 +120,7 @@ class BoostedModel(BaseEstimator):  # type: ignore[misc]
         self.n_rounds_ = training.n_rounds
         self._round_offsets = training.round_offsets(len(self.base_score_))
         self.evals_result_ = training.history
-        if training.stopping is not None:
+        if training.stopping is not None and training.stopping.best_round is not None:
             self.best_iteration_ = training.stopping.best_round
             self.best_score_ = training.stopping.best_score
         del self._training
@@ -169,7 +169,9 @@ class BoostedModel(BaseEstimator):  # type: ignore[misc]
     def _check_fitted(self, where: str) -> None:
         if not self.__sklearn_is_fitted__():
             name = type(self).__name__
-            raise NotFittedError(f"[{where}] expected a fitted {name}, got one before fit")
+            raise NotFittedError(
+                f"[{where}] expected a fitted {name}, got one before fit"
+            )
 
     @property
     def trees_(self) -> TreeEnsemble:

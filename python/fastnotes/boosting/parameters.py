@@ -131,9 +131,7 @@ def interaction_sets(
     for members in given:
         if isinstance(members, (str, bytes)) or not isinstance(members, Iterable):
             fail_type(where, f"{what} as a sequence of sets", type(members).__name__)
-        columns = {
-            column_number(key, names, n_columns, where, what) for key in members
-        }
+        columns = {column_number(key, names, n_columns, where, what) for key in members}
         sets.append(tuple(sorted(columns)))
     return tuple(sets)
 
@@ -146,10 +144,9 @@ def column_number(
         return as_integer(key, where, f"columns of {what}", low=0, high=n_columns - 1)
     if names is None:
         fail(where, f"{what} by number, as X has no column names", repr(key))
-    for number, name in enumerate(names):
-        if name == key:
-            return number
-    fail(where, f"{what} to name columns of X", repr(key))
+    if key not in names:
+        fail(where, f"{what} to name columns of X", repr(key))
+    return list(names).index(key)
 
 
 def _literal(given: Any, where: str, what: str) -> Any:

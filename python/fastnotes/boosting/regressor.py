@@ -22,8 +22,8 @@ from fastnotes.boosting.objectives import Objective, resolve_objective
         XGBoost's names: "reg:squarederror" (1/2 (y - m)^2), "reg:absoluteerror",
         "reg:pseudohubererror", "reg:quantileerror", "count:poisson", "reg:gamma",
         "reg:tweedie", "reg:logistic"; or "squared_error", "absolute_error", "huber",
-        "quantile", "poisson", "gamma", "tweedie". A callable takes ``(y_true, margins)``
-        and returns first and second derivatives.
+        "quantile", "poisson", "gamma", "tweedie". A callable takes
+        ``(y_true, margins)`` and returns first and second derivatives.
     quantile_alpha : float or sequence of float, default=0.5
         Quantiles of "reg:quantileerror", each in (0, 1). Of several, ``predict`` gives
         a column each.

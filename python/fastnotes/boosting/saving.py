@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastnotes._validation import fail, fail_type
 from fastnotes.boosting.categories import Levels
-from fastnotes.boosting.model_files import SavedModel, read_model
+from fastnotes.boosting.model_files import SavedModel
 from fastnotes.boosting.objectives import Objective, resolve_objective
 from fastnotes.boosting.table import TableEncoder
 
@@ -95,12 +95,9 @@ def parameters(saved: SavedModel, kind: Any) -> dict[str, Any]:
 
 
 def _note(model: Any) -> dict[str, Any]:
-    parameters = {}
-    for name, value in model.get_params(deep=False).items():
-        try:
-            parameters[name] = json.loads(json.dumps(_plain(value)))
-        except (TypeError, ValueError):
-            continue  # a function, a generator: it is not the file's to keep
+    given = {k: _plain(v) for k, v in model.get_params(deep=False).items()}
+    # Functions and generators are not the file's to keep.
+    parameters = {k: v for k, v in given.items() if _is_plain(v)}
     note: dict[str, Any] = {
         "estimator": type(model).__name__,
         "parameters": parameters,
@@ -123,6 +120,14 @@ def _note(model: Any) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     """NumPy's numbers and arrays as Python's."""
     return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else value
+
+
+def _is_plain(value: Any) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _read_note(saved: SavedModel, where: str) -> dict[str, Any]:

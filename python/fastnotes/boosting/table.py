@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -111,6 +111,27 @@ class TableEncoder:
             for c in listed
         }
         return self._encode(columns, where)
+
+    def restore(
+        self,
+        levels: dict[int, Levels],
+        n_features: int,
+        names: Sequence[str] | None,
+        where: str,
+    ) -> None:
+        """Take over what another encoder has learnt."""
+        check_choice(self.absent, where, "absent", ("zero", "missing"))
+        check_choice(self.unseen, where, "unseen", ("missing", "error"))
+        self._missing = _as_missing(self.missing, where)
+        self.levels_ = levels
+        self.n_features_in_ = n_features
+        if names is not None:
+            self.feature_names_in_ = np.array(names, dtype=object)
+
+    @property
+    def missing_number(self) -> float:
+        """What means missing beside NaN; NaN where nothing does."""
+        return self._missing
 
     def encode(
         self, X: Any, *, owner: Any = None, where: str = "boosting.TableEncoder.encode"

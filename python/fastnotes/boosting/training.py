@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnotes._core import native
+from fastnotes.boosting._metric_data import BoundMetric
 from fastnotes.boosting.callbacks import EarlyStopping, History, call_all
 from fastnotes.boosting.growth import (
     MISSING_CODE,
@@ -17,7 +18,7 @@ from fastnotes.boosting.growth import (
     GrowthParameters,
     TreeGrower,
 )
-from fastnotes.boosting.metrics import BoundMetric, Metric
+from fastnotes.boosting.metrics import Metric
 from fastnotes.boosting.objectives import BoundObjective
 from fastnotes.boosting.progress import Progress
 from fastnotes.boosting.sampling import RowSampler, sample_columns
