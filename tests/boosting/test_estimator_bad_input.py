@@ -119,7 +119,7 @@ def test_domains_of_losses(given, message):
 DATA = [
     ({"y": Y[:-1]}, ValueError, "y with 30 rows"),
     ({"y": np.where(Y > 0.9, np.nan, Y)}, ValueError, "y finite"),
-    ({"y": Y.astype(complex)}, TypeError, "real numbers"),
+    ({"y": Y.astype(complex)}, ValueError, "Complex data not supported"),
     ({"y": Y.astype(str)}, TypeError, "real numbers"),
     ({"y": Y.reshape(15, 2)}, ValueError, "1d array"),
     ({"y": None}, ValueError, "target y is None"),

@@ -43,12 +43,12 @@ _SHARED = """\
         constant that suits ``y`` best.
     missing : float, default=nan
         A number that means missing, as NaN always does.
-    absent : {{"zero", "missing"}}, default="zero"
+    absent : {"zero", "missing"}, default="zero"
         What an entry means that a sparse matrix does not store.
     categorical_features : None, "from_dtype" or sequence, default=None
         Columns whose values have no order: by number or name or as a mask, or all
         columns of a categorical dtype.
-    unseen : {{"missing", "error"}}, default="missing"
+    unseen : {"missing", "error"}, default="missing"
         What ``predict`` does with categories that ``fit`` did not see.
     max_cat_to_onehot : int, default=4
         A column of so many categories is split one against the rest; one of more, by
@@ -151,7 +151,7 @@ Parameters
 
 def documented(objective: str, own: str = "") -> Callable[[_Class], _Class]:
     """Fill {parameters}, {attributes} and the like in the docstrings of a class."""
-    shared = _SHARED.format(objective=objective.strip("\n"), own=own.strip("\n"))
+    shared = _SHARED.replace("{objective}", objective).replace("{own}", own)
     lines = [line for line in shared.split("\n") if line.strip()]
     texts = {
         "{parameters}": "\n".join(lines).strip(),

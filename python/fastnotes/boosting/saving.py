@@ -56,26 +56,28 @@ def to_saved(model: Any) -> SavedModel:
 
 
 def restore(model: Any, saved: SavedModel, where: str) -> None:
-    """Make an estimator the fitted one that a file tells of."""
+    """Make an estimator the fitted one that a file tells of, if all of it is sound."""
     note = _read_note(saved, where)
     objective = _objective(saved, where)
     model._accept(objective, where)
     trees = saved.trees.check(where)
+    encoder = _encoder(model, saved, note, where)
+    classes = _classes(saved, note, where)
     model._forget()
     model._objective = objective
+    model._encoder = encoder
     model._trees = trees
     model._cache = {}
+    model._round_offsets = _offsets(saved, trees.n_outputs)
     model.base_score_ = trees.base_score
     model.n_features_in_ = trees.n_features
-    model._round_offsets = _offsets(saved, len(trees.base_score))
     model.n_rounds_ = len(model._round_offsets) - 1
     if saved.best_iteration is not None:
         model.best_iteration_ = saved.best_iteration
     if saved.feature_names is not None:
         model.feature_names_in_ = np.array(saved.feature_names, dtype=object)
-    model._encoder = _encoder(model, saved, note, where)
     if objective.link in ("logit", "softmax"):
-        model._restore_classes(_classes(saved, note, where))
+        model._restore_classes(classes)
 
 
 def parameters(saved: SavedModel, kind: Any) -> dict[str, Any]:
@@ -195,11 +197,8 @@ def _encoder(
     model: Any, saved: SavedModel, note: dict[str, Any], where: str
 ) -> TableEncoder:
     """The encoder of the file's columns; the policies are the model's."""
-    if model.missing is not None and not math.isnan(saved.missing):
-        model.missing = saved.missing
     encoder = TableEncoder(
-        categorical_features=None,
-        missing=model.missing,
+        missing=model.missing if math.isnan(saved.missing) else saved.missing,
         absent=model.absent,
         unseen=model.unseen,
     )
@@ -229,8 +228,11 @@ def _classes(saved: SavedModel, note: dict[str, Any], where: str) -> NDArray[Any
     given = note.get("classes")
     if given is None:
         return np.arange(n)
-    values = given.get("values") if isinstance(given, dict) else None
-    kind = given.get("kind") if isinstance(given, dict) else None
+    values, kind = (
+        (given.get("values"), str(given.get("kind")))
+        if isinstance(given, dict)
+        else (None, "")
+    )
     if not isinstance(values, list) or len(values) != n or kind not in _LABEL_KINDS:
         fail(where, f"labels of {n} classes", "others")
     try:

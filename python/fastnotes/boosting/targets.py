@@ -31,7 +31,8 @@ def as_target(y: Any, n_rows: int, where: str) -> NDArray[Any]:
         fail(where, "y", "None: it requires y to be passed, but the target y is None")
     if hasattr(y, "tocsr"):
         fail_type(where, "y as a dense array", type(y).__name__)
-    target: NDArray[Any] = column_or_1d(y, warn=True)
+    plain = type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biuf"
+    target: NDArray[Any] = y if plain else column_or_1d(y, warn=True)
     if len(target) != n_rows:
         fail(where, f"y with {n_rows} rows, as X", str(len(target)))
     return target
