@@ -9,14 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnotes._core import native
 from fastnotes.boosting._metric_data import BoundMetric
 from fastnotes.boosting.callbacks import EarlyStopping, History, call_all
 from fastnotes.boosting.growth import (
-    MISSING_CODE,
     GrownTree,
     GrowthParameters,
     TreeGrower,
+    add_tree_values,
 )
 from fastnotes.boosting.metrics import Metric
 from fastnotes.boosting.objectives import BoundObjective
@@ -198,7 +197,9 @@ class Training:
             self._grower.add_leaf_values(margins[k], tree)
             for scored in self._scored:
                 if scored.margins is not margins:
-                    add_tree(tree, scored, k, n_threads)
+                    add_tree_values(
+                        scored.bins, tree, scored.margins[k], n_threads=n_threads
+                    )
 
     def _renewed(
         self, tree: GrownTree, rows: NDArray[np.int32] | None, output: int
@@ -269,24 +270,6 @@ def within_bounds(
             high[below] = min(high[below], middle)
             low[above] = max(low[above], middle)
     return np.clip(value, low, high).astype(np.float32)
-
-
-def add_tree(tree: GrownTree, rows: RowSet, output: int, n_threads: int) -> None:
-    """Add what a tree gives rows that did not grow it."""
-    native.boosting.add_tree_by_bins(
-        rows.bins,
-        MISSING_CODE,
-        tree.feature,
-        tree.bin,
-        tree.default_left,
-        tree.left,
-        tree.right,
-        tree.value,
-        tree.is_categorical,
-        tree.left_bins,
-        rows.margins[output],
-        n_threads,
-    )
 
 
 def assemble(
