@@ -18,7 +18,7 @@ using std::int32_t;
 class Predictor {
   public:
     explicit Predictor(const py::object& trees)
-        : forest_(boosting::make_forest(as_trees(trees, "boosting.Predictor"))) {}
+        : model_(make_model(as_trees(trees, "boosting.Predictor"))) {}
 
     void add_margins(const py::array& X, py::handle margins, index_t first,
                      index_t last, int n_threads) const {
@@ -30,13 +30,12 @@ class Predictor {
             using T = decltype(real);
             const auto rows = table<T>(X, where);
             check_extent(out.rows, rows.rows, where, "rows of out");
-            check_extent(out.columns, forest_.n_outputs(), where, "columns of out");
+            check_extent(out.columns, forest().n_outputs(), where, "columns of out");
             check_apart(out, rows, where, "out");
-            const AlignedBuffer<double> values(n_threads *
-                                               boosting::walk_scratch(forest_));
+            const Scratch scratch(model_, n_threads);
             const py::gil_scoped_release nogil;
-            boosting::add_margins_by_walk<T>(forest_, trees, rows, out, values.data(),
-                                             n_threads);
+            boosting::add_margins<T>(model_, trees, rows, out, scratch.view(),
+                                     n_threads);
         });
     }
 
@@ -50,12 +49,11 @@ class Predictor {
             const auto rows = table<T>(X, where);
             auto out = empty<int32_t>(rows.rows, last - first);
             const View2<int32_t> leaves{out.mutable_data(), rows.rows, last - first};
-            const AlignedBuffer<double> values(n_threads *
-                                               boosting::walk_scratch(forest_));
+            const Scratch scratch(model_, n_threads);
             {
                 const py::gil_scoped_release nogil;
-                boosting::find_leaves_by_walk<T>(forest_, trees, rows, leaves,
-                                                 values.data(), n_threads);
+                boosting::find_leaves<T>(model_, trees, rows, leaves, scratch.view(),
+                                         n_threads);
             }
             return out;
         });
@@ -68,31 +66,48 @@ class Predictor {
         return dispatch_real(x, where, "x", [&](auto real) {
             using T = decltype(real);
             const auto row = as_flat_view<const T>(x, where, "x");
-            if (row.size != forest_.n_features || x.ndim() > 2 ||
+            if (row.size != forest().n_features || x.ndim() > 2 ||
                 x.shape(0) != (x.ndim() == 2 ? 1 : row.size)) {
                 fail(where,
-                     "one row of " + std::to_string(forest_.n_features) + " columns",
+                     "one row of " + std::to_string(forest().n_features) + " columns",
                      array_text(x));
             }
-            auto out = empty<double>(forest_.n_outputs());
+            auto out = empty<double>(forest().n_outputs());
             double* const margins = out.mutable_data();
-            std::copy(forest_.base_score.begin(), forest_.base_score.end(), margins);
-            const TreeRange trees{0, forest_.n_trees()};
+            std::copy(forest().base_score.begin(), forest().base_score.end(), margins);
+            const TreeRange trees{0, forest().n_trees()};
             double near[most_slots_on_stack];
-            const bool fits = forest_.n_slots() <= most_slots_on_stack;
-            const AlignedBuffer<double> far(fits ? 0 : forest_.n_slots());
-            boosting::add_margins_of_row<T>(forest_, trees, row.data, margins,
+            const bool fits = forest().n_slots() <= most_slots_on_stack;
+            const AlignedBuffer<double> far(fits ? 0 : forest().n_slots());
+            boosting::add_margins_of_row<T>(forest(), trees, row.data, margins,
                                             fits ? near : far.data());
             return out;
         });
     }
 
   private:
+    struct Scratch {
+        Scratch(const boosting::Model& model, int n_threads)
+            : size(boosting::batch_scratch(model, n_threads)), bytes(size.bytes),
+              values(size.values) {}
+        boosting::BatchScratch view() const noexcept {
+            return {bytes.data(), values.data()};
+        }
+        boosting::BatchSize size;
+        AlignedBuffer<std::int8_t> bytes;
+        AlignedBuffer<double> values;
+    };
+
+    static boosting::Model make_model(const boosting::Trees& trees) {
+        return {boosting::make_forest(trees), boosting::make_byte_forest(trees)};
+    }
+    const boosting::Forest& forest() const noexcept { return model_.forest; }
+
     static constexpr index_t most_slots_on_stack = 512;
 
     TreeRange range(index_t first, index_t last, const char* where) const {
-        if (first < 0 || first > last || last > forest_.n_trees()) {
-            fail(where, "trees within 0 to " + std::to_string(forest_.n_trees()),
+        if (first < 0 || first > last || last > forest().n_trees()) {
+            fail(where, "trees within 0 to " + std::to_string(forest().n_trees()),
                  std::to_string(first) + " to " + std::to_string(last));
         }
         return {first, last};
@@ -101,11 +116,11 @@ class Predictor {
     template <class T>
     View2<const T> table(const py::array& X, const char* where) const {
         const auto rows = as_view<const T, 2>(X, where, "X");
-        check_extent(rows.columns, forest_.n_features, where, "columns of X");
+        check_extent(rows.columns, forest().n_features, where, "columns of X");
         return rows;
     }
 
-    boosting::Forest forest_;
+    boosting::Model model_;
 };
 
 } // namespace

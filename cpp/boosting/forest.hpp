@@ -31,6 +31,11 @@ struct CategorySet {
     bool default_left;
 };
 
+/// The trees [first, last) of a model.
+struct TreeRange {
+    index_t first, last;
+};
+
 struct Forest {
     index_t n_features = 0;
     std::vector<double> base_score;

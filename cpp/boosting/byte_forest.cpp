@@ -1,0 +1,321 @@
+#include "boosting/byte_forest.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <set>
+#include <tuple>
+
+namespace fastnotes::boosting {
+namespace {
+
+using std::int32_t;
+using std::int8_t;
+using std::uint32_t;
+using std::uint8_t;
+
+std::size_t place(index_t i) noexcept { return static_cast<std::size_t>(i); }
+
+constexpr index_t most_group_sets = 512; ///< planes of 256 bytes, to stay in L2
+
+/// Cycles per row, measured; they only choose between ways of equal result.
+constexpr double code_cost = 4.0, set_cost = 3.0, program_cost = 0.035;
+constexpr double complete_cost = 0.025, tree_cost = 1.0, step_cost = 3.0;
+
+/// The largest float not above a threshold: it has the same floats on its left.
+float round_down(double threshold) noexcept {
+    const auto nearest = static_cast<float>(threshold);
+    return static_cast<double>(nearest) > threshold
+               ? std::nextafter(nearest, -std::numeric_limits<float>::infinity())
+               : nearest;
+}
+
+/// Category sets by column, direction of missing, and words.
+using SetKey = std::tuple<int32_t, bool, std::vector<uint32_t>>;
+
+SetKey set_key(const Trees& trees, index_t node) {
+    const auto first = trees.category_offsets(node);
+    const auto last = trees.category_offsets(node + 1);
+    return {trees.feature(node),
+            trees.default_left(node),
+            {trees.category_words.data + first, trees.category_words.data + last}};
+}
+
+using Cuts = std::map<int32_t, std::vector<double>>;
+
+/// What the trees of a group ask: cuts by column, and sets.
+struct Conditions {
+    Cuts cuts;
+    std::set<SetKey> sets;
+
+    /// Adds those of a tree; false if that makes too many of either.
+    bool add(const Trees& trees, index_t tree) {
+        const index_t root = trees.root(tree);
+        for (index_t node = root; node < root + trees.size_of(tree); ++node) {
+            if (trees.feature(node) < 0) continue;
+            if (trees.is_categorical(node)) {
+                sets.insert(set_key(trees, node));
+                continue;
+            }
+            auto& column = cuts[trees.feature(node)];
+            const double cut = trees.threshold(node);
+            const auto at = std::lower_bound(column.begin(), column.end(), cut);
+            if (at == column.end() || *at != cut) column.insert(at, cut);
+        }
+        const auto fits = [](const auto& column) {
+            return static_cast<index_t>(column.second.size()) <= most_group_cuts;
+        };
+        return static_cast<index_t>(sets.size()) <= most_group_sets &&
+               std::all_of(cuts.begin(), cuts.end(), fits);
+    }
+};
+
+/// Builds one group: its planes, and its trees as programs.
+class GroupBuilder {
+  public:
+    GroupBuilder(const Trees& trees, ByteForest& out, ByteGroup& group,
+                 const Cuts& cuts)
+        : trees_(trees), out_(out), group_(group), cuts_(cuts) {}
+
+    void build() {
+        for (index_t t = group_.first_tree; t < group_.last_tree; ++t) build_tree(t);
+        for (auto& [column, planes] : numeric_) {
+            planes.lookup = add_lookup(cuts_.at(column));
+            planes.n_cuts = static_cast<int32_t>(cuts_.at(column).size());
+            group_.numeric.push_back(planes);
+        }
+        for (const auto& [key, plane] : sets_) {
+            const auto& [column, default_left, words] = key;
+            const auto first = static_cast<index_t>(out_.words.size());
+            group_.sets.push_back({column, plane, default_left, first,
+                                   static_cast<index_t>(words.size())});
+            out_.words.insert(out_.words.end(), words.begin(), words.end());
+        }
+        if (walk_is_faster()) {
+            for (index_t t = group_.first_tree; t < group_.last_tree; ++t) {
+                out_.trees[place(t)].pass = Pass::walk;
+            }
+            group_.numeric.clear();
+            group_.sets.clear();
+        }
+        out_.most_planes = std::max(out_.most_planes, group_.n_planes);
+    }
+
+  private:
+    bool is_leaf(index_t node) const noexcept { return trees_.feature(node) < 0; }
+    index_t left(index_t node) const noexcept { return root_ + trees_.left(node); }
+    index_t right(index_t node) const noexcept { return root_ + trees_.right(node); }
+
+    void build_tree(index_t tree) {
+        ByteTree& built = out_.trees[place(tree)];
+        if (built.pass == Pass::walk) return;
+        root_ = trees_.root(tree);
+        measure(trees_.size_of(tree));
+        const index_t n_leaves = leaves_[0], depth = depth_[0];
+        walk_cost_ += step_cost * static_cast<double>(depth + 1);
+        built.first = static_cast<index_t>(out_.nodes.size());
+        const index_t full = (index_t{1} << std::min<index_t>(depth, 8)) - 1;
+        const auto all = static_cast<double>(full);
+        const auto own = static_cast<double>(n_leaves - 1);
+        tree_ = tree;
+        next_leaf_ = 0;
+        if (depth > 0 && depth <= most_complete_depth &&
+            complete_cost * all <= program_cost * own) {
+            built.pass = Pass::complete;
+            built.depth = static_cast<int32_t>(depth);
+            lay_complete(root_, depth, 0);
+            byte_cost_ += complete_cost * all + tree_cost;
+        } else {
+            built.pass = Pass::program;
+            number_leaves(root_);
+            if (depth > 0) lay_program(root_);
+            out_.most_stack = std::max<index_t>(out_.most_stack, height_[0]);
+            byte_cost_ += program_cost * own + tree_cost;
+        }
+        built.last = static_cast<index_t>(out_.nodes.size());
+    }
+
+    /// Leaves, depth and stack height below every node, children before parents.
+    void measure(index_t size) {
+        leaves_.assign(place(size), 1);
+        depth_.assign(place(size), 0);
+        height_.assign(place(size), 0);
+        for (index_t i = size - 1; i >= 0; --i) {
+            if (is_leaf(root_ + i)) continue;
+            const auto l = place(trees_.left(root_ + i));
+            const auto r = place(trees_.right(root_ + i));
+            leaves_[place(i)] = leaves_[l] + leaves_[r];
+            depth_[place(i)] = 1 + std::max(depth_[l], depth_[r]);
+            height_[place(i)] =
+                std::max<int32_t>(1, height_[l] == height_[r] && height_[l] > 0
+                                         ? height_[l] + 1
+                                         : std::max(height_[l], height_[r]));
+        }
+        number_.assign(place(size), 0);
+    }
+
+    void put_leaf(index_t number, index_t node) {
+        const auto at = place(tree_ * out_.leaf_stride + number);
+        out_.leaf_value[at] = static_cast<double>(trees_.value(node));
+        out_.origin[at] = static_cast<int32_t>(node - root_);
+    }
+
+    /// From left to right, so that sibling leaves have neighbouring numbers.
+    void number_leaves(index_t node) {
+        if (is_leaf(node)) {
+            number_[place(node - root_)] = static_cast<uint8_t>(next_leaf_);
+            put_leaf(next_leaf_++, node);
+            return;
+        }
+        number_leaves(left(node));
+        number_leaves(right(node));
+    }
+
+    /// The child that needs more of the stack first.
+    void lay_program(index_t node) {
+        const index_t l = left(node), r = right(node);
+        ByteNode laid = condition(node);
+        if (is_leaf(l)) {
+            laid.join = is_leaf(r) ? Join::leaves : Join::left_leaf;
+            laid.leaf = number_[place(l - root_)];
+            if (!is_leaf(r)) lay_program(r);
+        } else if (is_leaf(r)) {
+            laid.join = Join::right_leaf;
+            laid.leaf = number_[place(r - root_)];
+            lay_program(l);
+        } else if (height_[place(l - root_)] >= height_[place(r - root_)]) {
+            laid.join = Join::left_first;
+            lay_program(l);
+            lay_program(r);
+        } else {
+            laid.join = Join::right_first;
+            lay_program(r);
+            lay_program(l);
+        }
+        out_.nodes.push_back(laid);
+    }
+
+    /// The node and what is below it, padded to `depth` levels by nodes that nothing
+    /// passes on the right; `leaf` is the first leaf number below.
+    void lay_complete(index_t node, index_t depth, index_t leaf) {
+        if (depth == 0) {
+            put_leaf(leaf, node);
+            return;
+        }
+        const index_t half = index_t{1} << (depth - 1);
+        if (is_leaf(node)) {
+            out_.nodes.push_back({0, std::numeric_limits<int8_t>::max(), {}, 0});
+            lay_complete(node, depth - 1, leaf);
+            lay_complete(node, depth - 1, leaf + half);
+        } else {
+            out_.nodes.push_back(condition(node));
+            lay_complete(left(node), depth - 1, leaf);
+            lay_complete(right(node), depth - 1, leaf + half);
+        }
+    }
+
+    ByteNode condition(index_t node) {
+        if (trees_.is_categorical(node)) {
+            const auto [at, is_new] = sets_.emplace(set_key(trees_, node), 0);
+            if (is_new) at->second = static_cast<int32_t>(group_.n_planes++);
+            return {static_cast<uint32_t>(at->second), 0, {}, 0};
+        }
+        const int32_t column = trees_.feature(node);
+        const auto [at, is_new] =
+            numeric_.emplace(column, NumericPlanes{column, -1, -1, 0, 0});
+        int32_t& plane = trees_.default_left(node) ? at->second.left : at->second.right;
+        if (plane < 0) plane = static_cast<int32_t>(group_.n_planes++);
+        const auto& cuts = cuts_.at(column);
+        const auto cut =
+            std::lower_bound(cuts.begin(), cuts.end(), trees_.threshold(node));
+        return {static_cast<uint32_t>(plane),
+                static_cast<int8_t>((cut - cuts.begin()) - 128),
+                {},
+                0};
+    }
+
+    index_t add_lookup(const std::vector<double>& cuts) {
+        const auto number = static_cast<index_t>(out_.lookups64.size()) / lookup_size;
+        std::vector<float> rounded(cuts.size());
+        std::transform(cuts.begin(), cuts.end(), rounded.begin(), round_down);
+        const auto size = place((number + 1) * lookup_size);
+        out_.lookups32.resize(size);
+        out_.lookups64.resize(size);
+        const auto n = static_cast<index_t>(cuts.size());
+        make_lookup(rounded.data(), n, &out_.lookups32[place(number * lookup_size)]);
+        make_lookup(cuts.data(), n, &out_.lookups64[place(number * lookup_size)]);
+        return number;
+    }
+
+    bool walk_is_faster() const noexcept {
+        const double planes = code_cost * static_cast<double>(numeric_.size()) +
+                              set_cost * static_cast<double>(sets_.size());
+        return walk_cost_ <= byte_cost_ + planes;
+    }
+
+    const Trees& trees_;
+    ByteForest& out_;
+    ByteGroup& group_;
+    const Cuts& cuts_;
+    std::map<int32_t, NumericPlanes> numeric_;
+    std::map<SetKey, int32_t> sets_;
+    std::vector<int32_t> leaves_, depth_, height_;
+    std::vector<uint8_t> number_;
+    index_t root_ = 0, tree_ = 0, next_leaf_ = 0;
+    double walk_cost_ = 0, byte_cost_ = 0;
+};
+
+/// Whether a tree can be a program: its leaf numbers and its cuts fit a byte.
+bool suits_bytes(const Trees& trees, index_t tree) {
+    const index_t n_leaves = (trees.size_of(tree) + 1) / 2;
+    if (n_leaves < most_byte_leaves) return true; // at most 254 cuts
+    return n_leaves == most_byte_leaves && Conditions().add(trees, tree);
+}
+
+/// Conditions of the longest run of trees from group.first_tree that fits; sets
+/// group.last_tree.
+Conditions take_trees(const Trees& trees, ByteForest& out, ByteGroup& group) {
+    const auto add = [&](Conditions& conditions, index_t tree) {
+        return out.trees[place(tree)].pass == Pass::walk || conditions.add(trees, tree);
+    };
+    Conditions conditions;
+    index_t& last = group.last_tree;
+    for (last = group.first_tree; last < trees.n_trees(); ++last) {
+        if (add(conditions, last)) continue;
+        conditions = Conditions(); // without those of the first that does not fit
+        for (index_t t = group.first_tree; t < last; ++t) add(conditions, t);
+        break;
+    }
+    return conditions;
+}
+
+} // namespace
+
+ByteForest make_byte_forest(const Trees& trees) {
+    ByteForest out;
+    const index_t n_trees = trees.n_trees();
+    out.trees.assign(place(n_trees), ByteTree{Pass::walk, 0, 0, 0});
+    index_t largest = 1;
+    for (index_t t = 0; t < n_trees; ++t) {
+        if (!suits_bytes(trees, t)) continue;
+        out.trees[place(t)].pass = Pass::program;
+        largest = std::max(largest, trees.size_of(t));
+    }
+    // A complete tree has up to 64 leaf numbers, whatever its leaves.
+    out.leaf_stride = largest < 2 * 64 ? 64 : most_byte_leaves;
+    out.leaf_value.resize(place(n_trees * out.leaf_stride));
+    out.origin.resize(place(n_trees * out.leaf_stride));
+    for (index_t first = 0; first < n_trees; first = out.groups.back().last_tree) {
+        ByteGroup group{first, first, 0, {}, {}};
+        const Conditions conditions = take_trees(trees, out, group);
+        GroupBuilder(trees, out, group, conditions.cuts).build();
+        out.groups.push_back(std::move(group));
+    }
+    for (const ByteTree& tree : out.trees) {
+        (tree.pass == Pass::walk ? out.has_walks : out.has_programs) = true;
+    }
+    return out;
+}
+
+} // namespace fastnotes::boosting

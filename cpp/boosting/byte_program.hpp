@@ -1,0 +1,151 @@
+/// Leaf numbers of many rows by the programs of a ByteForest.
+#pragma once
+
+#include "boosting/byte_forest.hpp"
+#include "common/simd_bytes.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace fastnotes::boosting {
+
+inline constexpr index_t plane_rows = 256; ///< bytes of a plane: rows of a block
+
+namespace detail {
+
+using simd::Bytes;
+
+/// Registers that are evaluated together, so that a node is read once for them.
+inline constexpr int wide = 2;
+inline constexpr index_t strip = wide * Bytes::size;
+
+struct Strip {
+    Bytes part[wide];
+};
+
+/// Leaf numbers below the root of a complete tree of H levels, whose first is Leaf.
+template <int H, int Leaf>
+FASTNOTES_INLINE Strip run_complete(const ByteNode* node, const std::int8_t* planes) {
+    const std::int8_t* const plane = planes + node->plane * plane_rows;
+    Strip out;
+    if constexpr (H == 1) {
+        const Bytes cut(node->cut), leaf(static_cast<std::int8_t>(Leaf));
+        for (int i = 0; i < wide; ++i) {
+            const Bytes code = Bytes::load(plane + i * Bytes::size);
+            out.part[i] = count_if(code > cut, leaf);
+        }
+    } else {
+        constexpr int half = 1 << (H - 1);
+        const Strip left = run_complete<H - 1, Leaf>(node + 1, planes);
+        const Strip right = run_complete<H - 1, Leaf + half>(node + half, planes);
+        const Bytes cut(node->cut);
+        for (int i = 0; i < wide; ++i) {
+            const Bytes code = Bytes::load(plane + i * Bytes::size);
+            out.part[i] = select(code > cut, right.part[i], left.part[i]);
+        }
+    }
+    return out;
+}
+
+template <int H>
+void run_complete_tree(const ByteNode* nodes, const std::int8_t* planes, index_t n,
+                       std::int8_t* leaves) noexcept {
+    for (index_t row = 0; row < n; row += strip) {
+        const Strip found = run_complete<H, 0>(nodes, planes + row);
+        for (int i = 0; i < wide; ++i) {
+            found.part[i].store(leaves + row + i * Bytes::size);
+        }
+    }
+}
+
+/// out[row] = f(row goes right, row) for n rows.
+template <class F>
+FASTNOTES_INLINE void for_rows(const ByteNode& node, const std::int8_t* planes,
+                               index_t n, std::int8_t* out, F&& f) {
+    const std::int8_t* const plane = planes + node.plane * plane_rows;
+    const Bytes cut(node.cut);
+    for (index_t row = 0; row < n; row += Bytes::size) {
+        f(Bytes::load(plane + row) > cut, row).store(out + row);
+    }
+}
+
+inline void run_program(const ByteNode* first, const ByteNode* last,
+                        const std::int8_t* planes, index_t n,
+                        std::int8_t* stack) noexcept {
+    std::int8_t* top = stack - plane_rows;
+    for (const ByteNode* node = first; node < last; ++node) {
+        const Bytes leaf(static_cast<std::int8_t>(node->leaf));
+        const auto stacked = [&](index_t row) { return Bytes::load(top + row); };
+        const auto above = [&](index_t row) {
+            return Bytes::load(top + plane_rows + row);
+        };
+        switch (node->join) {
+        case Join::leaves:
+            top += plane_rows;
+            for_rows(*node, planes, n, top,
+                     [&](auto right, index_t) { return count_if(right, leaf); });
+            break;
+        case Join::left_leaf:
+            for_rows(*node, planes, n, top, [&](auto right, index_t row) {
+                return select(right, stacked(row), leaf);
+            });
+            break;
+        case Join::right_leaf:
+            for_rows(*node, planes, n, top, [&](auto right, index_t row) {
+                return select(right, leaf, stacked(row));
+            });
+            break;
+        case Join::left_first:
+            top -= plane_rows;
+            for_rows(*node, planes, n, top, [&](auto right, index_t row) {
+                return select(right, above(row), stacked(row));
+            });
+            break;
+        case Join::right_first:
+            top -= plane_rows;
+            for_rows(*node, planes, n, top, [&](auto right, index_t row) {
+                return select(right, stacked(row), above(row));
+            });
+            break;
+        }
+    }
+}
+
+} // namespace detail
+
+/// Numbers of rows are rounded up to a multiple of this.
+inline constexpr index_t row_step = detail::strip;
+
+/// Leaf numbers of n rows, a multiple of row_step, in a tree that is not walked.
+///
+///   planes  [n_planes, plane_rows] i8                                   in
+///   stack   [forest.most_stack, plane_rows] i8; the leaf numbers come first  out
+inline void run_tree(const ByteForest& forest, const ByteTree& tree,
+                     const std::int8_t* planes, index_t n,
+                     std::int8_t* stack) noexcept {
+    const ByteNode* const nodes = forest.nodes.data() + tree.first;
+    if (tree.first == tree.last) {
+        std::memset(stack, 0, static_cast<std::size_t>(n));
+        return;
+    }
+    if (tree.pass == Pass::program) {
+        detail::run_program(nodes, forest.nodes.data() + tree.last, planes, n, stack);
+        return;
+    }
+    switch (tree.depth) {
+    case 1:
+        return detail::run_complete_tree<1>(nodes, planes, n, stack);
+    case 2:
+        return detail::run_complete_tree<2>(nodes, planes, n, stack);
+    case 3:
+        return detail::run_complete_tree<3>(nodes, planes, n, stack);
+    case 4:
+        return detail::run_complete_tree<4>(nodes, planes, n, stack);
+    case 5:
+        return detail::run_complete_tree<5>(nodes, planes, n, stack);
+    default:
+        return detail::run_complete_tree<6>(nodes, planes, n, stack);
+    }
+}
+
+} // namespace fastnotes::boosting
