@@ -125,8 +125,8 @@ def _sums(
     n_places = shape[0] * shape[1]
 
     def sums(values: Array) -> Array:
-        flat: Array = np.bincount(place, values, minlength=n_places)
-        return flat.reshape(shape)
+        flat = np.bincount(place, values, minlength=n_places)
+        return flat.astype(np.float64).reshape(shape)
 
     return _Sums(sums(weight), np.stack([sums(weight * y) for y in target.T], axis=-1))
 

@@ -297,10 +297,12 @@ def _canonical(X: Any, kind: str, where: str) -> Any:
         fail_type(where, "a sparse X of numbers", str(X.dtype))
     dtype = np.float32 if X.dtype == np.float32 else np.float64
     try:
-        _check_indices(X)  # SciPy's conversions trust them
-        matrix = getattr(sparse, f"{kind}_array")(X, dtype=dtype)
+        # SciPy's conversions trust the indices.
+        _check_indices(X)
         if X.format not in ("csr", "csc", "coo"):
-            _check_indices(matrix)
+            X = X.tocsr()
+            _check_indices(X)
+        matrix = getattr(sparse, f"{kind}_array")(X, dtype=dtype)
     except (ValueError, IndexError) as error:
         fail(where, "a sparse X whose indices are in order and in range", str(error))
     if not matrix.has_canonical_format:
