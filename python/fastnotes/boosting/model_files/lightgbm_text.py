@@ -55,16 +55,11 @@ def read_text(data: bytes) -> SavedModel:
         text = data.decode()
     except UnicodeDecodeError:
         fail(WHERE, "a LightGBM model in UTF-8", "other bytes")
-    head, *blocks = re.split(r"^Tree=\d+[ \t\r]*$", text, flags=re.MULTILINE)
-    if not re.search(r"^end of trees", text, flags=re.MULTILINE):
+    trees, *tail = re.split(r"^end of trees", text, maxsplit=1, flags=re.MULTILINE)
+    if not tail:
         fail(WHERE, "a LightGBM model with an end of its trees", "none")
-    if blocks:
-        blocks[-1], tail = re.split(
-            r"^end of trees", blocks[-1], maxsplit=1, flags=re.M
-        )
-    else:
-        head, tail = re.split(r"^end of trees", head, maxsplit=1, flags=re.M)
-    return _model(_Fields(head, "the header"), blocks, tail)
+    head, *blocks = re.split(r"^Tree=\d+[ \t\r]*$", trees, flags=re.MULTILINE)
+    return _model(_Fields(head, "the header"), blocks, tail[0])
 
 
 class _Fields:
@@ -123,7 +118,7 @@ def _model(head: _Fields, blocks: list[str], tail: str) -> SavedModel:
     n_outputs = head.integer("num_tree_per_iteration", 1, _MOST_OUTPUTS)
     if len(blocks) % n_outputs:
         fail(WHERE, f"rounds of {n_outputs} trees", f"{len(blocks)} trees")
-    objective, parameters, scale = _objective(head)
+    objective, parameters, scale = _objective(head, tail)
     trees = [_tree(_Fields(b, f"tree {i}")) for i, b in enumerate(blocks)]
     missing = _check_missing([types for _, types in trees])
     tables = [table for table, _ in trees]
@@ -150,9 +145,7 @@ def _model(head: _Fields, blocks: list[str], tail: str) -> SavedModel:
         trees=forest,
         objective=objective,
         objective_parameters=parameters,
-        n_classes=2
-        if objective == "binary:logistic"
-        else int(parameters.get("num_class", "0")),
+        n_classes=_n_classes(objective, n_outputs),
         round_offsets=np.arange(0, len(tables) + 1, n_outputs, dtype=np.int64),
         feature_names=names,
         feature_types=types,
@@ -163,20 +156,35 @@ def _model(head: _Fields, blocks: list[str], tail: str) -> SavedModel:
     )
 
 
-def _objective(head: _Fields) -> tuple[str, dict[str, str], float]:
+def _objective(head: _Fields, tail: str) -> tuple[str, dict[str, str], float]:
     """Return XGBoost's name, parameters, and what margins are multiplied by."""
-    name, *words = (head.get("objective") or "custom").split()
-    options = dict(word.partition(":")[::2] for word in words)
+    name, *words = (head.get("objective") or "custom").split() or ["custom"]
+    # Not every version writes the parameters beside the name.
+    options = dict(
+        re.findall(r"^\[(alpha|tweedie_variance_power): (\S+)\]", tail, re.M)
+    )
+    options |= dict(word.partition(":")[::2] for word in words)
     if name not in _OBJECTIVES or "sqrt" in options:
-        fail(WHERE, "an objective with XGBoost's links", repr(head.get("objective")))
+        fail(WHERE, "an objective with XGBoost's links", repr(name[:40]))
     ours, renamed = _OBJECTIVES[name]
     parameters = {new: options[old] for old, new in renamed.items() if old in options}
+    for key, text in parameters.items():
+        _number(text, key)
     n_outputs = head.integer("num_tree_per_iteration", 1, _MOST_OUTPUTS)
-    n_classes = int(_number(parameters.get("num_class", "0"), "num_class"))
-    if (n_classes if ours == "multi:softprob" else 1) != n_outputs and name != "custom":
+    n_classes = _number(options.get("num_class", "1"), "num_class")
+    if n_classes != n_outputs and name != "custom":
         fail(WHERE, f"one tree per output of {name} in a round", str(n_outputs))
     # P = 1 / (1 + exp(-sigmoid * score)).
-    return ours, parameters, _number(options.get("sigmoid", "1"), "sigmoid")
+    scale = _number(options.get("sigmoid", "1"), "sigmoid")
+    if scale <= 0:
+        fail(WHERE, "sigmoid > 0", str(scale))
+    return ours, parameters, scale
+
+
+def _n_classes(objective: str, n_outputs: int) -> int:
+    if objective == "binary:logistic":
+        return 2
+    return n_outputs if objective == "multi:softprob" else 0
 
 
 def _number(text: str, name: str) -> float:

@@ -281,9 +281,10 @@ def _categories(columns: tuple[Levels, ...] | None) -> dict[str, Any]:
     if columns is None or all(levels is None for levels in columns):
         return {"enc": [], "feature_segments": _int32([]), "sorted_idx": _int32([])}
     sizes = [0 if levels is None else len(levels) for levels in columns]
+    encoded = [_levels(levels or ()) for levels in columns]
     order = [i for levels in columns for i in _sorted_levels(levels or ())]
     return {
-        "enc": [_levels(levels or ()) for levels in columns],
+        "enc": encoded,
         "feature_segments": _int32([0, *np.cumsum(sizes)]),
         "sorted_idx": _int32(order),
     }
