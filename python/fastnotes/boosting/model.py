@@ -12,9 +12,10 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from fastnotes._threads import resolve_n_jobs
-from fastnotes._validation import as_integer, check_choice, fail, fail_type
+from fastnotes._validation import as_integer, fail, fail_type
 from fastnotes.boosting import saving
 from fastnotes.boosting.callbacks import History
+from fastnotes.boosting.explanation import Explained
 from fastnotes.boosting.fitting import (
     FitData,
     add_margins,
@@ -22,7 +23,6 @@ from fastnotes.boosting.fitting import (
     dense_blocks,
     prepare,
 )
-from fastnotes.boosting.importance import IMPORTANCE_TYPES, importances
 from fastnotes.boosting.model_files import SavedModel, read_model, write_model
 from fastnotes.boosting.objectives import Objective
 from fastnotes.boosting.parameters import check_parameters
@@ -36,7 +36,7 @@ _Model = TypeVar("_Model", bound="BoostedModel")
 _Range = tuple[int, int]
 
 
-class BoostedModel(BaseEstimator):  # type: ignore[misc]
+class BoostedModel(Explained, BaseEstimator):  # type: ignore[misc]
     """Training, prediction and explanation; subclasses say what y and margins mean."""
 
     n_features_in_: int
@@ -47,7 +47,6 @@ class BoostedModel(BaseEstimator):  # type: ignore[misc]
     best_score_: float
     n_estimators: int
     warm_start: bool
-    importance_type: str
     n_jobs: int | None
     _encoder: TableEncoder
     _objective: Objective
@@ -182,22 +181,6 @@ class BoostedModel(BaseEstimator):  # type: ignore[misc]
             raise AttributeError(f"{type(self).__name__} has no trees_ before fit")
         return self._trees
 
-    @property
-    def feature_importances_(self) -> NDArray[np.float32]:
-        """Shares of the columns in what ``importance_type`` counts, of the rounds used.
-
-        They add up to 1, or to 0 without a split.
-        """
-        where = f"boosting.{type(self).__name__}.feature_importances_"
-        if not self.__sklearn_is_fitted__():
-            raise AttributeError(f"{type(self).__name__} has no {where} before fit")
-        kind = check_choice(
-            self.importance_type, where, "importance_type", IMPORTANCE_TYPES
-        )
-        found = importances(self._used_trees(), kind)
-        total = found.sum()
-        return (found / total if total > 0 else found).astype(np.float32)
-
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__().copy()
         if "_cache" in state:
@@ -248,6 +231,10 @@ class BoostedModel(BaseEstimator):  # type: ignore[misc]
         first, last = self._tree_range(self._default_range())
         trees = self.trees_
         return trees if last - first == trees.n_trees else trees.select(first, last)
+
+    def _rounds_before(self) -> int:
+        series = [s for scores in self.evals_result_.values() for s in scores.values()]
+        return self.n_rounds_ - len(series[0]) if series else 0
 
     def _predictor(self, where: str) -> Predictor:
         """All trees, laid out; kept until the trees or the threads change."""
