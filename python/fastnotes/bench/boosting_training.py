@@ -1,4 +1,4 @@
-"""Cases of whole models: cuts, codes and every round of boosting, from a float table."""
+"""Cases of whole models of boosted trees: cuts, codes and every round."""
 
 from __future__ import annotations
 
