@@ -127,7 +127,7 @@ def figure(subject: Subject, split: Split, predicted: NDArray[Any]) -> float:
 
 
 def _mean_ndcg(y: NDArray[Any], scores: NDArray[Any], query: Any) -> float:
-    """Mean NDCG@10 with gain 2^grade - 1; a query without a relevant row is left out."""
+    """Mean NDCG@10, gain 2^grade - 1, over queries with a relevant row."""
     from sklearn.metrics import ndcg_score
 
     found = []

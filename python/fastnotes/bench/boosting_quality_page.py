@@ -43,10 +43,10 @@ def _best_other(row: dict[str, Any], library: str) -> float:
 
 
 def table(outcomes: Sequence[Any]) -> str:
-    """Return the Markdown table: mean figures, ours against the best, median seconds."""
+    """Return the Markdown table: mean figures and median seconds."""
     libraries = list(_COLOURS)
     lines = [
-        f"| set | metric | {' | '.join(libraries)} | ours to the best other | seconds |",
+        f"| set | metric | {' | '.join(libraries)} | ours to best other | seconds |",
         f"| --- | --- |{' ---: |' * len(libraries)} ---: | ---: |",
     ]
     level = 0
