@@ -242,6 +242,8 @@ def test_metrics(data):
     names = ["rmse", "mape", "poisson-nloglik", "logloss", "auc", "merror", "ndcg@2"]
     name = data.draw(st.sampled_from(names) | SCALARS)
     made = [boosting.resolve_metric("map", objective)]
+    options = {"name": data.draw(SCALARS), "maximize": data.draw(SCALARS)}
+    check(lambda: boosting.make_metric(data.draw(SCALARS | st.just(max)), **options))
     check(lambda: made.append(boosting.resolve_metric(name, objective)))
     y, weight = data.draw(inputs((4,))), data.draw(st.none() | inputs((4,)))
     groups = data.draw(st.none() | inputs((3,)))
@@ -286,7 +288,7 @@ def test_lstm_of_a_good_layer(data):
     check(lambda: recurrent.lstm_backward(dh, h), dh, h)
 
 
-RESULTS = {"BinnedMatrix", "Split", "ImportanceWeights"}
+RESULTS = {"BinnedMatrix", "Metric", "Objective", "Split", "ImportanceWeights"}
 RESULTS |= {"LSTMCache", "LSTMGradients", "LSTMOutput"}
 
 
