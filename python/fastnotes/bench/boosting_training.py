@@ -74,7 +74,8 @@ def real(loader: str, objective: str, share: float = 0.2, **parameters: Any) -> 
     from fastnotes import datasets
 
     data = getattr(datasets, f"load_{loader}")()
-    X = np.ascontiguousarray(data.X, dtype=np.float32)
+    table = data.images.reshape(len(data.y), -1) if loader == "digits" else data.X
+    X = np.ascontiguousarray(table, dtype=np.float32)
     y = data.y.astype(np.float32)
     train, test = data.train_idx, data.test_idx
     if train is None:
