@@ -54,7 +54,7 @@ class BoostedModel(Explained, BaseEstimator):  # type: ignore[misc]
     _round_offsets: NDArray[np.int64]
     _training: Training
     #: The last predictor, by what it was made for; kept out of pickles.
-    _cache: dict[Any, Predictor]
+    _cache: dict[Any, Any]
 
     # ------------------------------------------------------------ fitting
 
@@ -247,12 +247,48 @@ class BoostedModel(Explained, BaseEstimator):  # type: ignore[misc]
             self._cache[key] = predictor
         return predictor
 
+    def _row_margins(self, X: Any) -> NDArray[np.float64] | None:
+        """Margins (1, n_outputs) of a single row by the shortest way, if that will do.
+
+        The checks of the long way cost more than the trees of one row.
+        """
+        if type(X) is not np.ndarray or X.shape[:1] != (1,) or X.dtype.char not in "fd":
+            return None
+        cache = vars(self).get("_cache")
+        if cache is None:
+            return None
+        shape, margins_row = cache.get("row") or self._make_row()
+        flags = X.flags
+        plain = flags.c_contiguous and flags.aligned and X.dtype.isnative
+        if X.shape != shape or not plain:
+            return None
+        row: NDArray[np.float64] = margins_row(X)
+        return row[None]
+
+    def _make_row(self) -> Any:
+        """The shape of rows that need no encoding, and what gives their margins."""
+        encoder = self._encoder
+        if (
+            "_training" in vars(self)
+            or encoder.levels_
+            or not np.isnan(encoder.missing_number)
+            or hasattr(self, "feature_names_in_")
+        ):
+            return None, None
+        row = ((1, self.n_features_in_), Predictor(self._used_trees(), 1).margins_row)
+        self._cache["row"] = row
+        return row
+
     # ------------------------------------------------------------ prediction
 
     def _margins(
         self, X: Any, base_margin: Any, iteration_range: Any, where: str
     ) -> NDArray[np.float64]:
         """Margins of the user's rows, of shape (n_rows, n_outputs)."""
+        if base_margin is None and iteration_range is None:
+            row = self._row_margins(X)
+            if row is not None:
+                return row
         self._check_fitted(where)
         first, last = self._tree_range(self._round_range(iteration_range, where))
         values = self._encoder.encode(X, owner=self, where=where)
