@@ -34,6 +34,12 @@ def describe(array: NDArray[Any]) -> str:
     return f"{array.dtype} of shape {array.shape}"
 
 
+def integer_text(number: int) -> str:
+    """Its digits; of a long one, which Python may refuse to write, the length."""
+    bits = number.bit_length()
+    return str(number) if bits <= 64 else f"an integer of {bits} bits"
+
+
 def as_real_array(
     value: Any, where: str, name: str, *, ndim: int | tuple[int, ...] | None = None
 ) -> RealArray:
@@ -100,7 +106,7 @@ def as_integer(
     except TypeError:
         fail_type(where, wanted, type(value).__name__)
     if (low is not None and number < low) or (high is not None and number > high):
-        fail(where, _range_text(name, low, high), _integer_text(number))
+        fail(where, _range_text(name, low, high), integer_text(number))
     return number
 
 
@@ -125,7 +131,8 @@ def as_real(
     except (TypeError, ValueError):
         fail_type(where, wanted, type(value).__name__)
     except OverflowError:
-        fail(where, f"{name} within float64", _integer_text(value))
+        got = integer_text(value) if isinstance(value, int) else type(value).__name__
+        fail(where, f"{name} within float64", got)
     if not np.isfinite(number):
         fail(where, f"{name} finite", str(number))
     if (low is not None and number < low) or (high is not None and number > high):
@@ -205,12 +212,6 @@ def _check_ndim(
     if array.ndim not in allowed:
         text = " or ".join(str(n) for n in allowed)
         fail(where, f"{name} with {text} dimension(s)", describe(array))
-
-
-def _integer_text(number: int) -> str:
-    """Its digits; of a long one, which Python may refuse to write, the length."""
-    bits = number.bit_length()
-    return str(number) if bits <= 64 else f"an integer of {bits} bits"
 
 
 def _range_text(name: str, low: float | None, high: float | None) -> str:
