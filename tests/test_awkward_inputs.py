@@ -288,6 +288,67 @@ def test_lstm_of_a_good_layer(data):
     check(lambda: recurrent.lstm_backward(dh, h), dh, h)
 
 
+# ---------------------------------------------------------------- arrays of nothing
+
+HUGE = 2**58  # extents beyond any memory, around a 0
+
+
+def hollow(*shape: int) -> Any:
+    return np.empty(shape, np.float32)
+
+
+def hollow_layer(x: Shape, hidden: int) -> Any:
+    weights = hollow(4 * hidden, x[2]), np.ones((4 * hidden, hidden), np.float32)
+    return recurrent.lstm_forward(hollow(*x), *weights)
+
+
+NO_NODES = scipy.sparse.csr_array((0, 0))
+RETURNED: dict[str, Callable[[], Any]] = {
+    "exp": lambda: nn.exp(hollow(HUGE, 0)),
+    "matmul": lambda: nn.matmul(hollow(HUGE, 0), hollow(0, 0)),
+    "packed": lambda: nn.PackedMatrix(hollow(0, HUGE)).matmul(hollow(0, 0)),
+    "softmax": lambda: evidence.softmax(hollow(2**30, 2**28, 0)),
+    "logsumexp": lambda: evidence.logsumexp(hollow(HUGE, 0), 0),
+    "iwae_bound": lambda: evidence.iwae_bound(hollow(HUGE, 0), 0),
+    "laplacian": lambda: graph.laplacian_matmul(NO_NODES, hollow(0, HUGE)),
+    "rows": lambda: hollow_layer((HUGE, 0, 0), 0),
+    "steps": lambda: hollow_layer((2, HUGE, 0), 0),
+    "inputs": lambda: hollow_layer((0, 0, HUGE), 0),
+    "steps of no rows": lambda: hollow_layer((0, HUGE, 0), 3),
+    "backward": lambda: recurrent.lstm_backward(
+        hollow(HUGE, 0, 0), hollow_layer((HUGE, 0, 0), 0).cache
+    ),
+    "step": lambda: recurrent.LSTMWeights(hollow(0, 0), hollow(0, 0)).step(
+        hollow(HUGE, 0), hollow(HUGE, 0), hollow(HUGE, 0)
+    ),
+}
+REFUSED: dict[str, Callable[[], Any]] = {
+    "conversion": lambda: nn.exp(np.empty((0, 2**62), np.uint8)),
+    "broadcast view": lambda: nn.exp(np.broadcast_to(np.uint8(1), (HUGE,))),
+    "matmul": lambda: nn.matmul(hollow(HUGE, 0), hollow(0, 1)),
+    "operand": lambda: nn.matmul(hollow(0, 2**60), np.empty((2**59, 0))),
+    "logsumexp": lambda: evidence.logsumexp(hollow(HUGE, 0), 1),
+    "factors": lambda: evidence.logsumexp(np.ones((2**23, 1)), b=np.ones(2**23)),
+    "bins": lambda: boosting.build_histogram(np.empty((0, HUGE), np.uint8), [], []),
+    "rows": lambda: hollow_layer((HUGE, 0, 0), 3),
+    "steps": lambda: hollow_layer((2, HUGE, 0), 3),
+    "rows and steps": lambda: hollow_layer((2**30, 2**28, 0), 64),
+    "steps of no rows": lambda: hollow_layer((0, HUGE, 0), 64),
+}
+
+
+@pytest.mark.parametrize("call", RETURNED.values(), ids=RETURNED)
+def test_arrays_of_nothing_are_taken(call):
+    call()
+
+
+@pytest.mark.parametrize("call", REFUSED.values(), ids=REFUSED)
+def test_results_beyond_memory_are_refused(call):
+    with pytest.raises(ValueError, match=VOICE) as refusal:
+        call()
+    assert "fits in memory" in str(refusal.value)
+
+
 RESULTS = {"BinnedMatrix", "Metric", "Objective", "Split", "ImportanceWeights"}
 RESULTS |= {"LSTMCache", "LSTMGradients", "LSTMOutput"}
 

@@ -4,6 +4,7 @@
 #include "bindings/workspace.hpp"
 #include "recurrent/lstm.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <variant>
@@ -155,6 +156,23 @@ std::unique_ptr<CacheData<T>> make_cache(const SharedWeights<T>& weights,
     return cache;
 }
 
+/// Every result is empty. No schedule: it would count sequences that hold nothing, of
+/// which there may be more than memory has room for.
+template <class T>
+py::tuple forward_without_units(const SharedWeights<T>& weights, const LSTMSizes& sizes,
+                                bool keep_cache) {
+    py::object kept = py::none();
+    if (keep_cache) {
+        auto cache = std::make_unique<CacheData<T>>();
+        cache->weights = weights;
+        cache->sizes = sizes;
+        kept = py::cast(LSTMCache{std::move(cache)});
+    }
+    return py::make_tuple(empty<T>(sizes.batch, sizes.time, 0),
+                          empty<T>(sizes.batch, 0), empty<T>(sizes.batch, 0),
+                          std::move(kept));
+}
+
 template <class T>
 py::tuple forward(const SharedWeights<T>& weights, py::handle x, py::handle h0,
                   py::handle c0, const py::object& lengths, bool keep_cache,
@@ -169,8 +187,9 @@ py::tuple forward(const SharedWeights<T>& weights, py::handle x, py::handle h0,
     if (keep_cache && !weights->for_training) {
         fail(where, "weights packed for backward", "weights packed for inference");
     }
-    Schedule schedule =
-        recurrent::make_schedule(sizes, checked_lengths(lengths, sizes, where));
+    const std::int64_t* const steps = checked_lengths(lengths, sizes, where);
+    if (sizes.hidden == 0) return forward_without_units<T>(weights, sizes, keep_cache);
+    Schedule schedule = recurrent::make_schedule(sizes, steps);
 
     auto h = pooled_empty<T>(sizes.batch, sizes.time, sizes.hidden);
     auto h_last = pooled_empty<T>(sizes.batch, sizes.hidden);
@@ -256,6 +275,12 @@ py::tuple backward(const CacheData<T>& cache, py::handle dh, py::handle dh_last,
     auto dbias = pooled_empty<T>(4 * sizes.hidden);
     auto dh0 = pooled_empty<T>(sizes.batch, sizes.hidden);
     auto dc0 = pooled_empty<T>(sizes.batch, sizes.hidden);
+    if (sizes.hidden == 0) { // dx alone has elements, and nothing flows into it
+        std::fill_n(dx.mutable_data(), dx.size(), T(0));
+        return py::make_tuple(std::move(dx), std::move(dweight_ih),
+                              std::move(dweight_hh), std::move(dbias), std::move(dh0),
+                              std::move(dc0));
+    }
     const Workspace<T> scratch(
         recurrent::lstm_backward_scratch<T>(sizes, cache.schedule, n_threads));
     const recurrent::LSTMBackward<T> call{

@@ -1,5 +1,5 @@
 /// The level simd.hpp is compiled for: register width, and the instructions that vector
-/// extensions cannot say, as overloads on raw registers. Included by simd.hpp alone.
+/// extensions cannot say, as overloads on raw registers. For simd_vector.hpp alone.
 #pragma once
 
 #include <cstddef>

@@ -10,7 +10,6 @@ namespace fastnotes::recurrent {
 namespace {
 
 using detail::Layout;
-using detail::n_gates;
 using detail::SliceProduct;
 template <class T> using V = simd::Vec<T>;
 

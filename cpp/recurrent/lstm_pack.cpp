@@ -81,7 +81,7 @@ template <class T>
 void pack_forward_panel(View2<const T> weight, index_t p, T* packed) noexcept {
     constexpr index_t L = Layout<T>::L;
     constexpr index_t width = Layout<T>::slice_width;
-    constexpr index_t block = static_cast<index_t>(64 / sizeof(T)); // of a cache line
+    constexpr auto block = static_cast<index_t>(64 / sizeof(T)); // of a cache line
     const index_t hidden = weight.rows / n_gates;
     const index_t columns = weight.columns;
     const index_t units = std::min(L, hidden - p * L);

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fastnotes._core import native
-from fastnotes._validation import as_integer, fail
+from fastnotes._validation import as_integer, fail, fail_type, integer_text
 
 #: More threads than this is a mistake, not a machine.
 MAX_THREADS = 1024
@@ -39,19 +39,15 @@ def resolve_n_threads(n_threads: int | None, where: str) -> int:
     """
     if n_threads is None:
         return default_threads().n_threads
+    wanted = "n_threads as an int or None"
     if isinstance(n_threads, bool):
-        raise TypeError(f"[{where}] expected n_threads as an int or None, got a bool")
+        fail_type(where, wanted, "a bool")
     try:
         count = operator.index(n_threads)
     except TypeError:
-        raise TypeError(
-            f"[{where}] expected n_threads as an int or None, "
-            f"got {type(n_threads).__name__}"
-        ) from None
+        fail_type(where, wanted, type(n_threads).__name__)
     if not 1 <= count <= MAX_THREADS:
-        raise ValueError(
-            f"[{where}] expected n_threads from 1 to {MAX_THREADS}, got {count}"
-        )
+        fail(where, f"n_threads from 1 to {MAX_THREADS}", integer_text(count))
     return count
 
 
@@ -91,10 +87,11 @@ def describe() -> dict[str, Any]:
 def _parse(variable: str, text: str) -> int:
     # OMP_NUM_THREADS may list one count per nesting level; the first is ours.
     first = text.split(",")[0].strip()
-    if not first.isdecimal() or not 1 <= int(first) <= MAX_THREADS:
-        raise ValueError(
-            f"[fastnotes] expected {variable} from 1 to {MAX_THREADS}, got {text!r}"
-        )
+    # Python refuses to read a number of thousands of digits.
+    readable = first.isdecimal() and len(first) <= len(str(MAX_THREADS))
+    if not readable or not 1 <= int(first) <= MAX_THREADS:
+        got = repr(text) if len(text) <= 40 else f"{len(text)} characters"
+        fail("fastnotes", f"{variable} from 1 to {MAX_THREADS}", got)
     return int(first)
 
 

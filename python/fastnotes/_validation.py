@@ -7,7 +7,9 @@ TypeError, the wrong value a ValueError, both raised before anything is written.
 
 from __future__ import annotations
 
+import math
 import operator
+import sys
 from typing import Any, NoReturn
 
 import numpy as np
@@ -17,6 +19,8 @@ RealArray = NDArray[np.floating[Any]]
 
 _REAL_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 _INT64_MAX = np.iinfo(np.int64).max
+#: What a process can address.
+_MOST_BYTES = 2**47
 
 
 def fail(where: str, expected: str, got: str) -> NoReturn:
@@ -32,6 +36,23 @@ def fail_type(where: str, expected: str, got: str) -> NoReturn:
 def describe(array: NDArray[Any]) -> str:
     """Dtype and shape, as messages give them."""
     return f"{array.dtype} of shape {array.shape}"
+
+
+def integer_text(number: int) -> str:
+    """Its digits; of a long one, which Python may refuse to write, the length."""
+    bits = number.bit_length()
+    return str(number) if bits <= 64 else f"an integer of {bits} bits"
+
+
+def as_array(value: Any, where: str, name: str) -> NDArray[Any]:
+    """Return ``value`` as a dense array of any dtype; a mask is refused."""
+    refuse_mask(value, where, name)
+    if hasattr(value, "tocsr"):
+        fail_type(where, f"{name} as a dense array", type(value).__name__)
+    try:
+        return np.asarray(value)
+    except ValueError:
+        fail(where, f"{name} as a rectangular array", "a ragged sequence")
 
 
 def as_real_array(
@@ -58,13 +79,14 @@ def as_real_array(
             and (ndim is None or ndim == value.ndim)
         ):
             return value
-    array = _as_array(value, where, name)
+    array = as_array(value, where, name)
     if array.dtype.kind not in "fiub":
         fail_type(where, f"{name} of real numbers", describe(array))
     dtype = np.float32 if array.dtype.newbyteorder("=") == np.float32 else np.float64
     _check_ndim(array, where, name, ndim)
     if array.dtype.itemsize > 8:
         fail_type(where, f"{name} of at most 64-bit floats", describe(array))
+    check_fits(where, name, array.shape, dtype)
     return np.require(array, dtype=dtype, requirements=("C", "A"))
 
 
@@ -72,7 +94,7 @@ def as_index_array(
     value: Any, where: str, name: str, *, ndim: int = 1
 ) -> NDArray[np.int64]:
     """Return ``value`` as a C-contiguous int64 array; floats and bool are refused."""
-    array = _as_array(value, where, name)
+    array = as_array(value, where, name)
     if array.size == 0 and array.dtype == np.float64 and not hasattr(value, "dtype"):
         array = array.astype(np.int64)  # np.asarray([]) is float64
     if array.dtype.kind not in "iu":
@@ -80,6 +102,7 @@ def as_index_array(
     _check_ndim(array, where, name, ndim)
     if array.dtype == np.uint64 and array.size and array.max() > _INT64_MAX:
         fail(where, f"{name} below 2**63", str(array.max()))
+    check_fits(where, name, array.shape, np.int64)
     return np.require(array, dtype=np.int64, requirements=("C", "A"))
 
 
@@ -100,7 +123,7 @@ def as_integer(
     except TypeError:
         fail_type(where, wanted, type(value).__name__)
     if (low is not None and number < low) or (high is not None and number > high):
-        fail(where, _range_text(name, low, high), _integer_text(number))
+        fail(where, _range_text(name, low, high), integer_text(number))
     return number
 
 
@@ -125,7 +148,8 @@ def as_real(
     except (TypeError, ValueError):
         fail_type(where, wanted, type(value).__name__)
     except OverflowError:
-        fail(where, f"{name} within float64", _integer_text(value))
+        got = integer_text(value) if isinstance(value, int) else type(value).__name__
+        fail(where, f"{name} within float64", got)
     if not np.isfinite(number):
         fail(where, f"{name} finite", str(number))
     if (low is not None and number < low) or (high is not None and number > high):
@@ -148,6 +172,22 @@ def check_shape(
     """Check the whole shape; ``meaning`` spells it, as in ``"(4H, D)"``."""
     if array.shape != shape:
         fail(where, f"{name} of shape {meaning} = {shape}", str(array.shape))
+
+
+def check_fits(
+    where: str,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any] | type[np.generic],
+) -> None:
+    """Refuse what no memory holds, and extents around a 0 that NumPy cannot count."""
+    itemsize = np.dtype(dtype).itemsize
+    counted = math.prod(n or 1 for n in shape) * itemsize
+    if counted <= _MOST_BYTES:
+        return
+    if 0 not in shape or counted > sys.maxsize:
+        got = f"{np.dtype(dtype)} of shape {shape}"
+        fail(where, f"{name} that fits in memory", got)
 
 
 def check_finite(array: NDArray[Any], where: str, name: str) -> None:
@@ -186,16 +226,6 @@ def refuse_mask(value: Any, where: str, name: str) -> None:
         fail_type(where, f"{name} without a mask", "a masked array")
 
 
-def _as_array(value: Any, where: str, name: str) -> NDArray[Any]:
-    refuse_mask(value, where, name)
-    if hasattr(value, "tocsr"):
-        fail_type(where, f"{name} as a dense array", type(value).__name__)
-    try:
-        return np.asarray(value)
-    except ValueError:
-        fail(where, f"{name} as a rectangular array", "a ragged sequence")
-
-
 def _check_ndim(
     array: NDArray[Any], where: str, name: str, ndim: int | tuple[int, ...] | None
 ) -> None:
@@ -205,12 +235,6 @@ def _check_ndim(
     if array.ndim not in allowed:
         text = " or ".join(str(n) for n in allowed)
         fail(where, f"{name} with {text} dimension(s)", describe(array))
-
-
-def _integer_text(number: int) -> str:
-    """Its digits; of a long one, which Python may refuse to write, the length."""
-    bits = number.bit_length()
-    return str(number) if bits <= 64 else f"an integer of {bits} bits"
 
 
 def _range_text(name: str, low: float | None, high: float | None) -> str:

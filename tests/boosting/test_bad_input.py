@@ -92,6 +92,8 @@ BAD_NODES = {
     "nan grad": ({"grad": with_value(ONES, np.nan)}, ValueError, "grad finite"),
     "inf grad": ({"grad": with_value(ONES, -np.inf)}, ValueError, "grad finite"),
     "nan hess": ({"hess": with_value(ONES, -np.nan)}, ValueError, "hess finite"),
+    "ragged bins": ({"bins": [[1], [1, 2]]}, ValueError, "bins as a rectangular"),
+    "masked bins": ({"bins": np.ma.ones((6, 2), np.uint8)}, TypeError, "mask"),
     "inf hess": ({"hess": with_value(ONES, np.inf)}, ValueError, "hess finite"),
     "float rows": ({"rows": [0.0, 1.0]}, TypeError, "integers"),
     "mask": ({"rows": ONES.astype(bool)}, TypeError, "integers"),

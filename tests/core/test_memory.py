@@ -13,7 +13,7 @@ LARGE = (1 << 20,)
 @pytest.mark.parametrize("shape", [(), (0,), (3, 0, 5), (7,), LARGE, (1024, 513)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_arrays_are_ordinary(shape, dtype):
-    array = empty(shape, np.dtype(dtype))
+    array = empty(shape, np.dtype(dtype), "t")
     assert array.shape == shape
     assert array.dtype == dtype
     assert array.flags.c_contiguous
@@ -23,24 +23,30 @@ def test_arrays_are_ordinary(shape, dtype):
 
 
 def test_freed_memory_is_used_again_and_living_memory_is_not():
-    first = empty(LARGE, np.dtype(np.float64))
+    first = empty(LARGE, np.dtype(np.float64), "t")
     address = first.ctypes.data
-    beside = empty(LARGE, np.dtype(np.float64))
+    beside = empty(LARGE, np.dtype(np.float64), "t")
     assert not np.may_share_memory(first, beside)
     view = first[::2]
     del first
-    held = empty(LARGE, np.dtype(np.float64))
+    held = empty(LARGE, np.dtype(np.float64), "t")
     assert not np.may_share_memory(view, held)  # a view keeps its memory alive
     del view
-    assert empty(LARGE, np.dtype(np.float64)).ctypes.data == address
+    assert empty(LARGE, np.dtype(np.float64), "t").ctypes.data == address
 
 
 def test_large_results_lie_on_a_cache_line():
-    assert empty(LARGE, np.dtype(np.float32)).ctypes.data % 64 == 0
+    assert empty(LARGE, np.dtype(np.float32), "t").ctypes.data % 64 == 0
 
 
-def test_impossible_sizes_are_memory_errors():
-    with pytest.raises(MemoryError):
-        empty((1 << 40, 1 << 40), np.dtype(np.float64))
-    with pytest.raises(MemoryError):
-        empty((1 << 50,), np.dtype(np.float64))
+def test_impossible_sizes_are_refused():
+    for shape in [(1 << 40, 1 << 40), (1 << 45,), (0, 1 << 61)]:
+        with pytest.raises(
+            ValueError, match=r"^\[t\] expected .* fits in memory, got "
+        ):
+            empty(shape, np.dtype(np.float64), "t")
+
+
+def test_short_memory_speaks_in_the_one_voice():
+    with pytest.raises(MemoryError, match=r"^\[t\] expected memory .*, got none"):
+        empty((1 << 43,), np.dtype(np.float64), "t")

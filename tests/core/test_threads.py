@@ -50,6 +50,7 @@ def test_counts_are_taken(count):
         (-1, ValueError),
         (MAX_THREADS + 1, ValueError),
         (2**70, ValueError),
+        pytest.param(-(10**5000), ValueError, id="more digits than Python writes"),
         (1.0, TypeError),
         ("2", TypeError),
         (True, TypeError),
@@ -61,7 +62,7 @@ def test_bad_counts(count, error):
         resolve_n_threads(count, "room.f")
 
 
-@pytest.mark.parametrize("text", ["", "0", "-2", "two", "1e3", "99999"])
+@pytest.mark.parametrize("text", ["", "0", "-2", "two", "1e3", "99999", "9" * 5000])
 def test_bad_environment(monkeypatch, text):
     monkeypatch.setenv("FASTNOTES_NUM_THREADS", text)
     with pytest.raises(ValueError, match="expected FASTNOTES_NUM_THREADS"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -108,6 +110,7 @@ def test_an_integer_too_long_to_write_is_named_by_its_length():
         (np.array(0.5 + 0j), TypeError),
         (np.array([0.5]), TypeError),
         (10**400, ValueError),
+        (Fraction(10**400), ValueError),
         (np.nan, ValueError),
         (np.inf, ValueError),
         (-0.5, ValueError),

@@ -9,12 +9,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnotes._core import native
 from fastnotes._device import wants_cuda
+from fastnotes._memory import memory_of
 from fastnotes._threads import resolve_n_threads
 from fastnotes._validation import (
     RealArray,
+    as_array,
     as_index_array,
     as_integer,
     as_real_array,
+    check_fits,
     check_shape,
     describe,
     fail,
@@ -102,16 +105,18 @@ def build_histogram(
     g, h = _gradients(grad, hess, len(codes))
     used = None if rows is None else as_index_array(rows, _WHERE, "rows")
     threads = resolve_n_threads(n_threads, _WHERE)
-    histogram: NDArray[np.float64] = native.boosting.build_histogram(
-        codes, g, h, used, n_bins, threads
-    )
+    check_fits(_WHERE, "a result", (codes.shape[1], n_bins, 2), np.float64)
+    with memory_of(_WHERE):
+        histogram: NDArray[np.float64] = native.boosting.build_histogram(
+            codes, g, h, used, n_bins, threads
+        )
     return histogram
 
 
 def _codes(bins: BinnedMatrix | ArrayLike) -> tuple[NDArray[np.uint8], int]:
     if isinstance(bins, BinnedMatrix):
         return np.require(bins.bins, requirements="C"), bins.n_bins
-    array = np.asarray(bins)
+    array = as_array(bins, _WHERE, "bins")
     expected = "bins of dtype uint8 and shape (n_rows, n_columns)"
     if array.dtype != np.uint8:
         fail_type(_WHERE, expected, describe(array))

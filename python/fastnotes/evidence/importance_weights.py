@@ -112,7 +112,7 @@ def importance_weights(
         fail(where, "at least one sample along axis", f"shape {shape}")
     rest = shape[:axis] + shape[axis + 1 :]
     bound, ess = np.empty(rest, dtype), np.empty(rest, dtype)
-    weights = empty(shape, dtype)
+    weights = empty(shape, dtype, where)
     native.evidence.importance_weights(log_w, axis, bound, weights, ess, threads)
     if not rest:
         return ImportanceWeights(bound[()], weights, ess[()])

@@ -12,7 +12,7 @@ from fastnotes._core import native
 from fastnotes._device import wants_cuda
 from fastnotes._memory import empty
 from fastnotes._threads import resolve_n_threads
-from fastnotes._validation import RealArray, as_real_array, check_out, fail
+from fastnotes._validation import RealArray, as_real_array, check_fits, check_out, fail
 from fastnotes.evidence._axes import Axes, reduction, single_axis
 
 
@@ -213,7 +213,7 @@ def reduce_exponentials(
     if keepdims:
         shape = kept_shape
     if out is None:
-        result = np.empty(shape, array.dtype)
+        result = empty(shape, array.dtype, where)
     else:
         inputs = (a,) if factors is None else (a, factors)
         check_out(out, where, shape, a.dtype, *inputs)
@@ -256,7 +256,7 @@ def _normalise(
     axis = single_axis(a, axis, where, "a")
     threads = resolve_n_threads(n_threads, where)
     if out is None:
-        out = empty(a.shape, a.dtype)
+        out = empty(a.shape, a.dtype, where)
     else:
         check_out(out, where, a.shape, a.dtype, a)
     native.evidence.softmax(a, axis, out, log, threads)
@@ -287,6 +287,8 @@ def broadcast(a: RealArray, b: Any, where: str) -> tuple[RealArray, RealArray]:
         shape = np.broadcast_shapes(a.shape, b.shape)
     except ValueError:
         fail(where, f"b to broadcast with a of shape {a.shape}", f"shape {b.shape}")
+
+    check_fits(where, "a and b together", shape, dtype)
 
     def full(array: RealArray) -> RealArray:
         return np.asarray(np.broadcast_to(array, shape), dtype, order="C")

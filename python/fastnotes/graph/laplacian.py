@@ -298,13 +298,13 @@ class GraphOperator:
         if X.shape[0] != n:
             fail(where, f"{name} of {n} rows", describe(X))
         if out is None:
-            out = empty(X.shape, X.dtype)
+            out = empty(X.shape, X.dtype, where)
         else:
             check_out(out, where, X.shape, X.dtype, X)
         factors = self._prepared(X.dtype, transpose)
         matrix = (n, 1 if X.ndim == 1 else X.shape[1])
         columns = X.reshape(matrix)
-        scratch = self._scratch(factors, columns)
+        scratch = self._scratch(factors, columns, where)
         native.graph.laplacian_matmul(
             *factors, columns, out.reshape(matrix), scratch, self._n_threads
         )
@@ -312,7 +312,7 @@ class GraphOperator:
             self._spare_scratch[:] = [scratch]
         return out
 
-    def _scratch(self, factors: _Factors, X: RealArray) -> RealArray | None:
+    def _scratch(self, factors: _Factors, X: RealArray, where: str) -> RealArray | None:
         """The kept scratch if it fits and no other thread holds it, else a new one."""
         size = native.graph.laplacian_matmul_scratch(factors.indptr, factors.indices, X)
         if size == 0:
@@ -320,9 +320,9 @@ class GraphOperator:
         try:
             spare = self._spare_scratch.pop()
         except IndexError:
-            return empty((size,), X.dtype)
+            return empty((size,), X.dtype, where)
         fits = spare.dtype == X.dtype and spare.size >= size
-        return spare if fits else empty((size,), X.dtype)
+        return spare if fits else empty((size,), X.dtype, where)
 
     def _prepared(self, dtype: np.dtype[Any], transpose: bool) -> _Factors:
         """Kernel arguments in one dtype, made at their first use and kept."""

@@ -68,7 +68,7 @@ def _apply(
     values = as_real_array(x, where, "x")
     threads = resolve_n_threads(n_threads, where)
     if out is None:
-        out = empty(values.shape, values.dtype)
+        out = empty(values.shape, values.dtype, where)
     else:
         check_out(out, where, values.shape, values.dtype, values)
     # A np.matrix stays two-dimensional whatever it is reshaped to.

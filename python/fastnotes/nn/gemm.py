@@ -10,7 +10,13 @@ from numpy.typing import ArrayLike
 from fastnotes._core import native
 from fastnotes._memory import empty
 from fastnotes._threads import resolve_n_threads
-from fastnotes._validation import RealArray, as_real_array, fail, refuse_mask
+from fastnotes._validation import (
+    RealArray,
+    as_real_array,
+    check_fits,
+    fail,
+    refuse_mask,
+)
 
 
 class PackedMatrix:
@@ -167,7 +173,7 @@ def matmul(
     left = as_real_array(a, where, "a", ndim=2)
     right = as_real_array(b, where, "b", ndim=2)
     if left.dtype != right.dtype:
-        left, right = _as_double(left), _as_double(right)
+        left, right = _as_double(left, where), _as_double(right, where)
     if out is None:
         rows = left.shape[1 if transpose_a else 0]
         columns = right.shape[0 if transpose_b else 1]
@@ -185,7 +191,8 @@ def matmul(
     return out
 
 
-def _as_double(array: RealArray) -> RealArray:
+def _as_double(array: RealArray, where: str) -> RealArray:
+    check_fits(where, "float64 operands", array.shape, np.float64)
     return array.astype(np.float64, copy=False)
 
 
@@ -194,4 +201,4 @@ def _new_output(
 ) -> RealArray:
     if accumulate:
         fail(where, "out to accumulate into", "None")
-    return empty((rows, columns), like.dtype)
+    return empty((rows, columns), like.dtype, where)

@@ -10,12 +10,8 @@ from numpy.typing import NDArray
 from fastnotes._cuda import Call, describe, overlap
 from fastnotes._device import is_cuda_array, wants_cuda
 from fastnotes._validation import as_real_array, check_choice, fail, fail_type
-from fastnotes.recurrent.lstm import (
-    _CANDIDATES,
-    LSTMGradients,
-    LSTMOutput,
-    _as_lengths,
-)
+from fastnotes.recurrent._arguments import CANDIDATES, as_lengths
+from fastnotes.recurrent.results import LSTMGradients, LSTMOutput
 
 if TYPE_CHECKING:
     from fastnotes._core_cuda import DeviceArray
@@ -70,7 +66,7 @@ def lstm_forward(
     where = "recurrent.lstm_forward"
     call = Call(where, device, **_converted(where, arrays))
     weights = _checked_weights(call, "x")
-    check_choice(candidate, where, "candidate", _CANDIDATES)
+    check_choice(candidate, where, "candidate", CANDIDATES)
     _check_inputs(call, weights)
     return _run(call, weights, lengths, candidate, keep_cache, copy_weights=True)
 
@@ -261,7 +257,7 @@ def _read_lengths(
             fail_type(call.where, "lengths of integers", describe(array))
         call.synchronize()
         lengths = array.to_numpy()
-    checked = _as_lengths(lengths, call.where, batch, time)
+    checked = as_lengths(lengths, call.where, batch, time)
     return None if checked is None else checked.copy()  # the cache keeps them
 
 

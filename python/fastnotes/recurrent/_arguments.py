@@ -1,0 +1,144 @@
+"""What enters a call of an LSTM, checked once."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnotes._core import native
+from fastnotes._device import is_cuda_array, wants_cuda
+from fastnotes._memory import memory_of
+from fastnotes._validation import (
+    RealArray,
+    as_index_array,
+    as_real_array,
+    check_fits,
+    check_shape,
+    fail,
+)
+from fastnotes.recurrent.results import LSTMOutput
+
+CANDIDATES = ("tanh", "sigmoid")
+
+
+def call_wants_cuda(
+    where: str, device: str | None, lengths: Any, given: dict[str, Any]
+) -> bool:
+    """As `wants_cuda`; host lengths go with everything, CUDA lengths do not."""
+    if type(lengths) is not np.ndarray and is_cuda_array(lengths):
+        return wants_cuda(where, device, **given, lengths=lengths)
+    return wants_cuda(where, device, **given)
+
+
+class Weights(NamedTuple):
+    """Checked weights, not yet packed."""
+
+    weight_ih: RealArray
+    weight_hh: RealArray
+    bias: RealArray | None
+
+    def cast(self, dtype: np.dtype[Any], *, copy: bool = False) -> Weights:
+        return Weights(*(cast(a, dtype, copy=copy) for a in self))
+
+    def pack(
+        self, candidate: str, backward: bool, n_threads: int
+    ) -> native.recurrent.LSTMWeights:
+        return native.recurrent.pack_lstm_weights(
+            self.weight_ih,
+            self.weight_hh,
+            self.bias,
+            candidate == "tanh",
+            backward,
+            n_threads,
+        )
+
+
+class Inputs(NamedTuple):
+    """Checked inputs of a forward pass."""
+
+    x: RealArray
+    h0: RealArray | None
+    c0: RealArray | None
+    lengths: NDArray[np.int64] | None
+
+    def cast(self, dtype: np.dtype[Any]) -> Inputs:
+        x, h0, c0 = (cast(a, dtype) for a in self[:3])
+        return Inputs(x, h0, c0, self.lengths)
+
+    def run(
+        self,
+        packed: native.recurrent.LSTMWeights,
+        keep_cache: bool,
+        n_threads: int,
+        where: str,
+    ) -> LSTMOutput:
+        with memory_of(where):
+            return LSTMOutput(
+                *native.recurrent.lstm_forward(packed, *self, keep_cache, n_threads)
+            )
+
+
+def cast(array: Any, dtype: np.dtype[Any] | str, *, copy: bool = False) -> Any:
+    return None if array is None else array.astype(dtype, copy=copy)
+
+
+def as_weights(weight_ih: Any, weight_hh: Any, bias: Any, where: str) -> Weights:
+    weight_ih = as_real_array(weight_ih, where, "weight_ih", ndim=2)
+    weight_hh = as_real_array(weight_hh, where, "weight_hh", ndim=2)
+    rows, hidden = weight_hh.shape
+    if rows != 4 * hidden:
+        fail(where, "weight_hh of shape (4H, H)", str(weight_hh.shape))
+    columns = weight_ih.shape[1]
+    check_shape(weight_ih, where, "weight_ih", (4 * hidden, columns), "(4H, D)")
+    if bias is not None:
+        bias = as_real_array(bias, where, "bias", ndim=1)
+        check_shape(bias, where, "bias", (4 * hidden,), "(4H,)")
+    check_fits(where, "weight_ih", weight_ih.shape, np.float64)
+    return Weights(weight_ih, weight_hh, bias)
+
+
+def as_inputs(
+    x: Any, h0: Any, c0: Any, lengths: Any, where: str, weights: Weights
+) -> Inputs:
+    x = as_real_array(x, where, "x", ndim=3)
+    batch, time, _ = x.shape
+    hidden = weights.weight_hh.shape[1]
+    check_shape(x, where, "x", (batch, time, weights.weight_ih.shape[1]), "(B, T, D)")
+    for name, shape in {
+        "x": x.shape,
+        "h": (batch, time, hidden),
+        "h_last": (batch, hidden),
+    }.items():
+        check_fits(where, name, shape, np.float64)  # to which x may have to be cast
+    return Inputs(
+        x,
+        as_state(h0, where, "h0", batch, hidden),
+        as_state(c0, where, "c0", batch, hidden),
+        as_lengths(lengths, where, batch, time),
+    )
+
+
+def as_state(
+    state: Any, where: str, name: str, batch: int, hidden: int
+) -> RealArray | None:
+    if state is None:
+        return None
+    array = as_real_array(state, where, name, ndim=2)
+    check_shape(array, where, name, (batch, hidden), "(B, H)")
+    return array
+
+
+def as_lengths(
+    lengths: Any, where: str, batch: int, time: int
+) -> NDArray[np.int64] | None:
+    if lengths is None:
+        return None
+    array = as_index_array(lengths, where, "lengths")
+    check_shape(array, where, "lengths", (batch,), "(B,)")
+    wrong = (array < 0) | (array > time)
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        fail(where, f"lengths from 0 to T = {time}", f"{array[at]} at index {at}")
+    return array

@@ -1,0 +1,57 @@
+"""What the passes of an LSTM return."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from fastnotes._core import native
+from fastnotes._validation import RealArray
+
+if TYPE_CHECKING:
+    from fastnotes._core_native.recurrent import LSTMCache as LSTMCache
+    from fastnotes.recurrent._cuda import CudaLSTMCache
+else:
+    LSTMCache = native.recurrent.LSTMCache
+
+
+class LSTMOutput(NamedTuple):
+    """Result of a forward pass.
+
+    Attributes
+    ----------
+    h
+        (B, T, H), the outputs; 0 past a sequence's end.
+    h_last, c_last
+        (B, H), the state after each sequence's last step; the initial state for a
+        sequence of length 0.
+    cache
+        What :func:`lstm_backward` needs, or None with ``keep_cache=False``. It holds
+        copies, so inputs and outputs may be changed freely, and it may be used again.
+    """
+
+    h: RealArray
+    h_last: RealArray
+    c_last: RealArray
+    cache: LSTMCache | CudaLSTMCache | None
+
+
+class LSTMGradients(NamedTuple):
+    """Gradients of a scalar with respect to everything that entered the forward pass.
+
+    Attributes
+    ----------
+    dx
+        (B, T, D); 0 past a sequence's end.
+    dweight_ih, dweight_hh, dbias
+        (4H, D), (4H, H), (4H,), summed over the batch. ``dbias`` is there also where
+        no bias was given.
+    dh0, dc0
+        (B, H).
+    """
+
+    dx: RealArray
+    dweight_ih: RealArray
+    dweight_hh: RealArray
+    dbias: RealArray
+    dh0: RealArray
+    dc0: RealArray

@@ -1,0 +1,203 @@
+"""Weights of an LSTM, packed once for many calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastnotes._core import native
+from fastnotes._device import wants_cuda
+from fastnotes._threads import resolve_n_threads
+from fastnotes._validation import (
+    RealArray,
+    as_real_array,
+    check_choice,
+    fail,
+    fail_type,
+)
+from fastnotes.recurrent._arguments import (
+    CANDIDATES,
+    as_inputs,
+    as_weights,
+    call_wants_cuda,
+    cast,
+)
+from fastnotes.recurrent.results import LSTMOutput
+
+if TYPE_CHECKING:
+    from fastnotes.recurrent._cuda import DeviceWeights
+
+
+class LSTMWeights:
+    """Weights of an LSTM, packed once for many calls.
+
+    Parameters
+    ----------
+    weight_ih, weight_hh, bias
+        (4H, D), (4H, H) and (4H,) or None, as in :func:`lstm_forward`. They are copied.
+    candidate
+        ``"tanh"`` or ``"sigmoid"``.
+    device
+        None: where the arrays are. ``"cuda"`` copies host arrays there; calls then take
+        host arrays too, and give results back.
+
+    Attributes
+    ----------
+    input_size, hidden_size
+        D and H.
+    dtype
+        float32 if every array given is float32, else float64. Calls convert to it.
+
+    Notes
+    -----
+    Immutable, so threads may share one.
+    """
+
+    def __init__(
+        self,
+        weight_ih: ArrayLike,
+        weight_hh: ArrayLike,
+        bias: ArrayLike | None = None,
+        *,
+        candidate: str = "tanh",
+        device: str | None = None,
+    ) -> None:
+        where = "recurrent.LSTMWeights"
+        self._device: DeviceWeights | None = None
+        given = {"weight_ih": weight_ih, "weight_hh": weight_hh, "bias": bias}
+        if wants_cuda(where, device, **given):
+            self._keep_on_device(where, device, candidate, given)
+            return
+        weights = as_weights(weight_ih, weight_hh, bias, where)
+        check_choice(candidate, where, "candidate", CANDIDATES)
+        self.candidate = candidate
+        self.hidden_size: int = weights.weight_hh.shape[1]
+        self.input_size: int = weights.weight_ih.shape[1]
+        self.dtype = np.result_type(*(a for a in weights if a is not None))
+        self._weights = weights.cast(self.dtype, copy=True)
+        self._inference = self._weights.pack(candidate, False, 1)
+        self._training: native.recurrent.LSTMWeights | None = None
+
+    def _keep_on_device(
+        self, where: str, device: str | None, candidate: str, given: dict[str, Any]
+    ) -> None:
+        from fastnotes.recurrent import _cuda
+
+        check_choice(candidate, where, "candidate", CANDIDATES)
+        self.candidate = candidate
+        self._device = _cuda.DeviceWeights(where, device, candidate, given)
+        self.input_size = self._device.arrays.weight_ih.shape[1]
+        self.hidden_size = self._device.arrays.weight_hh.shape[1]
+        self.dtype = np.dtype(self._device.dtype)
+
+    def forward(
+        self,
+        x: ArrayLike,
+        h0: ArrayLike | None = None,
+        c0: ArrayLike | None = None,
+        *,
+        lengths: ArrayLike | None = None,
+        keep_cache: bool = False,
+        n_threads: int | None = None,
+    ) -> LSTMOutput:
+        """Run over a batch of sequences: :func:`lstm_forward` without the packing."""
+        where = "recurrent.LSTMWeights.forward"
+        if self._device is not None:
+            given = {"x": x, "h0": h0, "c0": c0}
+            return self._device.forward(given, lengths, keep_cache)
+        beside = {"x": x, "weights": self._weights.weight_hh, "h0": h0, "c0": c0}
+        call_wants_cuda(where, None, lengths, beside)  # refuses CUDA arrays
+        threads = resolve_n_threads(n_threads, where)
+        inputs = as_inputs(x, h0, c0, lengths, where, self._weights)
+        packed = self._inference
+        if keep_cache:
+            if self._training is None:
+                self._training = self._weights.pack(self.candidate, True, threads)
+            packed = self._training
+        return inputs.cast(self.dtype).run(packed, keep_cache, threads, where)
+
+    def step(
+        self,
+        x: ArrayLike,
+        h: ArrayLike,
+        c: ArrayLike,
+        *,
+        out: tuple[NDArray[Any], NDArray[Any]] | None = None,
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Advance B streams by one step, on the calling thread.
+
+        Parameters
+        ----------
+        x
+            (B, D), the inputs of the step.
+        h, c
+            (B, H), the states before it.
+        out
+            Two arrays (B, H) of this object's dtype that receive the new states, apart
+            from the inputs; None makes new ones. With ``out`` nothing is allocated.
+
+        Returns
+        -------
+        h, c
+            The states after the step: the same bytes as :meth:`forward` gives.
+        """
+        where = "recurrent.LSTMWeights.step"
+        if self._device is not None:
+            return self._device.step({"x": x, "h": h, "c": c}, out)
+        x_t = self._step_input(x, where, "x", self.input_size, None)
+        rows = x_t.shape[0]
+        h_t = self._step_input(h, where, "h", self.hidden_size, rows)
+        c_t = self._step_input(c, where, "c", self.hidden_size, rows)
+        new: Any = (np.empty_like(h_t), np.empty_like(h_t)) if out is None else out
+        if not isinstance(new, tuple) or len(new) != 2:
+            fail_type(where, "out as a tuple of two arrays", type(out).__name__)
+        native.recurrent.lstm_step(self._inference, x_t, h_t, c_t, new[0], new[1])
+        return new
+
+    def _step_input(
+        self, value: Any, where: str, name: str, columns: int, rows: int | None
+    ) -> RealArray:
+        """A (rows, columns) input; what is right already passes in a microsecond."""
+        ready = (
+            type(value) is np.ndarray
+            and value.dtype is self.dtype
+            and value.ndim == 2
+            and value.flags.c_contiguous
+            and value.flags.aligned
+        )
+        if not ready:  # refuses CUDA arrays
+            wants_cuda(where, None, **{name: value}, weights=self._weights.weight_hh)
+        array: RealArray = (
+            value
+            if ready
+            else cast(as_real_array(value, where, name, ndim=2), self.dtype)
+        )
+        if array.shape[1] != columns or (rows is not None and array.shape[0] != rows):
+            wanted = f"({'B' if rows is None else rows}, {columns})"
+            fail(where, f"{name} of shape {wanted}", str(array.shape))
+        return array
+
+    def __repr__(self) -> str:
+        return (
+            f"LSTMWeights(input_size={self.input_size}, "
+            f"hidden_size={self.hidden_size}, candidate={self.candidate!r}, "
+            f"dtype={self.dtype})"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._device is None:
+            return _unpickle_weights, (*self._weights, self.candidate)
+        place = f"cuda:{self._device.device}"
+        return _unpickle_weights, (*self._device.to_numpy(), self.candidate, place)
+
+
+def _unpickle_weights(
+    weight_ih: RealArray,
+    weight_hh: RealArray,
+    bias: RealArray | None,
+    candidate: str,
+    device: str | None = None,
+) -> LSTMWeights:
+    return LSTMWeights(weight_ih, weight_hh, bias, candidate=candidate, device=device)
