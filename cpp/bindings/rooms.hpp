@@ -9,6 +9,7 @@ namespace fastnotes {
 void register_bench(py::module_& m);
 void register_boosting(py::module_& m);
 void register_boosting_prediction(py::module_& room);
+void register_boosting_shap(py::module_& room);
 void register_evidence(py::module_& m);
 void register_graph(py::module_& m);
 void register_machine(py::module_& m);
