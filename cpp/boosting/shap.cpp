@@ -12,7 +12,7 @@ namespace {
 using std::int32_t;
 using V = simd::Vec<double>;
 
-constexpr index_t strip = 16; ///< rows that pass a tree together
+constexpr index_t strip = 8; ///< rows that pass a tree together
 constexpr index_t most_block_rows = 256;
 constexpr index_t slot_bytes = index_t{1} << 20; ///< of a block's values
 constexpr index_t points_at_once = 8;
@@ -51,7 +51,9 @@ index_t rows_of_block(const ShapForest& forest) noexcept {
 
 BenchSize bench_size(const ShapForest& forest, bool interactions) noexcept {
     constexpr index_t per_edge = sizeof(EdgeFactors) / sizeof(double);
-    const index_t columns = forest.most_columns, nodes = round_up(forest.most_nodes, 8);
+    // A line more than a power of two: products and states must not share cache sets.
+    const index_t columns = forest.most_columns;
+    const index_t nodes = round_up(forest.most_nodes, 8) + 8;
     return {static_cast<index_t>(forest.slots.size()) * rows_of_block(forest),
             nodes,
             points_at_once * nodes * per_edge,
@@ -153,12 +155,13 @@ struct Task {
         }
     }
 
-    V factor(int32_t edge, int32_t above, const EdgeFactors* factors,
-             index_t lane) const noexcept {
-        const EdgeFactors& f = factors[edge];
-        if (above < 0) return select(on(edge, lane), V(f.on), V(f.off));
-        return select(on(edge, lane), V(f.on),
-                      select(on(above, lane), V(f.off), V(f.off_above)));
+    /// What an edge's states choose from; read before anything is stored, since for all
+    /// the compiler knows the store might change it.
+    struct Choice {
+        V on, off, off_above;
+    };
+    static Choice factor_of(const EdgeFactors& f) noexcept {
+        return {V(f.on), V(f.off), V(f.off_above)};
     }
     V slope_of(int32_t edge, const EdgeFactors* factors, index_t lane) const noexcept {
         const EdgeFactors& f = factors[edge];
@@ -167,16 +170,21 @@ struct Task {
 
     /// Products of all paths, from the root down.
     void pass_down(double weight, const EdgeFactors* factors) const noexcept {
-        double* const product = bench.product;
-        std::fill_n(product, strip, tree.n_nodes == 1 ? 0.0 : weight);
+        std::fill_n(bench.product, strip, weight);
         for (index_t i = 0; i < tree.n_nodes; ++i) {
             const PathNode& node = nodes[i];
             if (node.column < 0) continue;
-            for (index_t lane = 0; lane < strip; lane += V::size) {
-                const V here = simd::load<V>(product + i * strip + lane);
-                for (const int32_t child : {node.left, node.right}) {
-                    simd::store(product + child * strip + lane,
-                                here * factor(child, node.above, factors, lane));
+            const double* const here = bench.product + i * strip;
+            for (const int32_t child : {node.left, node.right}) {
+                const Choice factor = factor_of(factors[child]);
+                double* const out = bench.product + child * strip;
+                for (index_t lane = 0; lane < strip; lane += V::size) {
+                    V chosen = factor.off;
+                    if (node.above >= 0) {
+                        chosen = select(on(node.above, lane), chosen, factor.off_above);
+                    }
+                    chosen = select(on(child, lane), factor.on, chosen);
+                    simd::store(out + lane, simd::load<V>(here + lane) * chosen);
                 }
             }
         }
@@ -185,25 +193,30 @@ struct Task {
     /// Sums of the paths through every edge, from the leaves up, in place; on the way
     /// they give the columns what the edge changes for its column.
     void pass_up(const EdgeFactors* factors) const noexcept {
-        double* const product = bench.product;
         for (index_t i = tree.n_nodes - 1; i >= 0; --i) {
             const PathNode& node = nodes[i];
             if (node.column < 0) continue;
+            const EdgeFactors &l = factors[node.left], &r = factors[node.right];
+            const V left_on(l.slope_on), left_off(l.slope_off);
+            const V right_on(r.slope_on), right_off(r.slope_off);
+            const double* const left = bench.product + node.left * strip;
+            const double* const right = bench.product + node.right * strip;
+            double* const here = bench.product + i * strip;
             double* const sums = bench.sums + node.column * strip;
             for (index_t lane = 0; lane < strip; lane += V::size) {
-                const V left = simd::load<V>(product + node.left * strip + lane);
-                const V right = simd::load<V>(product + node.right * strip + lane);
-                V slope_left = slope_of(node.left, factors, lane);
-                V slope_right = slope_of(node.right, factors, lane);
-                if (node.above >= 0) { // the edges below take over from the one above
-                    const V before = slope_of(node.above, factors, lane);
-                    slope_left -= before;
-                    slope_right -= before;
+                const V below_left = simd::load<V>(left + lane);
+                const V below_right = simd::load<V>(right + lane);
+                const V both = below_left + below_right;
+                V sum = simd::load<V>(sums + lane);
+                sum = simd::fma(select(on(node.right, lane), right_on, right_off),
+                                below_right, sum);
+                sum = simd::fma(select(on(node.left, lane), left_on, left_off),
+                                below_left, sum);
+                if (node.above >= 0) { // the edges here take over from the one above
+                    sum = simd::fma(-slope_of(node.above, factors, lane), both, sum);
                 }
-                simd::store(product + i * strip + lane, left + right);
-                const V sum = simd::load<V>(sums + lane);
-                simd::store(sums + lane, simd::fma(slope_left, left,
-                                                   simd::fma(slope_right, right, sum)));
+                simd::store(here + lane, both);
+                simd::store(sums + lane, sum);
             }
         }
     }

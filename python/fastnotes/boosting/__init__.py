@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from fastnotes.boosting.binning import BinMapper, BinnedMatrix
-from fastnotes.boosting.explanation import Explainer
 from fastnotes.boosting.formulas import leaf_weight, split_gain, structure_score
 from fastnotes.boosting.histogram import build_histogram
-from fastnotes.boosting.importance import feature_importances
 from fastnotes.boosting.prediction import Predictor
+from fastnotes.boosting.shapley import Explainer
 from fastnotes.boosting.splitting import Split, find_best_split
 from fastnotes.boosting.trees import TreeEnsemble
 
@@ -19,7 +18,6 @@ __all__ = [
     "Split",
     "TreeEnsemble",
     "build_histogram",
-    "feature_importances",
     "find_best_split",
     "leaf_weight",
     "split_gain",

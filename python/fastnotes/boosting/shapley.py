@@ -26,10 +26,10 @@ class Explainer:
     ----------
     trees : TreeEnsemble
     background : array of shape (n_background, n_features), optional
-        Without it, a split on an unknown column takes both ways, by their share of the
-        cover ("path-dependent", as XGBoost and LightGBM do it). With it, unknown columns
-        are taken from its rows, and margins averaged over them ("interventional"); the
-        time is proportional to its rows.
+        Without it, a split on an unknown column takes both ways, by their share of
+        the cover ("path-dependent", as in XGBoost and LightGBM). With it, unknown
+        columns are taken from its rows, and margins averaged over them
+        ("interventional"); the time is proportional to its rows.
     n_threads : int or None, default=None
         Threads; None means the process's default. No result depends on it.
 
@@ -51,16 +51,16 @@ class Explainer:
     Notes
     -----
     A leaf's value times a product over the columns of its path is what it adds in a
-    coalition. The Shapley values are integrals of polynomials in the chance of being in
-    it [1]_, which a Gauss-Legendre rule of half as many points as the path has columns
-    does exactly; sums over leaves are shared along the tree [3]_. All factors lie in [0,
-    1], so contributions add up to the margin to rounding.
+    coalition [2]_. The Shapley values are integrals of polynomials in the chance of
+    being in it [1]_, which a Gauss-Legendre rule of half as many points as the path has
+    columns does exactly; sums over leaves are shared along the tree [3]_. All factors
+    lie within 0 and 1, so contributions add up to the margin to rounding.
 
     References
     ----------
     .. [1] Owen (1972), "Multilinear extensions of games".
-    .. [2] Lundberg, Erion and Lee (2018), "Consistent individualized feature attribution
-       for tree ensembles".
+    .. [2] Lundberg, Erion and Lee (2018), "Consistent individualized feature
+       attribution for tree ensembles".
     .. [3] Yu et al. (2022), "Linear TreeShap".
     """
 
