@@ -1,5 +1,6 @@
 #include "bindings/arrays.hpp"
 #include "bindings/boosting_errors.hpp"
+#include "bindings/boosting_sample.hpp"
 #include "bindings/rooms.hpp"
 
 #include "boosting/binning.hpp"
@@ -18,37 +19,38 @@ using std::int64_t;
 using std::uint8_t;
 
 template <class T>
-py::tuple fit_thresholds_of(const py::array& X, int max_bin, index_t subsample,
-                            std::uint64_t seed, int n_threads, const char* where) {
+py::tuple fit_thresholds_of(const py::array& X, View1<const double> weights,
+                            int max_bin, index_t subsample, std::uint64_t seed,
+                            int n_threads, const char* where) {
     const auto values = as_view<const T, 2>(X, where, "X");
-    const index_t n = std::min(values.rows, subsample);
+    const bool weighted = weights.data != nullptr;
+    if (weighted)
+        check_extent(weights.size, values.rows, where, "sample_weight of size");
     auto thresholds = empty<T>(values.columns, max_bin - 1);
     auto counts = empty<int64_t>(values.columns);
-    const AlignedBuffer<int64_t> sample(n < values.rows ? n : 0);
-    const AlignedBuffer<T> scratch(
-        boosting::thresholds_scratch(n, values.columns, n_threads));
-    const View1<int64_t> sampled{sample.data(), n};
+    const SampleBuffers sample(values.rows, subsample, weighted);
+    const AlignedBuffer<unsigned char> scratch(boosting::thresholds_scratch<T>(
+        std::min(values.rows, subsample), values.columns, weighted, n_threads));
     const View2<T> cuts{thresholds.mutable_data(), values.columns, max_bin - 1};
     const View1<int64_t> sizes{counts.mutable_data(), values.columns};
     {
         const py::gil_scoped_release nogil;
-        boosting::fit_thresholds<T>(values, seed, cuts, sizes, sampled, scratch.data(),
-                                    n_threads);
+        boosting::fit_thresholds<T>(values, weights, seed, cuts, sizes, sample.views(),
+                                    scratch.data(), n_threads);
     }
     return py::make_tuple(thresholds, counts);
 }
 
-py::tuple fit_thresholds(const py::array& X, int max_bin, index_t subsample,
-                         std::uint64_t seed, int n_threads) {
+py::tuple fit_thresholds(const py::array& X, const py::object& sample_weight,
+                         int max_bin, index_t subsample, std::uint64_t seed,
+                         int n_threads) {
     const char* const where = "boosting.BinMapper.fit";
     check_threads(n_threads, where);
-    if (max_bin < 2 || max_bin > boosting::most_bins) {
-        fail(where, "max_bin from 2 to 255", std::to_string(max_bin));
-    }
-    if (subsample < 1) fail(where, "subsample >= 1", std::to_string(subsample));
+    check_sampling(max_bin, subsample, where);
+    const auto weights = as_weights(sample_weight, where);
     return dispatch_real(X, where, "X", [&](auto real) {
-        return fit_thresholds_of<decltype(real)>(X, max_bin, subsample, seed, n_threads,
-                                                 where);
+        return fit_thresholds_of<decltype(real)>(X, weights, max_bin, subsample, seed,
+                                                 n_threads, where);
     });
 }
 
@@ -165,16 +167,21 @@ py::object find_best_split(const py::array& histogram, double reg_lambda, double
 
 void register_boosting(py::module_& m) {
     auto room = m.def_submodule("boosting", "Kernels of boosted trees.");
-    room.def("fit_thresholds", &fit_thresholds, "X"_a, "max_bin"_a, "subsample"_a,
-             "seed"_a, "n_threads"_a);
+    room.def("fit_thresholds", &fit_thresholds, "X"_a, "sample_weight"_a, "max_bin"_a,
+             "subsample"_a, "seed"_a, "n_threads"_a);
     room.def("assign_bins", &assign_bins, "X"_a, "thresholds"_a, "n_bins"_a,
              "n_threads"_a);
     room.def("build_histogram", &build_histogram, "bins"_a, "grad"_a, "hess"_a,
              "rows"_a, "n_bins"_a, "n_threads"_a);
     room.def("find_best_split", &find_best_split, "histogram"_a, "reg_lambda"_a,
              "gamma"_a, "min_child_weight"_a, "reg_alpha"_a, "n_threads"_a);
+    register_boosting_growth(room);
+    register_boosting_objectives(room);
     register_boosting_prediction(room);
+    register_boosting_ranking(room);
+    register_boosting_sampling(room);
     register_boosting_shap(room);
+    register_boosting_sparse(room);
 }
 
 } // namespace fastnotes

@@ -8,8 +8,13 @@ namespace fastnotes {
 
 void register_bench(py::module_& m);
 void register_boosting(py::module_& m);
+void register_boosting_growth(py::module_& boosting);
+void register_boosting_objectives(py::module_& boosting);
 void register_boosting_prediction(py::module_& room);
+void register_boosting_ranking(py::module_& boosting);
+void register_boosting_sampling(py::module_& room);
 void register_boosting_shap(py::module_& room);
+void register_boosting_sparse(py::module_& boosting);
 void register_evidence(py::module_& m);
 void register_graph(py::module_& m);
 void register_machine(py::module_& m);

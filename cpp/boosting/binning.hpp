@@ -13,7 +13,8 @@ namespace fastnotes::boosting {
 ///   X          [n_rows, n_columns] T                                      in
 ///   thresholds [n_columns, m] T, m <= 254, ascending, +inf as padding     in
 ///   bins       [n_rows, n_columns] u8                                     out,
-///   overwritten lookup     [n_columns, lookup_size] T scratch
+///              overwritten
+///   lookup     [n_columns, lookup_size] T                                 scratch
 ///
 /// Nothing may overlap. A value equal to a threshold has it on its right: codes <= b
 /// are exactly the values <= threshold b.

@@ -1,34 +1,46 @@
 /// Bin thresholds of numeric columns: exact midpoints, or cuts of equal mass.
 #pragma once
 
+#include "boosting/cuts.hpp"
+#include "boosting/row_sample.hpp"
 #include "common/view.hpp"
 
+#include <cstddef>
 #include <cstdint>
 
 namespace fastnotes::boosting {
 
-inline constexpr int most_bins = 255;
+/// Rows to fit on; see sample_rows and select_rows.
+///
+///   rows   [n] i64, ascending; null data: every row       scratch
+///   masses [n] i64; null data: every row counts once      scratch
+///
+/// Without weights n is subsample, or rows is null if n_rows is not above it. With
+/// weights n is min(n_rows, subsample).
+struct RowsScratch {
+    View1<std::int64_t> rows;
+    View1<std::int64_t> masses;
+    index_t subsample;
+};
 
-/// Philox purpose of the rows that thresholds are fitted on ("boo", 1).
-inline constexpr std::uint32_t sample_purpose = 0x626F6F01;
-
-/// Scratch of fit_thresholds, in elements of an unsigned integer as wide as T.
-index_t thresholds_scratch(index_t n_sampled, index_t n_columns,
+/// Bytes of fit_thresholds' scratch, for n rows of the sample.
+template <class T>
+index_t thresholds_scratch(index_t n, index_t n_columns, bool weighted,
                            int n_threads) noexcept;
 
 /// Thresholds of every column, from all rows or from a sample of them.
 ///
 ///   X          [n_rows, n_columns] T, NaN = missing, +-inf ordinary extremes   in
+///   weights    [n_rows] f64, finite, >= 0; null data: all 1                    in
 ///   thresholds [n_columns, max_bin - 1] T, strictly increasing, +inf behind    out,
 ///              overwritten
 ///   counts     [n_columns] i64, how many of them are real                      out,
 ///              overwritten
-///   sample     [n] i64, 0 < n <= n_rows; null data: every row is used          scratch
-///   scratch    [thresholds_scratch(...)]                                       scratch
+///   sample     see RowsScratch                                                 scratch
+///   scratch    [thresholds_scratch(...)] bytes, aligned as int64               scratch
 ///
-/// The sample is one row from each of n strata: stratum i is [i N / n, (i + 1) N / n),
-/// N = n_rows, and its row is first + floor(draw size / 2^32), with draw the first word
-/// of Philox4x32-10 keyed on (seed, sample_purpose, i).
+/// Rows of weight 0 do not exist. Others count by their masses, as select_rows makes
+/// them: integer weights give the cuts of repeat(X, weights).
 ///
 /// A bin is left < value <= right, its two neighbouring thresholds. -0.0 counts as 0.0.
 /// With at most max_bin distinct values every value has a bin of its own. With more, a
@@ -45,8 +57,8 @@ index_t thresholds_scratch(index_t n_sampled, index_t n_columns,
 /// depend on n_threads. Source: histogram binning as in Ke et al. 2017, "LightGBM",
 /// section 3.
 template <class T>
-void fit_thresholds(View2<const T> X, std::uint64_t seed, View2<T> thresholds,
-                    View1<std::int64_t> counts, View1<std::int64_t> sample,
+void fit_thresholds(View2<const T> X, View1<const double> weights, std::uint64_t seed,
+                    View2<T> thresholds, View1<std::int64_t> counts, RowsScratch sample,
                     void* scratch, int n_threads) noexcept;
 
 } // namespace fastnotes::boosting

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fastnotes._core import native
+from fastnotes._validation import as_integer, fail
 
 #: More threads than this is a mistake, not a machine.
 MAX_THREADS = 1024
@@ -52,6 +53,24 @@ def resolve_n_threads(n_threads: int | None, where: str) -> int:
             f"[{where}] expected n_threads from 1 to {MAX_THREADS}, got {count}"
         )
     return count
+
+
+def resolve_n_jobs(n_jobs: int | None, where: str) -> int:
+    """Return the threads of an estimator's ``n_jobs``, in scikit-learn's sense.
+
+    None means the default, -1 all CPUs this process may use, -2 all but one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``n_jobs`` is not an integer, or 0, or more than 1024.
+    """
+    if n_jobs is None:
+        return default_threads().n_threads
+    count = as_integer(n_jobs, where, "n_jobs", high=MAX_THREADS)
+    if count == 0:
+        fail(where, "n_jobs other than 0", "0")
+    return count if count > 0 else max(1, _available_cpus().n_threads + 1 + count)
 
 
 def default_threads() -> _Default:

@@ -51,16 +51,45 @@ def sample_rows(n_rows: int, subsample: int, seed: int) -> Array:
     """One row from each of ``subsample`` equal strata; every row if there are fewer."""
     if n_rows <= subsample:
         return np.arange(n_rows)
-    stratum = np.arange(subsample)
+    stratum = np.arange(subsample).astype(object)  # products beyond 64 bits
     first = stratum * n_rows // subsample
     size = (stratum + 1) * n_rows // subsample - first
     counter = np.zeros((subsample, 4), np.uint64)
     counter[:, 0] = stratum
     counter[:, 2] = SAMPLE_PURPOSE
     draw = philox4x32((seed & 0xFFFFFFFF, seed >> 32), counter)[:, 0]
-    offset = (draw.astype(np.uint64) * size.astype(np.uint64)) >> np.uint64(32)
-    rows: Array = first + offset.astype(np.int64)
+    rows: Array = (first + draw.astype(object) * size // 2**32).astype(np.int64)
     return rows
+
+
+def row_masses(sample_weight: Array) -> tuple[Array, int]:
+    """Weights as integers, and how many rows they mean.
+
+    Integers of sum at most 2^53 stay and mean repeated rows. Others become multiples of
+    a power of two, at least 1 where positive, and mean one row each.
+    """
+    weight = np.asarray(sample_weight, np.float64)
+    if (weight % 1 == 0).all() and weight.sum() <= 2**53:
+        return weight.astype(np.int64), int(weight.sum())
+    exponent = 53 - (len(weight) - 1).bit_length() - int(np.frexp(weight.max())[1])
+    masses = np.maximum(np.rint(np.ldexp(weight, exponent)), 1).astype(np.int64)
+    return np.where(weight > 0, masses, 0), int((weight > 0).sum())
+
+
+def select_rows(
+    n_rows: int, sample_weight: Array | None, subsample: int, seed: int
+) -> tuple[Array, Array]:
+    """Rows to fit thresholds on, and how often each counts."""
+    if sample_weight is None:
+        rows = sample_rows(n_rows, subsample, seed)
+        return rows, np.ones(len(rows), np.int64)
+    masses, n_meant = row_masses(sample_weight)
+    if n_meant > subsample:
+        drawn = sample_rows(int(masses.sum()), subsample, seed)
+        row = np.searchsorted(np.cumsum(masses), drawn, side="right")
+        masses = np.bincount(row, minlength=n_rows)
+    rows = np.flatnonzero(masses)
+    return rows, masses[rows]
 
 
 def midpoint(left: Any, right: Any, dtype: Any) -> Any:
@@ -81,13 +110,15 @@ def round_down(values: Array, dtype: Any) -> Array:
     return np.where(rounded > values, below, rounded)
 
 
-def column_thresholds(values: Array, max_bin: int) -> Array:
+def column_thresholds(values: Array, masses: Array, max_bin: int) -> Array:
     """Thresholds of one column: at most ``max_bin - 1``, strictly increasing."""
-    values = values[~np.isnan(values)] + 0.0  # -0.0 becomes 0.0
-    distinct, counts = np.unique(values, return_counts=True)
+    known = ~np.isnan(values)
+    distinct, place = np.unique(values[known] + 0.0, return_inverse=True)  # -0.0 is 0.0
     if len(distinct) <= max_bin:
         after = list(range(len(distinct) - 1))
     else:
+        counts = np.zeros(len(distinct), np.int64)
+        np.add.at(counts, place.ravel(), masses[known])
         after = equal_mass_cuts(counts, max_bin)
     cuts = [midpoint(distinct[i], distinct[i + 1], values.dtype) for i in after]
     return np.array(cuts, values.dtype)
@@ -124,10 +155,16 @@ def equal_mass_cuts(counts: Array, max_bin: int) -> list[int]:
     return cuts
 
 
-def fit_thresholds(X: Array, max_bin: int, subsample: int, seed: int) -> list[Array]:
-    """Thresholds of every column."""
-    rows = sample_rows(len(X), subsample, seed)
-    return [column_thresholds(X[rows, c], max_bin) for c in range(X.shape[1])]
+def fit_thresholds(
+    X: Array,
+    max_bin: int,
+    subsample: int,
+    seed: int,
+    sample_weight: Array | None = None,
+) -> list[Array]:
+    """Thresholds of every column; rows of weight 0 do not exist."""
+    rows, masses = select_rows(len(X), sample_weight, subsample, seed)
+    return [column_thresholds(X[rows, c], masses, max_bin) for c in range(X.shape[1])]
 
 
 def assign_bins(X: Array, thresholds: list[Array], n_bins: int) -> Array:

@@ -13,7 +13,14 @@ from sklearn.utils import check_random_state
 
 from fastnotes._core import native
 from fastnotes._threads import resolve_n_threads
-from fastnotes._validation import RealArray, as_integer, as_real_array, fail
+from fastnotes._validation import (
+    RealArray,
+    as_integer,
+    as_real_array,
+    check_finite,
+    check_shape,
+    fail,
+)
 
 _MAX_SEED = 2**63 - 1
 
@@ -71,6 +78,9 @@ class BinMapper(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     thresholds_ : list of arrays, one per column
         float32 if X was float32, else float64.
+    column_bins_ : int32 array of shape (n_columns,)
+        Bins of each column, the code for missing not counted: one more than it has
+        thresholds.
     n_bins_ : int
         ``max_bin + 1``.
     n_features_in_ : int
@@ -81,6 +91,12 @@ class BinMapper(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     -0.0 equals 0.0. A constant column has one bin; a column of NaN alone has no
     thresholds. float32 and float64 arrays of the same values get the same codes.
     Memory order makes no difference.
+
+    Integer weights mean repeated rows: the thresholds are those of
+    ``np.repeat(X, sample_weight, axis=0)``, where the sum of the weights is what
+    ``subsample`` is compared with. With other weights more than ``subsample`` rows of
+    positive weight are sampled, by strata of equal weight. Constant weights that are no
+    integers make no difference.
 
     Examples
     --------
@@ -103,7 +119,9 @@ class BinMapper(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.n_threads = n_threads
 
-    def fit(self, X: ArrayLike, y: Any = None) -> BinMapper:
+    def fit(
+        self, X: ArrayLike, y: Any = None, *, sample_weight: ArrayLike | None = None
+    ) -> BinMapper:
         """Find the thresholds of every column.
 
         Parameters
@@ -112,6 +130,8 @@ class BinMapper(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             Real numbers, NaN = missing. float32 stays float32, the rest becomes
             float64.
         y : ignored
+        sample_weight : array of shape (n_rows,), optional
+            Not negative. A row counts by its weight, and one of weight 0 not at all.
 
         Returns
         -------
@@ -120,13 +140,14 @@ class BinMapper(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         TypeError
-            If X or a parameter is of the wrong kind.
+            If X, the weights or a parameter are of the wrong kind.
         ValueError
-            If X is not two-dimensional or has no row or no column, or if a parameter
-            is out of range.
+            If X is not two-dimensional or has no row or no column, if a weight is
+            negative or not finite or none is positive, or if a parameter is out of
+            range.
         """
         where = "boosting.BinMapper.fit"
-        self._fit(as_real_array(X, where, "X", ndim=2), where)
+        self._fit(as_real_array(X, where, "X", ndim=2), sample_weight, where)
         return self
 
     def transform(self, X: ArrayLike) -> BinnedMatrix:
@@ -161,51 +182,46 @@ class BinMapper(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             fail(where, f"X with {self.n_features_in_} columns", str(values.shape[1]))
         return self._transform(values, where)
 
-    def fit_transform(self, X: ArrayLike, y: Any = None) -> BinnedMatrix:
+    def fit_transform(
+        self, X: ArrayLike, y: Any = None, *, sample_weight: ArrayLike | None = None
+    ) -> BinnedMatrix:
         """Fit, then assign bins to the same rows; X is converted once."""
         where = "boosting.BinMapper.fit_transform"
         values = as_real_array(X, where, "X", ndim=2)
-        self._fit(values, where)
+        self._fit(values, sample_weight, where)
         return self._transform(values, where)
 
-    def _fit(self, values: RealArray, where: str) -> None:
-        max_bin = as_integer(self.max_bin, where, "max_bin", low=2, high=255)
+    def _fit(self, values: RealArray, sample_weight: Any, where: str) -> None:
         n_rows, n_columns = values.shape
-        subsample = n_rows
-        if self.subsample is not None:
-            subsample = as_integer(self.subsample, where, "subsample", low=1)
+        sampling = check_sampling(self.max_bin, self.subsample, where)
         if n_rows == 0 or n_columns == 0:
             fail(where, "X with at least one row and one column", str(values.shape))
         table, counts = native.boosting.fit_thresholds(
             values,
-            max_bin,
-            min(subsample, n_rows),
-            _seed(self.random_state, where),
+            as_cut_weights(sample_weight, n_rows, where),
+            *sampling,
+            as_seed(self.random_state, where),
             resolve_n_threads(self.n_threads, where),
         )
         self.thresholds_ = [
             cuts[:count].copy() for cuts, count in zip(table, counts, strict=True)
         ]
-        self.n_bins_ = max_bin + 1
+        self.column_bins_ = (counts + 1).astype(np.int32)
+        self.n_bins_ = sampling[0] + 1
         self.n_features_in_ = n_columns
 
     def _transform(self, values: RealArray, where: str) -> BinnedMatrix:
         bins = native.boosting.assign_bins(
             values,
-            self._threshold_table(values.dtype),
+            threshold_table(
+                np.concatenate(self.thresholds_),
+                np.cumsum([0, *map(len, self.thresholds_)]),
+                values.dtype,
+            ),
             self.n_bins_,
             resolve_n_threads(self.n_threads, where),
         )
         return BinnedMatrix(bins, list(self.thresholds_), self.n_bins_)
-
-    def _threshold_table(self, dtype: np.dtype[Any]) -> RealArray:
-        """Thresholds as rows of equal length, inf behind, for values of ``dtype``."""
-        longest = max(len(cuts) for cuts in self.thresholds_)
-        shape = (self.n_features_in_, longest)
-        table = np.full(shape, np.inf, self.thresholds_[0].dtype)
-        for row, cuts in zip(table, self.thresholds_, strict=True):
-            row[: len(cuts)] = cuts
-        return table if table.dtype == dtype else _round_down(table, dtype)
 
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn that NaN is allowed."""
@@ -214,15 +230,57 @@ class BinMapper(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def _round_down(table: RealArray, dtype: np.dtype[Any]) -> RealArray:
+def threshold_table(
+    cuts: RealArray, offsets: NDArray[np.int64], dtype: np.dtype[Any]
+) -> RealArray:
+    """Return thresholds as rows of equal length, inf behind, for values of ``dtype``.
+
+    Column c has ``cuts[offsets[c]:offsets[c + 1]]``.
+    """
+    counts = np.diff(offsets)
+    table = np.full((len(counts), counts.max(initial=0)), np.inf, dtype)
+    table[np.arange(table.shape[1]) < counts[:, None]] = round_cuts(cuts, dtype)
+    return table
+
+
+def round_cuts(cuts: RealArray, dtype: np.dtype[Any]) -> RealArray:
     """Return the largest ``dtype`` numbers not above: no value changes side."""
+    if cuts.dtype == dtype:
+        return cuts
     with np.errstate(over="ignore", under="ignore"):
-        rounded = table.astype(dtype)
+        rounded = cuts.astype(dtype)
         below = np.nextafter(rounded, np.array(-np.inf, dtype))
-    return np.where(rounded > table, below, rounded)
+    return np.where(rounded > cuts, below, rounded)
 
 
-def _seed(random_state: Any, where: str) -> int:
+def check_sampling(max_bin: Any, subsample: Any, where: str) -> tuple[int, int]:
+    """Return max_bin, and how many rows thresholds may be fitted on."""
+    bins = as_integer(max_bin, where, "max_bin", low=2, high=255)
+    if subsample is None:
+        return bins, _MAX_SEED
+    return bins, as_integer(subsample, where, "subsample", low=1, high=_MAX_SEED)
+
+
+def as_cut_weights(
+    sample_weight: Any, n_rows: int, where: str
+) -> NDArray[np.float64] | None:
+    """Return weights as the kernels take them; None if they make no difference."""
+    if sample_weight is None:
+        return None
+    weights = as_real_array(sample_weight, where, "sample_weight", ndim=1)
+    check_shape(weights, where, "sample_weight", (n_rows,), "(n_rows,)")
+    check_finite(weights, where, "sample_weight")
+    least, most = weights.min(), weights.max()
+    if least < 0:
+        fail(where, "sample_weight >= 0", str(least))
+    if most == 0:
+        fail(where, "sample_weight with a positive entry", "zeros")
+    if least == most and (most == 1 or most % 1 != 0):
+        return None
+    return weights.astype(np.float64, copy=False)
+
+
+def as_seed(random_state: Any, where: str) -> int:
     """Return 63 bits from a random state; an int stands for itself."""
     if random_state is None or hasattr(random_state, "randint"):
         generator = check_random_state(random_state)

@@ -1,0 +1,129 @@
+"""What a fitted model tells of itself: importances, trees as text, pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnotes._validation import check_choice
+from fastnotes.boosting import inspection, plots
+from fastnotes.boosting.importance import IMPORTANCE_TYPES, importances
+from fastnotes.boosting.table import TableEncoder
+from fastnotes.boosting.trees import TreeEnsemble
+
+
+class Explained:
+    """The part of the estimators that explains them."""
+
+    importance_type: str
+    n_features_in_: int
+    _encoder: TableEncoder
+
+    def __sklearn_is_fitted__(self) -> bool:
+        raise NotImplementedError
+
+    def _check_fitted(self, where: str) -> None:
+        raise NotImplementedError
+
+    def _used_trees(self) -> TreeEnsemble:
+        raise NotImplementedError
+
+    @property
+    def feature_importances_(self) -> NDArray[np.float32]:
+        """Shares of the columns in what ``importance_type`` counts, of the rounds used.
+
+        They add up to 1, or to 0 without a split.
+        """
+        name = type(self).__name__
+        if not self.__sklearn_is_fitted__():
+            raise AttributeError(f"{name} has no feature_importances_ before fit")
+        where = f"boosting.{name}.feature_importances_"
+        kind = check_choice(
+            self.importance_type, where, "importance_type", IMPORTANCE_TYPES
+        )
+        found = importances(self._used_trees(), kind)
+        total = found.sum()
+        return (found / total if total > 0 else found).astype(np.float32)
+
+    def dump_trees(self) -> str:
+        """Return the trees that predictions use as text, a node a line."""
+        trees, names, categories = self._named_trees("dump_trees")
+        return inspection.dump_trees(trees, names, categories=categories)
+
+    def trees_to_dataframe(self) -> Any:
+        """Return their nodes as a pandas DataFrame with XGBoost's columns."""
+        trees, names, categories = self._named_trees("trees_to_dataframe")
+        return inspection.trees_to_dataframe(trees, names, categories=categories)
+
+    def plot_importance(self, *, max_features: int | None = 20, ax: Any = None) -> Any:
+        """Draw ``feature_importances_`` as bars, the largest on top.
+
+        Parameters
+        ----------
+        max_features : int or None, default=20
+            Columns to show; None shows all.
+        ax : matplotlib Axes, optional
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        _, names, _ = self._named_trees("plot_importance")
+        shares = dict(zip(names, self.feature_importances_.tolist(), strict=True))
+        return plots.plot_importance(
+            shares, max_features=max_features, xlabel=self.importance_type, ax=ax
+        )
+
+    def plot_tree(
+        self, tree: int = 0, *, max_depth: int | None = 4, ax: Any = None
+    ) -> Any:
+        """Draw one tree; parameters as of ``fastnotes.boosting.plot_tree``."""
+        trees, names, categories = self._named_trees("plot_tree")
+        return plots.plot_tree(
+            trees,
+            tree,
+            feature_names=names,
+            categories=categories,
+            max_depth=max_depth,
+            ax=ax,
+        )
+
+    def plot_history(self, *, metric: str | None = None, ax: Any = None) -> Any:
+        """Draw ``evals_result_``, with the best round after early stopping.
+
+        Parameters
+        ----------
+        metric : str, optional
+            None: the last one, which early stopping watches.
+        ax : matplotlib Axes, optional
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        self._check_fitted(f"boosting.{type(self).__name__}.plot_history")
+        history = getattr(self, "evals_result_", {})
+        best = getattr(self, "best_iteration_", None)
+        if best is not None:
+            best -= self._rounds_before()
+        return plots.plot_history(history, metric=metric, best_round=best, ax=ax)
+
+    def _rounds_before(self) -> int:
+        """Rounds of the model that the history does not tell of."""
+        raise NotImplementedError
+
+    def _named_trees(
+        self, method: str
+    ) -> tuple[TreeEnsemble, list[str], list[list[Any] | None]]:
+        """The trees in use, names of the columns, and of their categories by code."""
+        self._check_fitted(f"boosting.{type(self).__name__}.{method}")
+        n = self.n_features_in_
+        given = getattr(self, "feature_names_in_", None)
+        names = [f"f{c}" for c in range(n)] if given is None else list(map(str, given))
+        levels = self._encoder.levels_
+        categories = [list(levels[c].values) if c in levels else None for c in range(n)]
+        return self._used_trees(), names, categories

@@ -1,0 +1,432 @@
+"""From the arguments of ``fit`` to a training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from fastnotes._threads import resolve_n_jobs
+from fastnotes._validation import (
+    as_real,
+    as_real_array,
+    check_finite,
+    check_shape,
+    fail,
+    fail_type,
+)
+from fastnotes.boosting.binning import as_seed
+from fastnotes.boosting.growth import GrowthParameters
+from fastnotes.boosting.metrics import Metric, resolve_metric
+from fastnotes.boosting.objectives import Objective
+from fastnotes.boosting.parameters import (
+    check_parameters,
+    interaction_sets,
+    monotone_signs,
+)
+from fastnotes.boosting.prediction import Predictor
+from fastnotes.boosting.sparse_table import SparseBins, assign_sparse, bin_sparse
+from fastnotes.boosting.table import TableEncoder
+from fastnotes.boosting.targets import Groups, as_groups, as_target
+from fastnotes.boosting.training import RowSet, Schedule, Start, Training
+from fastnotes.boosting.training_table import ColumnBins, TrainingTable, bin_table
+
+#: Rows of a sparse matrix that are made dense at a time.
+BLOCK_ROWS = 4096
+
+
+class FitData(NamedTuple):
+    """Arguments of ``fit``, as the user gave them."""
+
+    X: Any
+    y: Any
+    sample_weight: Any = None
+    base_margin: Any = None
+    eval_set: Any = None
+    sample_weight_eval_set: Any = None
+    base_margin_eval_set: Any = None
+    qid: Any = None
+    eval_qid: Any = None
+
+
+@dataclass(eq=False)
+class Rows:
+    """Rows in the encoder's form, lists together.
+
+    Attributes
+    ----------
+    X : what the user gave, in the user's order
+    values : encoded matrix
+    y, weight : arrays of shape (n_rows,), or None for no weights
+    groups : Groups or None
+    base_margin : float64 array of shape (n_rows, n_outputs), or None
+    """
+
+    X: Any
+    values: Any
+    y: NDArray[Any]
+    weight: NDArray[Any] | None
+    groups: Groups | None
+    base_margin: NDArray[np.float64] | None
+
+    @property
+    def offsets(self) -> NDArray[np.int64] | None:
+        """Where lists begin and end."""
+        return None if self.groups is None else self.groups.offsets
+
+
+def prepare(
+    model: Any, data: FitData, start: Start | None, n_rounds: int, where: str
+) -> Training:
+    """Check everything, and set what the model needs to predict while it is trained."""
+    given = check_parameters(model.get_params(deep=False), where)
+    n_threads = resolve_n_jobs(model.n_jobs, where)
+    seed = as_seed(model.random_state, where)
+    learning = _learning_rows(model, data, start, where)
+    objective: Objective = model._make_objective(where)
+    bound = objective.bind(learning.y, learning.weight, learning.offsets, where=where)
+    model._objective = objective
+    if start is None:
+        base = _base_score(model, bound, data.base_margin, where)
+    else:
+        base = start.trees.base_score
+        if (start.objective, len(base)) != (objective.name, objective.n_outputs):
+            wanted = f"trees of {objective.n_outputs} outputs for {objective.name!r}"
+            fail(where, wanted, f"{len(base)} for {start.objective!r}")
+    model.base_score_ = base
+    table = _bin(model, learning, given["max_bin"], seed, n_threads)
+    margins = starting_margins(model, learning, start, n_threads, where)
+    train = RowSet("train", table.bins, [], margins)
+    scored = _scored_rows(model, data, table, train, start, n_threads, where)
+    metrics = _metrics(model, where)
+    if given["early_stopping_rounds"] is not None and not scored:
+        fail(where, "an eval_set for early_stopping_rounds", "none")
+    for rows, y, weight, offsets in scored:
+        rows.metrics = [m.bind(y, weight, offsets, where=where) for m in metrics]
+    if not scored and given["verbose"]:
+        last = metrics[-1].bind(
+            learning.y, learning.weight, learning.offsets, where=where
+        )
+        train.metrics = [last]
+    first = 0 if start is None else start.n_rounds
+    schedule = Schedule(
+        first_round=first,
+        last_round=first + n_rounds,
+        growth=_growth(model, given, objective, where),
+        subsample=given["subsample"],
+        colsample_bytree=given["colsample_bytree"],
+        early_stopping_rounds=given["early_stopping_rounds"],
+        seed=seed,
+        n_threads=n_threads,
+        verbose=given["verbose"] > 0,
+        callbacks=_callbacks(model.callbacks, where),
+    )
+    others = [rows for rows, *_ in scored]
+    return Training(table, bound, train, others, metrics, schedule, start)
+
+
+# ---------------------------------------------------------------- rows
+
+
+def _learning_rows(model: Any, data: FitData, start: Start | None, where: str) -> Rows:
+    """Rows of training; the encoder and the classes are learnt from them."""
+    if start is None:
+        model._encoder = TableEncoder(
+            categorical_features=model.categorical_features,
+            missing=model.missing,
+            absent=model.absent,
+            unseen=model.unseen,
+        )
+        values = model._encoder.fit_encode(data.X, owner=model, where=where)
+    else:
+        model._encoder = start.encoder
+        model.n_features_in_ = start.trees.n_features
+        if start.names is not None:
+            model.feature_names_in_ = start.names
+        values = model._encoder.encode(data.X, owner=model, where=where)
+    target = as_target(data.y, values.shape[0], where)
+    y = model._learn_target(target, None if start is None else start.classes, where)
+    weight = model._row_weights(data.sample_weight, y, where)
+    return _rows(data.X, values, y, weight, data.base_margin, data.qid, where)
+
+
+def _rows(
+    X: Any,
+    values: Any,
+    y: NDArray[Any],
+    weight: Any,
+    base_margin: Any,
+    qid: Any,
+    where: str,
+) -> Rows:
+    n_rows = values.shape[0]
+    if weight is not None:
+        weight = as_real_array(weight, where, "sample_weight", ndim=1)
+        check_shape(weight, where, "sample_weight", (n_rows,), "(n_rows,)")
+    if base_margin is not None:
+        base_margin = as_margins(base_margin, n_rows, None, where)
+    groups = as_groups(qid, n_rows, where)
+    if groups is not None and groups.order is not None:
+        order = groups.order
+        values, y = values[order], y[order]
+        weight = None if weight is None else weight[order]
+        base_margin = None if base_margin is None else base_margin[order]
+    return Rows(X, values, y, weight, groups, base_margin)
+
+
+def as_margins(
+    given: Any, n_rows: int, n_outputs: int | None, where: str
+) -> NDArray[np.float64]:
+    """Return the user's margins as float64 of shape (n_rows, n_outputs)."""
+    margins = as_real_array(given, where, "base_margin", ndim=(1, 2))
+    check_finite(margins, where, "base_margin")
+    columns: NDArray[np.float64] = margins.astype(np.float64, copy=False)
+    columns = columns.reshape(len(columns), -1)
+    shape = (n_rows, columns.shape[1] if n_outputs is None else n_outputs)
+    check_shape(columns, where, "base_margin", shape, "(n_rows, n_outputs)")
+    return columns
+
+
+def starting_margins(
+    model: Any, rows: Rows, start: Start | None, n_threads: int, where: str
+) -> NDArray[np.float64]:
+    """Margins before the first round to come, of shape (n_outputs, n_rows)."""
+    n_rows, n_outputs = rows.values.shape[0], len(model.base_score_)
+    if rows.base_margin is not None:
+        margins = as_margins(rows.base_margin, n_rows, n_outputs, where).copy()
+    else:
+        margins = np.empty((n_rows, n_outputs))
+        margins[...] = model.base_score_
+    if start is not None and start.trees.n_trees:
+        predictor = Predictor(start.trees, n_threads)
+        add_margins(predictor, model._encoder, rows.values, margins)
+    return np.ascontiguousarray(margins.T)
+
+
+def add_margins(
+    predictor: Predictor,
+    encoder: TableEncoder,
+    values: Any,
+    margins: NDArray[np.float64],
+    first_tree: int = 0,
+    last_tree: int | None = None,
+) -> None:
+    """Add trees to the margins (n_rows, n_outputs) of encoded rows, sparse or not."""
+    for at, block in dense_blocks(encoder, values):
+        part = margins[at : at + len(block)]
+        predictor.margins(block, first_tree, last_tree, start=part, out=part)
+
+
+def dense_blocks(encoder: TableEncoder, values: Any) -> Any:
+    """(first row, rows) of an encoded table: all at once, or of a sparse one blocks."""
+    if not sparse.issparse(values):
+        return [(0, values)]
+    return encoder.encode_blocks(values, BLOCK_ROWS)
+
+
+def _bin(
+    model: Any, rows: Rows, max_bin: int, seed: int, n_threads: int
+) -> TrainingTable:
+    encoder: TableEncoder = model._encoder
+    if sparse.issparse(rows.values):
+        table = bin_sparse(
+            rows.values,
+            absent=encoder.absent,
+            missing=encoder.missing_number,
+            sample_weight=rows.weight,
+            max_bin=max_bin,
+            random_state=seed,
+            n_threads=n_threads,
+        )
+        return TrainingTable(_dense(table.bins), table.columns)
+    return bin_table(
+        rows.values,
+        encoder.levels_,
+        statistic=model._level_statistic(rows.y),
+        sample_weight=rows.weight,
+        max_bin=max_bin,
+        random_state=seed,
+        n_threads=n_threads,
+    )
+
+
+def _bin_alike(
+    model: Any, columns: ColumnBins, values: Any, n_threads: int
+) -> NDArray[np.uint8]:
+    """Bin other rows as those of training."""
+    if not sparse.issparse(values):
+        return columns.bin(values, n_threads=n_threads)
+    encoder: TableEncoder = model._encoder
+    bins = assign_sparse(
+        columns,
+        values,
+        absent=encoder.absent,
+        missing=encoder.missing_number,
+        n_threads=n_threads,
+    )
+    return _dense(bins)
+
+
+def _dense(bins: SparseBins) -> NDArray[np.uint8]:
+    dense = np.empty((bins.n_rows, len(bins.absent_bins)), np.uint8)
+    dense[...] = bins.absent_bins
+    column = np.repeat(np.arange(len(bins.absent_bins)), np.diff(bins.offsets))
+    dense[bins.rows, column] = bins.bins
+    return dense
+
+
+# ---------------------------------------------------------------- scored rows
+
+
+def _scored_rows(
+    model: Any,
+    data: FitData,
+    table: TrainingTable,
+    train: RowSet,
+    start: Start | None,
+    n_threads: int,
+    where: str,
+) -> list[tuple[RowSet, Any, Any, Any]]:
+    """Sets of ``eval_set``, each with its y, weight and offsets."""
+    pairs = _pairs(data.eval_set, where)
+    n = len(pairs)
+    weights = _one_each(data.sample_weight_eval_set, n, "sample_weight_eval_set", where)
+    bases = _one_each(data.base_margin_eval_set, n, "base_margin_eval_set", where)
+    queries = _one_each(data.eval_qid, n, "eval_qid", where)
+    scored = []
+    for i, (X, y) in enumerate(pairs):
+        name = f"validation_{i}"
+        values = model._encoder.encode(X, owner=model, where=where)
+        target = model._encode_target(as_target(y, values.shape[0], where), where)
+        rows = _rows(X, values, target, weights[i], bases[i], queries[i], where)
+        if _same_rows(X, bases[i], queries[i], data, table):
+            row_set = RowSet(name, table.bins, [], train.margins)
+        else:
+            bins = _bin_alike(model, table.columns, rows.values, n_threads)
+            margins = starting_margins(model, rows, start, n_threads, where)
+            row_set = RowSet(name, bins, [], margins)
+        scored.append((row_set, rows.y, rows.weight, rows.offsets))
+    return scored
+
+
+def _same_rows(
+    X: Any, base_margin: Any, qid: Any, data: FitData, table: TrainingTable
+) -> bool:
+    """Whether scored rows are those that learn, and so have their margins.
+
+    Where categories are ordered, rows learn in bins that their own target has no part
+    in: those are not the bins they are predicted by.
+    """
+    columns = table.columns
+    ordered = any(not columns.categorical[c] for c in columns.code_bins)
+    return (
+        X is data.X and base_margin is data.base_margin and qid is data.qid
+    ) and not ordered
+
+
+def _pairs(eval_set: Any, where: str) -> list[tuple[Any, Any]]:
+    if eval_set is None:
+        return []
+    if not isinstance(eval_set, (list, tuple)):
+        fail_type(where, "eval_set as a list of (X, y)", type(eval_set).__name__)
+    pairs = []
+    for pair in eval_set:
+        if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+            fail_type(where, "eval_set as a list of (X, y)", type(pair).__name__)
+        pairs.append((pair[0], pair[1]))
+    return pairs
+
+
+def _one_each(given: Any, n: int, name: str, where: str) -> Sequence[Any]:
+    if given is None:
+        return [None] * n
+    if not isinstance(given, (list, tuple)):
+        wanted = f"{name} as a list with an item for each set"
+        fail_type(where, wanted, type(given).__name__)
+    if len(given) != n:
+        fail(where, f"{name} with {n} items, as eval_set", str(len(given)))
+    return given
+
+
+# ---------------------------------------------------------------- parameters
+
+
+def _base_score(
+    model: Any, bound: Any, base_margin: Any, where: str
+) -> NDArray[np.float64]:
+    """Margins before the first tree: the user's, 0 under a base margin, or the best."""
+    objective: Objective = bound.objective
+    if model.base_score is None:
+        if base_margin is not None:
+            return np.zeros(objective.n_outputs)
+        found: NDArray[np.float64] = bound.base_score
+        return found
+    score = as_real(model.base_score, where, "base_score")
+    if objective.link == "logit":
+        if not 0 < score < 1:
+            fail(where, "base_score between 0 and 1, a probability", str(score))
+        score = float(np.log(score / (1 - score)))
+    elif objective.link == "log":
+        if not score > 0:
+            fail(where, "base_score above 0, a mean", str(score))
+        score = float(np.log(score))
+    return np.full(objective.n_outputs, score)
+
+
+def _metrics(model: Any, where: str) -> list[Metric]:
+    given = model.eval_metric
+    linked: Objective = model._linked_objective()
+    if given is None:
+        given = [linked.default_metric]
+    elif not isinstance(given, (list, tuple)):
+        given = [given]
+    if not given:
+        fail(where, "eval_metric with at least one metric", "an empty list")
+    metrics = [resolve_metric(one, linked, where=where) for one in given]
+    names = [metric.name for metric in metrics]
+    if len(set(names)) < len(names):
+        fail(where, "metrics of different names", str(names))
+    return metrics
+
+
+def _growth(
+    model: Any, given: dict[str, Any], objective: Objective, where: str
+) -> GrowthParameters:
+    names = getattr(model, "feature_names_in_", None)
+    n_columns = model.n_features_in_
+    step = given["max_delta_step"]
+    return GrowthParameters(
+        learning_rate=given["learning_rate"],
+        max_depth=given["max_depth"],
+        max_leaves=given["max_leaves"],
+        grow_policy=given["grow_policy"],
+        reg_lambda=given["reg_lambda"],
+        reg_alpha=given["reg_alpha"],
+        gamma=given["gamma"],
+        min_child_weight=given["min_child_weight"],
+        max_delta_step=objective.default_max_delta_step if step is None else step,
+        colsample_bylevel=given["colsample_bylevel"],
+        colsample_bynode=given["colsample_bynode"],
+        monotone=monotone_signs(model.monotone_constraints, names, n_columns, where),
+        interaction=interaction_sets(
+            model.interaction_constraints, names, n_columns, where
+        ),
+        max_cat_to_onehot=given["max_cat_to_onehot"],
+    )
+
+
+def _callbacks(given: Any, where: str) -> list[Any]:
+    if given is None:
+        return []
+    if not isinstance(given, (list, tuple)):
+        fail_type(where, "callbacks as a list", type(given).__name__)
+    methods = ("before_training", "after_iteration", "after_training")
+    for callback in given:
+        if not any(hasattr(callback, method) for method in methods):
+            wanted = f"callbacks with a method of {', '.join(methods)}"
+            fail_type(where, wanted, type(callback).__name__)
+    return list(given)
