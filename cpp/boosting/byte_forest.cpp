@@ -178,7 +178,7 @@ class GroupBuilder {
         ByteNode laid = condition(node);
         if (is_leaf(l)) {
             laid.join = is_leaf(r) ? Join::leaves : Join::left_leaf;
-            laid.leaf = number_[place(l - root_)];
+            laid.leaf = number_[place((is_leaf(r) ? r : l) - root_)];
             if (!is_leaf(r)) lay_program(r);
         } else if (is_leaf(r)) {
             laid.join = Join::right_leaf;
@@ -196,8 +196,8 @@ class GroupBuilder {
         out_.nodes.push_back(laid);
     }
 
-    /// The node and what is below it, padded to `depth` levels by nodes that nothing
-    /// passes on the right; `leaf` is the first leaf number below.
+    /// The node and what is below it, padded to `depth` levels by nodes with the same
+    /// leaf on both sides; `leaf` is the first leaf number below.
     void lay_complete(index_t node, index_t depth, index_t leaf) {
         if (depth == 0) {
             put_leaf(leaf, node);
@@ -205,7 +205,7 @@ class GroupBuilder {
         }
         const index_t half = index_t{1} << (depth - 1);
         if (is_leaf(node)) {
-            out_.nodes.push_back({0, std::numeric_limits<int8_t>::max(), {}, 0});
+            out_.nodes.push_back({0, 0, {}, 0});
             lay_complete(node, depth - 1, leaf);
             lay_complete(node, depth - 1, leaf + half);
         } else {
@@ -219,7 +219,7 @@ class GroupBuilder {
         if (trees_.is_categorical(node)) {
             const auto [at, is_new] = sets_.emplace(set_key(trees_, node), 0);
             if (is_new) at->second = static_cast<int32_t>(group_.n_planes++);
-            return {static_cast<uint32_t>(at->second), 0, {}, 0};
+            return on_plane(at->second, 0);
         }
         const int32_t column = trees_.feature(node);
         const auto [at, is_new] =
@@ -229,10 +229,12 @@ class GroupBuilder {
         const auto& cuts = cuts_.at(column);
         const auto cut =
             std::lower_bound(cuts.begin(), cuts.end(), trees_.threshold(node));
-        return {static_cast<uint32_t>(plane),
-                static_cast<int8_t>((cut - cuts.begin()) - 128),
-                {},
-                0};
+        return on_plane(plane, (cut - cuts.begin()) - 127);
+    }
+
+    static ByteNode on_plane(int32_t plane, index_t cut) noexcept {
+        return {
+            static_cast<uint32_t>(plane * plane_rows), static_cast<int8_t>(cut), {}, 0};
     }
 
     index_t add_lookup(const std::vector<double>& cuts) {
@@ -311,6 +313,10 @@ ByteForest make_byte_forest(const Trees& trees) {
         const Conditions conditions = take_trees(trees, out, group);
         GroupBuilder(trees, out, group, conditions.cuts).build();
         out.groups.push_back(std::move(group));
+    }
+    constexpr index_t wide = plane_rows / 4;
+    for (index_t i = 0; i < 64 * wide; ++i) {
+        out.numbers.push_back(static_cast<int8_t>(i / wide));
     }
     for (const ByteTree& tree : out.trees) {
         (tree.pass == Pass::walk ? out.has_walks : out.has_programs) = true;

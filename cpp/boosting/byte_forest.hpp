@@ -1,6 +1,6 @@
 /// Trees as programs over bytes, which many rows run at once.
 ///
-/// For a group of consecutive trees, every condition of a node becomes "byte > cut" on
+/// For a group of consecutive trees, every condition of a node becomes "byte < cut" on
 /// a plane: the codes of one column over a block of rows, where a code is the number of
 /// the group's thresholds below the value; or the answers to one category set. A tree
 /// is then evaluated from its leaves to its root, selecting leaf numbers, for as many
@@ -18,10 +18,11 @@ namespace fastnotes::boosting {
 inline constexpr index_t most_byte_leaves = 256;
 inline constexpr index_t most_group_cuts = 254; ///< codes 0 .. 254, and missing
 inline constexpr int most_complete_depth = 6;
+inline constexpr index_t plane_rows = 256; ///< bytes of a plane: rows of a block
 
 /// How a node's leaf numbers come from its children's.
 enum class Join : std::uint8_t {
-    leaves,     ///< leaf or leaf + 1
+    leaves,     ///< leaf - 1 or leaf
     left_leaf,  ///< leaf on the left, the top of the stack on the right
     right_leaf, ///< the top of the stack on the left, leaf on the right
     left_first, ///< the left child was stacked before the right one
@@ -29,8 +30,8 @@ enum class Join : std::uint8_t {
 };
 
 struct ByteNode {
-    std::uint32_t plane;
-    std::int8_t cut; ///< bytes above it go right
+    std::uint32_t plane; ///< where it starts: its number times plane_rows
+    std::int8_t cut;     ///< bytes below it go left
     Join join;
     std::uint8_t leaf;
 };
@@ -78,6 +79,7 @@ struct ByteForest {
     std::vector<float> lookups32;     ///< cuts rounded down to float
     std::vector<double> lookups64;
     std::vector<std::uint32_t> words;
+    std::vector<std::int8_t> numbers; ///< 0 .. 63, each plane_rows / 4 times
     index_t most_planes = 1, most_stack = 1;
     bool has_walks = false, has_programs = false;
 

@@ -9,8 +9,6 @@
 
 namespace fastnotes::boosting {
 
-inline constexpr index_t plane_rows = 256; ///< bytes of a plane: rows of a block
-
 namespace detail {
 
 using simd::Bytes;
@@ -24,48 +22,53 @@ struct Strip {
 };
 
 /// Leaf numbers below the root of a complete tree of H levels, whose first is Leaf.
+/// The numbers come from memory: the compiler would make each of them anew.
 template <int H, int Leaf>
-FASTNOTES_INLINE Strip run_complete(const ByteNode* node, const std::int8_t* planes) {
-    const std::int8_t* const plane = planes + node->plane * plane_rows;
+FASTNOTES_INLINE Strip run_complete(const ByteNode* node, const std::int8_t* planes,
+                                    const std::int8_t* numbers) {
+    const std::int8_t* const plane = planes + node->plane;
     Strip out;
     if constexpr (H == 1) {
-        const Bytes cut(node->cut), leaf(static_cast<std::int8_t>(Leaf));
+        const Bytes cut(node->cut);
         for (int i = 0; i < wide; ++i) {
-            const Bytes code = Bytes::load(plane + i * Bytes::size);
-            out.part[i] = count_if(code > cut, leaf);
+            const auto left = cut > Bytes::load(plane + i * Bytes::size);
+            const auto leaf = Bytes::load(numbers + (Leaf + 1) * (plane_rows / 4));
+            out.part[i] = subtract_one_if(left, leaf);
         }
     } else {
         constexpr int half = 1 << (H - 1);
-        const Strip left = run_complete<H - 1, Leaf>(node + 1, planes);
-        const Strip right = run_complete<H - 1, Leaf + half>(node + half, planes);
+        const Strip low = run_complete<H - 1, Leaf>(node + 1, planes, numbers);
+        const Strip high =
+            run_complete<H - 1, Leaf + half>(node + half, planes, numbers);
         const Bytes cut(node->cut);
         for (int i = 0; i < wide; ++i) {
-            const Bytes code = Bytes::load(plane + i * Bytes::size);
-            out.part[i] = select(code > cut, right.part[i], left.part[i]);
+            const auto left = cut > Bytes::load(plane + i * Bytes::size);
+            out.part[i] = select(left, low.part[i], high.part[i]);
         }
     }
     return out;
 }
 
 template <int H>
-void run_complete_tree(const ByteNode* nodes, const std::int8_t* planes, index_t n,
+void run_complete_tree(const ByteNode* nodes, const std::int8_t* planes,
+                       const std::int8_t* numbers, index_t n,
                        std::int8_t* leaves) noexcept {
     for (index_t row = 0; row < n; row += strip) {
-        const Strip found = run_complete<H, 0>(nodes, planes + row);
+        const Strip found = run_complete<H, 0>(nodes, planes + row, numbers);
         for (int i = 0; i < wide; ++i) {
             found.part[i].store(leaves + row + i * Bytes::size);
         }
     }
 }
 
-/// out[row] = f(row goes right, row) for n rows.
+/// out[row] = f(row goes left, row) for n rows.
 template <class F>
 FASTNOTES_INLINE void for_rows(const ByteNode& node, const std::int8_t* planes,
                                index_t n, std::int8_t* out, F&& f) {
-    const std::int8_t* const plane = planes + node.plane * plane_rows;
+    const std::int8_t* const plane = planes + node.plane;
     const Bytes cut(node.cut);
     for (index_t row = 0; row < n; row += Bytes::size) {
-        f(Bytes::load(plane + row) > cut, row).store(out + row);
+        f(cut > Bytes::load(plane + row), row).store(out + row);
     }
 }
 
@@ -83,28 +86,28 @@ inline void run_program(const ByteNode* first, const ByteNode* last,
         case Join::leaves:
             top += plane_rows;
             for_rows(*node, planes, n, top,
-                     [&](auto right, index_t) { return count_if(right, leaf); });
+                     [&](auto left, index_t) { return subtract_one_if(left, leaf); });
             break;
         case Join::left_leaf:
-            for_rows(*node, planes, n, top, [&](auto right, index_t row) {
-                return select(right, stacked(row), leaf);
+            for_rows(*node, planes, n, top, [&](auto left, index_t row) {
+                return select(left, leaf, stacked(row));
             });
             break;
         case Join::right_leaf:
-            for_rows(*node, planes, n, top, [&](auto right, index_t row) {
-                return select(right, leaf, stacked(row));
+            for_rows(*node, planes, n, top, [&](auto left, index_t row) {
+                return select(left, stacked(row), leaf);
             });
             break;
         case Join::left_first:
             top -= plane_rows;
-            for_rows(*node, planes, n, top, [&](auto right, index_t row) {
-                return select(right, above(row), stacked(row));
+            for_rows(*node, planes, n, top, [&](auto left, index_t row) {
+                return select(left, stacked(row), above(row));
             });
             break;
         case Join::right_first:
             top -= plane_rows;
-            for_rows(*node, planes, n, top, [&](auto right, index_t row) {
-                return select(right, stacked(row), above(row));
+            for_rows(*node, planes, n, top, [&](auto left, index_t row) {
+                return select(left, above(row), stacked(row));
             });
             break;
         }
@@ -132,19 +135,20 @@ inline void run_tree(const ByteForest& forest, const ByteTree& tree,
         detail::run_program(nodes, forest.nodes.data() + tree.last, planes, n, stack);
         return;
     }
+    const std::int8_t* const numbers = forest.numbers.data();
     switch (tree.depth) {
     case 1:
-        return detail::run_complete_tree<1>(nodes, planes, n, stack);
+        return detail::run_complete_tree<1>(nodes, planes, numbers, n, stack);
     case 2:
-        return detail::run_complete_tree<2>(nodes, planes, n, stack);
+        return detail::run_complete_tree<2>(nodes, planes, numbers, n, stack);
     case 3:
-        return detail::run_complete_tree<3>(nodes, planes, n, stack);
+        return detail::run_complete_tree<3>(nodes, planes, numbers, n, stack);
     case 4:
-        return detail::run_complete_tree<4>(nodes, planes, n, stack);
+        return detail::run_complete_tree<4>(nodes, planes, numbers, n, stack);
     case 5:
-        return detail::run_complete_tree<5>(nodes, planes, n, stack);
+        return detail::run_complete_tree<5>(nodes, planes, numbers, n, stack);
     default:
-        return detail::run_complete_tree<6>(nodes, planes, n, stack);
+        return detail::run_complete_tree<6>(nodes, planes, numbers, n, stack);
     }
 }
 
