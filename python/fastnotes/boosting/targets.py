@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
 from fastnotes._validation import as_index_array, check_finite, fail, fail_type
@@ -36,7 +36,7 @@ def as_target(y: Any, n_rows: int, where: str) -> NDArray[Any]:
     if len(target) != n_rows:
         fail(where, f"y with {n_rows} rows, as X", str(len(target)))
     if target.dtype.kind == "f":
-        assert_all_finite(target, input_name="y")
+        check_finite(target, where, "y")
     return target
 
 
