@@ -7,6 +7,7 @@ before anything is written. No other error, no warning, no crash; inputs stay un
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -208,6 +209,49 @@ def test_formulas(data):
     check(lambda: boosting.split_gain(*sums, gamma=gamma, **options), *sums)
 
 
+OBJECTIVES = ("squared_error", "huber", "quantile", "poisson", "logistic", "softmax")
+
+
+@given(st.data())
+def test_objectives(data):
+    name = data.draw(st.sampled_from([*OBJECTIVES, "ndcg"]) | SCALARS)
+    options = {
+        key: data.draw(SCALARS | st.just(0.5))
+        for key in ("quantile_alpha", "huber_slope", "max_delta_step")
+    }
+    made = [boosting.resolve_objective("ndcg")]
+    resolve = boosting.resolve_objective
+    check(lambda: made.append(resolve(name, n_classes=3, **options)))
+    y, weight = data.draw(inputs((4,))), data.draw(st.none() | inputs((4,)))
+    groups = data.draw(st.none() | inputs((3,)))
+    bound = []
+    check(lambda: bound.append(made[-1].bind(y, weight, groups)), y, weight, groups)
+    for each in bound:
+        check(lambda each=each: each.base_score)
+        margins = np.full((made[-1].n_outputs, 4), data.draw(st.floats()))
+        grad, hess = (np.zeros(margins.shape, np.float32) for _ in range(2))
+        with contextlib.suppress(ValueError):  # of margins that run away
+            each.gradients(margins, grad, hess, 2)
+
+
+@given(st.data())
+def test_metrics(data):
+    objective = boosting.resolve_objective(
+        data.draw(st.sampled_from(OBJECTIVES)), n_classes=3
+    )
+    names = ["rmse", "mape", "poisson-nloglik", "logloss", "auc", "merror", "ndcg@2"]
+    name = data.draw(st.sampled_from(names) | SCALARS)
+    made = [boosting.resolve_metric("map", objective)]
+    options = {"name": data.draw(SCALARS), "maximize": data.draw(SCALARS)}
+    check(lambda: boosting.make_metric(data.draw(SCALARS | st.just(max)), **options))
+    check(lambda: made.append(boosting.resolve_metric(name, objective)))
+    y, weight = data.draw(inputs((4,))), data.draw(st.none() | inputs((4,)))
+    groups = data.draw(st.none() | inputs((3,)))
+    margins = data.draw(inputs((objective.n_outputs, 4)))
+    n_threads = data.draw(st.none() | SCALARS)
+    check(lambda: made[-1](y, margins, weight, groups, n_threads), y, margins, weight)
+
+
 # ---------------------------------------------------------------- recurrent
 
 B, T, D, H = 2, 3, 4, 2
@@ -244,7 +288,7 @@ def test_lstm_of_a_good_layer(data):
     check(lambda: recurrent.lstm_backward(dh, h), dh, h)
 
 
-RESULTS = {"BinnedMatrix", "Split", "ImportanceWeights"}
+RESULTS = {"BinnedMatrix", "Metric", "Objective", "Split", "ImportanceWeights"}
 RESULTS |= {"LSTMCache", "LSTMGradients", "LSTMOutput"}
 
 

@@ -1,4 +1,7 @@
 /// The losses of objectives.hpp on vectors: derivatives(y, m) and value(y, m).
+///
+/// Derivatives are those of double rows, or, of the loss that most fits use, of twice
+/// as many rows in float.
 #pragma once
 
 #include "boosting/objectives.hpp"
@@ -9,9 +12,21 @@
 namespace fastnotes::boosting::losses {
 
 using V = simd::Vec<double>;
+using Single = simd::Vec<float, 2 * V::size>;
+
+/// Doubles for as many rows as a Single has.
+struct Wide {
+    V low, high;
+
+    FASTNOTES_INLINE Single single() const { return simd::narrow(low, high); }
+};
 
 struct Derivatives {
     V g, h;
+};
+
+struct SingleDerivatives {
+    Single g, h;
 };
 
 struct Squared {
@@ -102,9 +117,18 @@ struct Logistic {
     explicit Logistic(double) {}
 
     // In the smaller of p and 1 - p, so that neither g nor h cancels.
-    FASTNOTES_INLINE Derivatives derivatives(V y, V m) const {
-        const V one(1.0), e = simd::exp(-simd::abs(m)), small = e / (one + e);
-        const V g = select(m < V(0.0), small - y, (one - y) - small);
+    FASTNOTES_INLINE SingleDerivatives derivatives(Wide y, Wide m) const {
+        const V far(200.0); // exp(-far) is 0, and far - float(far) is not NaN
+        const Wide a{simd::min(far, simd::abs(m.low)),
+                     simd::min(far, simd::abs(m.high))};
+        const Single one(1.0f), zero(0.0f), rounded = a.single(), target = y.single();
+        // What rounding took from the exponent is put back: exp(-x) = 1 - x there.
+        const Wide lost{a.low - widen_low(rounded), a.high - widen_high(rounded)};
+        const Single rough = simd::exp(-rounded);
+        const Single e = simd::fma(-lost.single(), rough, rough);
+        const Single small = e / (one + e);
+        const auto negative = m.single() < zero;
+        const Single g = select(negative, small - target, (one - target) - small);
         return {g, small * (one - small)};
     }
     FASTNOTES_INLINE V value(V y, V m) const { return simd::softplus(m) - y * m; }

@@ -10,28 +10,45 @@
 namespace fastnotes::boosting {
 namespace {
 
+using losses::Single;
 using losses::V;
-using Single = simd::Vec<float, V::size>;
-using Label = simd::Vec<std::int32_t, V::size>;
+using losses::Wide;
 
 constexpr index_t block_rows = 4096;
 constexpr index_t tile_rows = 64;  ///< of a softmax: its exponentials stay in L1 or L2
 constexpr index_t grain = 1 << 14; ///< values that are worth a thread
 constexpr index_t none = std::numeric_limits<index_t>::max();
 
-/// The values of rows [i, i + V::size), zeros from n on, as doubles.
+/// The values of rows [i, i + V::size) as doubles, zeros from n on.
 template <class T> FASTNOTES_INLINE V read(const T* values, index_t i, index_t n) {
     using Narrow = simd::Vec<T, V::size>;
-    const auto count = static_cast<std::size_t>(n - i);
+    const auto count = static_cast<std::size_t>(std::max(n - i, index_t{0}));
+    const auto some = simd::load_partial<Narrow>(values + i, count);
     if constexpr (sizeof(T) == 8) {
-        return simd::load_partial<Narrow>(values + i, count);
+        return some;
     } else {
-        return simd::convert<double>(simd::load_partial<Narrow>(values + i, count));
+        return simd::convert<double>(some);
     }
+}
+
+/// The same of twice as many rows.
+template <class T>
+FASTNOTES_INLINE Wide read_wide(const T* values, index_t i, index_t n) {
+    return {read(values, i, n), read(values, i + V::size, n)};
 }
 
 FASTNOTES_INLINE V read_weight(View1<const float> weight, index_t i, index_t n) {
     return weight.data == nullptr ? V(1.0) : read(weight.data, i, n);
+}
+
+FASTNOTES_INLINE Wide read_wide_weight(View1<const float> weight, index_t i,
+                                       index_t n) {
+    if (weight.data == nullptr) return {V(1.0), V(1.0)};
+    return read_wide(weight.data, i, n);
+}
+
+FASTNOTES_INLINE V floored(V h) {
+    return select(h < V(smallest_hessian), V(smallest_hessian), h);
 }
 
 /// Writes g and h of one output, and notes whether all were finite.
@@ -39,14 +56,11 @@ class Writer {
   public:
     Writer(float* grad, float* hess) : grad_(grad), hess_(hess) {}
 
-    FASTNOTES_INLINE void write(V g, V h, V weight, index_t i, index_t n) {
+    FASTNOTES_INLINE void write(Single g, Single h, index_t i, index_t n) {
         const auto count = static_cast<std::size_t>(n - i);
-        const V bounded = select(h < V(smallest_hessian), V(smallest_hessian), h);
-        const Single single_g = simd::convert<float>(g * weight);
-        const Single single_h = simd::convert<float>(bounded * weight);
-        simd::store_partial(grad_ + i, single_g, count);
-        simd::store_partial(hess_ + i, single_h, count);
-        poison_ += (single_g - single_g) + (single_h - single_h);
+        simd::store_partial(grad_ + i, g, count);
+        simd::store_partial(hess_ + i, h, count);
+        poison_ += (g - g) + (h - h);
     }
 
     bool finite() const { return !any(poison_ != Single(0.0f)); }
@@ -85,15 +99,36 @@ void find_bad(View2<float> grad, View2<float> hess, index_t output, index_t firs
     }
 }
 
+/// g and h of a vector of rows, weighted and rounded.
+template <class L>
+FASTNOTES_INLINE losses::SingleDerivatives weighted(const L& loss, Wide y, Wide m,
+                                                    Wide weight) {
+    const auto low = loss.derivatives(y.low, m.low);
+    const auto high = loss.derivatives(y.high, m.high);
+    return {simd::narrow(low.g * weight.low, high.g * weight.high),
+            simd::narrow(floored(low.h) * weight.low, floored(high.h) * weight.high)};
+}
+
+FASTNOTES_INLINE losses::SingleDerivatives weighted(const losses::Logistic& loss,
+                                                    Wide y, Wide m, Wide weight) {
+    const Single floor(static_cast<float>(smallest_hessian)), w = weight.single();
+    const auto d = loss.derivatives(y, m);
+    return {d.g * w, select(d.h < floor, floor, d.h) * w};
+}
+
 template <class L, class Y>
 bool differentiate(const L& loss, const Rows<Y>& rows, const double* margins,
                    float* grad, float* hess, index_t first, index_t last) noexcept {
     Writer writer(grad, hess);
-    for (index_t i = first; i < last; i += V::size) {
-        const V y = read(rows.y.data, i, last), m = read(margins, i, last);
-        const auto d = loss.derivatives(y, m);
-        writer.write(d.g, d.h, read_weight(rows.weight, i, last), i, last);
-    }
+    const auto step = [&](index_t i, index_t end) {
+        const auto d =
+            weighted(loss, read_wide(rows.y.data, i, end), read_wide(margins, i, end),
+                     read_wide_weight(rows.weight, i, end));
+        writer.write(d.g, d.h, i, end);
+    };
+    index_t i = first;
+    for (; i + Single::size <= last; i += Single::size) step(i, i + Single::size);
+    if (i < last) step(i, last);
     return writer.finite();
 }
 
@@ -120,8 +155,12 @@ double add_up(const double* values, index_t n) noexcept {
 
 /// One tile of rows: the largest margin of each, and the exponentials of the rest.
 struct SoftmaxTile {
+    SoftmaxTile(const Rows<std::int32_t>& all, index_t begin, index_t end)
+        : rows(all), first(begin), last(end),
+          padded(begin + round_up(end - begin, Single::size)) {}
+
     const Rows<std::int32_t>& rows;
-    index_t first, last;
+    index_t first, last, padded; ///< padded: whole Singles of rows that count 0
     alignas(64) double largest[tile_rows];
     alignas(64) double total[tile_rows];
 
@@ -132,7 +171,7 @@ struct SoftmaxTile {
     void find_largest() noexcept {
         std::fill_n(largest, tile_rows, -std::numeric_limits<double>::infinity());
         for (index_t k = 0; k < rows.margins.rows; ++k) {
-            for (index_t i = first; i < last; i += V::size) {
+            for (index_t i = first; i < padded; i += V::size) {
                 double* const place = largest + (i - first);
                 simd::store(place, simd::max(simd::load<V>(place), margin(k, i)));
             }
@@ -143,7 +182,7 @@ struct SoftmaxTile {
     template <class F> void exponentials(F&& f) noexcept {
         std::fill_n(total, tile_rows, 0.0);
         for (index_t k = 0; k < rows.margins.rows; ++k) {
-            for (index_t i = first; i < last; i += V::size) {
+            for (index_t i = first; i < padded; i += V::size) {
                 const V shift = simd::load<V>(largest + (i - first));
                 const V m = margin(k, i), e = simd::exp(m - shift);
                 double* const place = total + (i - first);
@@ -166,18 +205,24 @@ bool differentiate_tile(SoftmaxTile& tile, View2<float> grad, View2<float> hess,
         simd::store(scratch + k * tile_rows + (i - first), e);
     });
     const V one(1.0), zero(0.0), two(2.0);
-    for (index_t i = 0; i < last - first; i += V::size) {
+    for (index_t i = 0; i < tile_rows; i += V::size) {
         simd::store(tile.total + i, one / simd::load<V>(tile.total + i));
     }
     bool finite = true;
     for (index_t k = 0; k < grad.rows; ++k) {
         Writer writer(grad.row(k), hess.row(k));
-        for (index_t i = first; i < last; i += V::size) {
+        const auto emit = [&](index_t i) {
             const V e = simd::load<V>(scratch + k * tile_rows + (i - first));
             const V p = e * simd::load<V>(tile.total + (i - first));
-            const V g = p - select(tile.is_class(k, i), one, zero);
             const V weight = read_weight(tile.rows.weight, i, last);
-            writer.write(g, two * p * (one - p), weight, i, last);
+            const V g = p - select(tile.is_class(k, i), one, zero);
+            return losses::Derivatives{g * weight,
+                                       floored(two * p * (one - p)) * weight};
+        };
+        for (index_t i = first; i < last; i += Single::size) {
+            const auto low = emit(i), high = emit(i + V::size);
+            writer.write(simd::narrow(low.g, high.g), simd::narrow(low.h, high.h), i,
+                         last);
         }
         finite &= writer.finite();
     }
@@ -267,7 +312,7 @@ index_t softmax_gradients(const Rows<std::int32_t>& rows, View2<float> grad,
         double* const own = scratch + team.index * n_classes * tile_rows;
         for (index_t t = share.first; t < share.last; ++t) {
             const index_t first = t * tile_rows;
-            SoftmaxTile tile{rows, first, std::min(n_rows, first + tile_rows), {}, {}};
+            SoftmaxTile tile(rows, first, std::min(n_rows, first + tile_rows));
             if (differentiate_tile(tile, grad, hess, own)) continue;
             for (index_t k = 0; k < n_classes; ++k) {
                 find_bad(grad, hess, k, first, tile.last, bad);
@@ -285,7 +330,7 @@ double softmax_loss(const Rows<std::int32_t>& rows, double* scratch,
         const index_t end = std::min(n_rows, (block + 1) * block_rows);
         double sum = 0.0;
         for (index_t first = block * block_rows; first < end; first += tile_rows) {
-            SoftmaxTile tile{rows, first, std::min(end, first + tile_rows), {}, {}};
+            SoftmaxTile tile(rows, first, std::min(end, first + tile_rows));
             sum += sum_tile(tile);
         }
         scratch[block] = sum;

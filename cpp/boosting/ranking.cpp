@@ -85,20 +85,24 @@ double add_pairs(const Sorted& list, const double* discounts, index_t i, index_t
     for (index_t j = first; j < n; j += V::size, rank += size) {
         const V gap = gain - simd::load<V>(list.gain + j);
         const V d = score - simd::load<V>(list.score + j);
-        // q = 1 / (1 + exp(d)), d taken from the item of larger gain
-        const V q = simd::sigmoid(select(gap > zero, -d, d));
-        V delta = one;
+        const V distance = simd::abs(d);
+        // q = 1 / (1 + exp(d)), d taken from the item of larger gain. One division
+        // serves it and the normalisation.
+        const V e = simd::exp(-distance), both = one + e;
+        const V spread = normalize ? apart + distance : one;
+        const V inverse = one / (both * spread), larger = inverse * spread;
+        const V q = select((gap > zero) ^ (d > zero), one, e) * larger;
+        V delta = inverse * both;
         if (rules.ndcg) {
             const auto count = static_cast<std::size_t>(n - j);
             const V other = simd::load_partial<V>(discounts + j, count);
-            delta = simd::abs(gap) * simd::abs(discount - other) * scale;
+            delta *= simd::abs(gap) * simd::abs(discount - other) * scale;
         }
-        if (normalize) delta = delta / (apart + simd::abs(d));
         const auto behind = (rank > zero) & (rank <= last - V(static_cast<double>(i)));
         delta = select((gap != zero) & behind, delta, zero);
         const V pull = q * delta;
         const V g = select(gap > zero, -pull, pull); // of rank i
-        const V h = two * delta * simd::max(q * (one - q), floor);
+        const V h = two * delta * simd::max(e * larger * larger, floor);
         simd::store(list.g + j, simd::load<V>(list.g + j) - g);
         simd::store(list.h + j, simd::load<V>(list.h + j) + h);
         sum_g += g;

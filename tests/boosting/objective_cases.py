@@ -25,7 +25,10 @@ class Case(NamedTuple):
             "tweedie": lambda: rng.gamma(2.0, size=n_rows) * (rng.random(n_rows) < 0.7),
             "logistic": lambda: rng.integers(0, 2, n_rows),
         }.get(self.loss, lambda: 3.0 * rng.standard_normal(n_rows))()
-        return np.asarray(drawn, np.float32)
+        y = np.asarray(drawn, np.float32)
+        if self.objective.link == "log":
+            y[0] = 1.0  # zeros alone have no log mean
+        return y
 
 
 def _case(name: str, loss: str, parameter: float = 0.0, **options: Any) -> Case:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 
 import numpy as np
 import pytest
@@ -136,7 +135,10 @@ def test_same_metrics(name, metrics, weighted):
     of_list = weight if not ranking or weight is None else weight[groups[:-1]]
     if of_list is not None and ranking:
         weight = np.repeat(of_list, np.diff(groups))
-    margins = margins_of(objective.n_outputs, N).astype(np.float32).astype(np.float64)
+    # Their deviance adds 1e-6 to means, which must not count.
+    scale = 0.1 if name == "reg:gamma" else 1.0
+    margins = scale * margins_of(objective.n_outputs, N)
+    margins = margins.astype(np.float32).astype(np.float64)
     shape = margins[0] if len(margins) == 1 else margins.T
     data = xgboost.DMatrix(
         np.zeros((N, 1)), y, weight=of_list, base_margin=shape, qid=qid, nthread=1
@@ -148,7 +150,7 @@ def test_same_metrics(name, metrics, weighted):
     xgboost.train(
         options, data, 1, evals=[(data, "d")], evals_result=history, verbose_eval=False
     )
-    theirs = {re.sub(r"-$", "-", k): v[-1] for k, v in history["d"].items()}
+    theirs = {key: values[-1] for key, values in history["d"].items()}
     for metric in metrics:
         got = resolve_metric(metric, objective)(y, margins, weight, groups)
         COMPOSITE.assert_close(np.float32(theirs[metric]), got)

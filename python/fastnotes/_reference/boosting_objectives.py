@@ -123,7 +123,7 @@ def lambdarank(
     n = len(gains)
     grad, hess, total = np.zeros(n), np.zeros(n), 0.0
     order = ranks(margins)
-    ideal = discounted_gain(gains, gains, n)
+    ideal = discounted_gain(gains, gains, truncation)
     if ideal == 0.0:
         return Derivatives(grad, hess)
     spread = margins[order[0]] != margins[order[-1]]

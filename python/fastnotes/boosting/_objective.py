@@ -170,8 +170,18 @@ class BoundObjective(ABC):
 
     @property
     def base_score(self) -> NDArray[np.float64]:
-        """Constant margins of least loss, of shape (n_outputs,)."""
-        return self.objective.base_score(self.y, self.weight)
+        """Constant margins of least loss, of shape (n_outputs,).
+
+        Raises
+        ------
+        ValueError
+            If sums of the targets leave float64.
+        """
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            score = self.objective.base_score(self.y, self.weight)
+        if not np.isfinite(score).all():
+            fail(_WHERE, "y whose sums fit float64", "larger values")
+        return score
 
     def gradients(
         self,
@@ -294,6 +304,13 @@ def as_offsets(groups: ArrayLike | None, n_rows: int, where: str) -> NDArray[np.
         expected = f"groups as offsets that ascend strictly from 0 to n_rows = {n_rows}"
         fail(where, expected, "others")
     return offsets
+
+
+def as_classes(y: RealArray, n_classes: int, where: str) -> NDArray[np.int32]:
+    """Return targets as the codes 0 .. n_classes - 1."""
+    codes = (y >= 0.0) & (y < n_classes) & (y == np.rint(y))
+    refuse_rows(~codes, y, where, f"y as classes 0 to {n_classes - 1}")
+    return y.astype(np.int32)
 
 
 def refuse_rows(

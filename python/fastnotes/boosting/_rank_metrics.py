@@ -18,7 +18,7 @@ def auc(
     # Trapezia between the corners of the curve.
     widths = np.diff(negative, prepend=0.0)
     heights = positive - 0.5 * np.diff(positive, prepend=0.0)
-    return float(np.dot(widths, heights) / (positive[-1] * negative[-1]))
+    return float((widths * heights).sum() / (positive[-1] * negative[-1]))
 
 
 def average_precision(
@@ -28,14 +28,14 @@ def average_precision(
     positive, negative = _cumulative(is_class, scores, weight)
     precision = positive / (positive + negative)
     steps = np.diff(positive, prepend=0.0)
-    return float(np.dot(precision, steps) / positive[-1])
+    return float((precision * steps).sum() / positive[-1])
 
 
 def _cumulative(
     is_class: NDArray[np.bool_], scores: NDArray[Any], weight: Weight | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weight of both classes at or above each distinct score, the highest first."""
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(scores)[::-1]  # ties in any order: they count together
     ranked = scores[order]
     ends = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)
     hits = is_class[order].astype(np.float64)

@@ -17,6 +17,7 @@ from fastnotes.boosting._objective import (
     Objective,
     Targets,
     Weight,
+    as_classes,
     check_sum,
     refuse_rows,
 )
@@ -370,11 +371,7 @@ class Softmax(Objective):
         return {"num_class": self.n_classes}
 
     def _convert(self, y: ArrayLike, where: str) -> NDArray[Any]:
-        targets = as_real_array(y, where, "y", ndim=1)
-        codes = np.isin(targets, np.arange(self.n_classes))
-        expected = f"y as classes 0 to {self.n_classes - 1}"
-        refuse_rows(~codes, targets, where, expected)
-        return targets.astype(np.int32)
+        return as_classes(as_real_array(y, where, "y", ndim=1), self.n_classes, where)
 
     def base_score(
         self, y: NDArray[np.int32], weight: Weight | None

@@ -27,14 +27,17 @@ from fastnotes.boosting._objective import (
     Margins,
     Objective,
     Weight,
+    as_classes,
     as_offsets,
     as_weight,
     refuse_rows,
     takes_weight,
 )
-from fastnotes.boosting._sums import weighted_mean
 
 _WHERE = "boosting.Metric"
+
+#: Margins without bounds give what the formula gives, quietly.
+_ieee = np.errstate(all="ignore")
 
 #: Probabilities and means stay this far from 0, as in XGBoost.
 _SMALLEST = 1e-16
@@ -100,7 +103,8 @@ class Metric:
         weight = as_weight(sample_weight, n_rows, where)
         offsets = as_offsets(groups, n_rows, where)
         data = Data(self.objective, targets, weight, offsets, where)
-        return self.binder(data, self.parameter)
+        bound: BoundMetric = _ieee(self.binder)(data, self.parameter)
+        return _ieee(bound)
 
     def __call__(
         self,
@@ -258,6 +262,14 @@ def _of_predictions(
     return bind
 
 
+def _mean(values: NDArray[Any], weight: Weight | None) -> float:
+    """Weighted mean; NumPy's sums are one thread's, BLAS's products may not be."""
+    if weight is None:
+        return float(values.mean(dtype=np.float64))
+    weights = weight.astype(np.float64)
+    return float((values * weights).sum() / weights.sum())
+
+
 def _rmse(mean: float) -> float:
     return float(np.sqrt(2.0 * mean))
 
@@ -283,7 +295,7 @@ def _mape(data: Data, parameter: float | None) -> BoundMetric:
 
     def evaluate(margins: Margins, n_threads: int) -> float:
         errors = np.abs((data.y - data.predict(margins)) / data.y).mean(axis=0)
-        return weighted_mean(errors, weight)
+        return _mean(errors, weight)
 
     return evaluate
 
@@ -300,7 +312,7 @@ def _of_log_mean(
         value = 0.0 if parameter is None else parameter
         mean = _kernel_mean(data, loss, np.full(data.objective.n_outputs, value))
         terms = np.zeros(len(data.y)) + constant(data.y.astype(np.float64))
-        shift = weighted_mean(terms, data.weight)
+        shift = _mean(terms, data.weight)
 
         def evaluate(margins: Margins, n_threads: int) -> float:
             if data.objective.link != "log":
@@ -338,7 +350,7 @@ def _error(data: Data, parameter: float | None) -> BoundMetric:
 
     def evaluate(margins: Margins, n_threads: int) -> float:
         above = data.predict(margins)[0] > threshold
-        return weighted_mean(np.where(above, 1.0 - data.y, data.y), data.weight)
+        return _mean(np.where(above, 1.0 - data.y, data.y), data.weight)
 
     return evaluate
 
@@ -351,10 +363,7 @@ def _check_shares(data: Data) -> None:
 
 
 def _classes(data: Data) -> NDArray[np.int32]:
-    codes = np.isin(data.y, np.arange(data.objective.n_outputs))
-    expected = f"y as classes 0 to {data.objective.n_outputs - 1}"
-    refuse_rows(~codes, data.y, data.where, expected)
-    return data.y.astype(np.int32)
+    return as_classes(data.y, data.objective.n_outputs, data.where)
 
 
 def _mlogloss(data: Data, parameter: float | None) -> BoundMetric:
@@ -372,7 +381,7 @@ def _merror(data: Data, parameter: float | None) -> BoundMetric:
 
     def evaluate(margins: Margins, n_threads: int) -> float:
         wrong = margins.argmax(axis=0) != codes
-        return weighted_mean(wrong, data.weight)
+        return _mean(wrong, data.weight)
 
     return evaluate
 
@@ -388,12 +397,12 @@ def _of_scores(
     def bind(data: Data, parameter: float | None) -> BoundMetric:
         n_outputs = data.objective.n_outputs
         if n_outputs == 1:
-            codes = np.isin(data.y, (0.0, 1.0))
-            refuse_rows(~codes, data.y, data.where, "y as 0 or 1")
+            other = (data.y != 0.0) & (data.y != 1.0)
+            refuse_rows(other, data.y, data.where, "y as 0 or 1")
             is_class = [data.y == 1.0]
         else:
             is_class = [_classes(data) == k for k in range(n_outputs)]
-        shares = [weighted_mean(each, data.weight) for each in is_class]
+        shares = [_mean(each, data.weight) for each in is_class]
         if min(shares) == 0.0 or max(shares) == 1.0:
             fail(data.where, "rows of every class for a ranking metric", "none of one")
 
@@ -403,7 +412,7 @@ def _of_scores(
             values = [
                 score(each, scores[k], data.weight) for k, each in enumerate(is_class)
             ]
-            return float(np.dot(values, shares) / sum(shares))
+            return float(np.multiply(values, shares).sum() / sum(shares))
 
         return evaluate
 

@@ -107,7 +107,8 @@ class _BoundLambdaRank(BoundObjective):
         super().__init__(objective, targets)
         self.offsets = offsets
         self.discounts = discounts(offsets)
-        ideal = list_gains(self.y, self.y, offsets, len(self.y), self.discounts)
+        truncation = objective.lambdarank_num_pair_per_sample
+        ideal = list_gains(self.y, self.y, offsets, truncation, self.discounts)
         # A list of equal labels has no pairs, and one of zeros no ideal.
         self.inverse_ideal = np.divide(
             1.0, ideal, out=np.zeros(len(ideal)), where=ideal > 0.0
