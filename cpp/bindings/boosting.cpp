@@ -180,6 +180,7 @@ void register_boosting(py::module_& m) {
     register_boosting_prediction(room);
     register_boosting_ranking(room);
     register_boosting_sampling(room);
+    register_boosting_shap(room);
     register_boosting_sparse(room);
 }
 

@@ -13,6 +13,7 @@ void register_boosting_objectives(py::module_& boosting);
 void register_boosting_prediction(py::module_& room);
 void register_boosting_ranking(py::module_& boosting);
 void register_boosting_sampling(py::module_& room);
+void register_boosting_shap(py::module_& room);
 void register_boosting_sparse(py::module_& boosting);
 void register_evidence(py::module_& m);
 void register_graph(py::module_& m);

@@ -26,12 +26,18 @@ void make_lookup(const T* thresholds, index_t n, T* lookup) noexcept {
 /// How many of 16 cuts lie below the value; 0 for NaN.
 template <class T> FASTNOTES_INLINE int count_below(const T* cuts, T value) {
     using V = simd::Vec<T>;
-    int count = 0;
-    for (int i = 0; i < 16; i += V::size) {
-        count += __builtin_popcount(
-            simd::mask_bits(simd::load<V>(cuts + i) < simd::broadcast<V>(value)));
+    const auto below = [&](int i) {
+        return simd::load<V>(cuts + i) < simd::broadcast<V>(value);
+    };
+    if constexpr (V::size == 16) {
+        return __builtin_popcount(simd::mask_bits(below(0)));
+    } else {
+        int count = 0;
+        for (int i = 0; i < 16; i += 2 * V::size) {
+            count += simd::count_true(below(i), below(i + V::size));
+        }
+        return count;
     }
-    return count;
 }
 
 /// How many of all cuts lie below the value; 0 for NaN.

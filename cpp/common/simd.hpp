@@ -473,6 +473,20 @@ template <std::size_t Bytes, int N> FASTNOTES_INLINE bool all(Mask<Bytes, N> m) 
     return mask_bits(!m) == 0;
 }
 
+/// How many lanes of two masks are true.
+template <std::size_t Bytes, int N>
+FASTNOTES_INLINE int count_true(Mask<Bytes, N> a, Mask<Bytes, N> b) {
+#if defined(__AVX2__)
+    if constexpr (Bytes == 4 && N == 8) { // two bits a lane
+        const __m256i both = _mm256_packs_epi32((__m256i)a.raw, (__m256i)b.raw);
+        return __builtin_popcount(
+                   static_cast<std::uint32_t>(_mm256_movemask_epi8(both))) /
+               2;
+    }
+#endif
+    return __builtin_popcount(mask_bits(a)) + __builtin_popcount(mask_bits(b));
+}
+
 /// True in the first n lanes of V.
 template <class V> FASTNOTES_INLINE typename V::mask_type first_lanes(std::size_t n) {
     using I = int_of_size<sizeof(value_of<V>)>;

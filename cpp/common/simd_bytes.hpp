@@ -1,4 +1,4 @@
-/// Signed bytes side by side: compare, select, count. For kernels that follow as many
+/// Signed bytes side by side: compare, select, step. For kernels that follow as many
 /// rows as a register has bytes, one small number each.
 #pragma once
 
@@ -59,13 +59,13 @@ struct Bytes {
 #endif
     }
 
-    /// v + 1 where the mask is true, modulo 256.
-    FASTNOTES_INLINE friend Bytes count_if(ByteMask mask, Bytes v) {
+    /// v - 1 where the mask is true, modulo 256.
+    FASTNOTES_INLINE friend Bytes subtract_one_if(ByteMask mask, Bytes v) {
 #if FASTNOTES_AVX512
-        return (raw_type)_mm512_mask_add_epi8((__m512i)v.raw, mask.bits, (__m512i)v.raw,
+        return (raw_type)_mm512_mask_sub_epi8((__m512i)v.raw, mask.bits, (__m512i)v.raw,
                                               _mm512_set1_epi8(1));
 #else
-        return (raw_type)((modular_type)v.raw - (modular_type)mask.raw);
+        return (raw_type)((modular_type)v.raw + (modular_type)mask.raw);
 #endif
     }
 };

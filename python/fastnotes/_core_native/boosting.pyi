@@ -49,6 +49,17 @@ class Predictor:
     ) -> NDArray[np.int32]: ...
     def margins_row(self, x: NDArray[Any]) -> NDArray[np.float64]: ...
 
+class Explainer:
+    def __init__(self, trees: Any, background: NDArray[Any] | None) -> None: ...
+    def expectation(self) -> NDArray[np.float64]: ...
+    def explain(
+        self,
+        X: NDArray[Any],
+        base: NDArray[np.float64],
+        interactions: bool,
+        n_threads: int,
+    ) -> NDArray[np.float64]: ...
+
 def pointwise_gradients(
     loss: str,
     y: NDArray[Any],

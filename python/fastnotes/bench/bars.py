@@ -176,7 +176,13 @@ def _evidence(case: str, what: str, least: float) -> Ratio:
     return Ratio("evidence", what, (case,), (*_EVIDENCE_PEERS, *scipy), least=least)
 
 
+def _trees(case: str, task: str, peer: str, least: float) -> Ratio:
+    return Ratio("boosting", task, (case,), (peer,), least=least)
+
+
 _HISTOGRAM = "histogram-1000000x28"
+_BATCH = ("predict-batch", "predict_proba of 100,000 rows")
+_ROW = ("predict-row", "predict_proba of one row")
 _STEP = ("lstm-step-h64",)
 
 BARS: tuple[Ratio | Pace, ...] = (
@@ -209,6 +215,18 @@ BARS: tuple[Ratio | Pace, ...] = (
         (_HISTOGRAM, f"{_HISTOGRAM}-sixteenth"),
         ("float64 pairs",),
         least=1.8,
+    ),
+    _trees(*_BATCH, "xgboost", 5),
+    _trees(*_BATCH, "lightgbm", 20),
+    _trees(*_BATCH, "catboost", 1.5),
+    _trees(*_ROW, "xgboost", 20),
+    _trees(*_ROW, "lightgbm", 5),
+    Ratio(
+        "boosting",
+        "Shapley values of 2,000 rows",
+        ("shap",),
+        ("xgboost", "lightgbm"),
+        least=5,
     ),
     Ratio(
         "recurrent",

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnotes.bench import boosting_peers as of
+from fastnotes.bench import boosting_prediction
 from fastnotes.bench.case import OURS, Case, Contender, Inputs, Run, Score, Work
 
 N_BINS = 256
@@ -295,4 +296,5 @@ CASES = (
         build=uniform_codes,
         full={"n_rows": 1_000_000, "n_columns": 28, "subset": True},
     ),
+    *boosting_prediction.CASES,
 )

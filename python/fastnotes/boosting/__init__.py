@@ -15,6 +15,7 @@ from fastnotes.boosting.plots import plot_history, plot_importance, plot_tree
 from fastnotes.boosting.prediction import Predictor
 from fastnotes.boosting.ranker import BoostedTreesRanker
 from fastnotes.boosting.regressor import BoostedTreesRegressor
+from fastnotes.boosting.shapley import Explainer
 from fastnotes.boosting.splitting import Split, find_best_split
 from fastnotes.boosting.trees import TreeEnsemble
 
@@ -24,6 +25,7 @@ __all__ = [
     "BoostedTreesClassifier",
     "BoostedTreesRanker",
     "BoostedTreesRegressor",
+    "Explainer",
     "Metric",
     "Objective",
     "Predictor",

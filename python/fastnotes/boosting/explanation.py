@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnotes._validation import check_choice
+from fastnotes._threads import resolve_n_jobs
+from fastnotes._validation import check_choice, fail
 from fastnotes.boosting import inspection, plots
+from fastnotes.boosting.fitting import dense_blocks
 from fastnotes.boosting.importance import IMPORTANCE_TYPES, importances
+from fastnotes.boosting.shapley import Explainer
 from fastnotes.boosting.table import TableEncoder
 from fastnotes.boosting.trees import TreeEnsemble
 
@@ -18,6 +21,7 @@ class Explained:
     """The part of the estimators that explains them."""
 
     importance_type: str
+    n_jobs: int | None
     n_features_in_: int
     _encoder: TableEncoder
 
@@ -46,6 +50,66 @@ class Explained:
         found = importances(self._used_trees(), kind)
         total = found.sum()
         return (found / total if total > 0 else found).astype(np.float32)
+
+    def shap_values(
+        self, X: Any, *, method: str = "path_dependent", background: Any = None
+    ) -> NDArray[np.float64]:
+        """Divide the margins of rows among the columns, by Shapley's rule, exactly.
+
+        Parameters
+        ----------
+        X : table of shape (n_rows, n_features)
+        method : {"path_dependent", "interventional"}
+            What an unknown column means: both ways of a split by their share of the
+            cover, as in XGBoost and LightGBM; or the values of the background's rows.
+        background : table of shape (n_background, n_features), optional
+            Given with "interventional" and only then.
+
+        Returns
+        -------
+        float64 array of shape (n_rows, n_features + 1)
+            The last column is the base value, and the sum of a row its margin, without
+            a base_margin. With several outputs (n_rows, n_outputs, n_features + 1).
+        """
+        where = f"boosting.{type(self).__name__}.shap_values"
+        self._check_fitted(where)
+        check_choice(method, where, "method", ("path_dependent", "interventional"))
+        if (method == "interventional") != (background is not None):
+            expected = "a background with interventional, and none otherwise"
+            fail(where, expected, f"{method} and {type(background).__name__}")
+        others = None
+        if background is not None:
+            others = np.concatenate(self._blocks(background, where))
+        explainer = self._explainer(others, where)
+        blocks = [explainer.contributions(x) for x in self._blocks(X, where)]
+        return _one_output_flat(blocks)
+
+    def shap_interaction_values(self, X: Any) -> NDArray[np.float64]:
+        """Divide the path-dependent ``shap_values`` among pairs of columns.
+
+        Parameters
+        ----------
+        X : table of shape (n_rows, n_features)
+
+        Returns
+        -------
+        float64 array of shape (n_rows, n_features + 1, n_features + 1)
+            Symmetric; rows sum to the columns' values. With several outputs (n_rows,
+            n_outputs, n_features + 1, n_features + 1).
+        """
+        where = f"boosting.{type(self).__name__}.shap_interaction_values"
+        self._check_fitted(where)
+        explainer = self._explainer(None, where)
+        blocks = [explainer.interactions(x) for x in self._blocks(X, where)]
+        return _one_output_flat(blocks)
+
+    def _explainer(self, background: Any, where: str) -> Explainer:
+        n_threads = resolve_n_jobs(self.n_jobs, where)
+        return Explainer(self._used_trees(), background, n_threads)
+
+    def _blocks(self, X: Any, where: str) -> list[NDArray[Any]]:
+        values = self._encoder.encode(X, owner=self, where=where)
+        return [block for _, block in dense_blocks(self._encoder, values)]
 
     def dump_trees(self) -> str:
         """Return the trees that predictions use as text, a node a line."""
@@ -127,3 +191,9 @@ class Explained:
         levels = self._encoder.levels_
         categories = [list(levels[c].values) if c in levels else None for c in range(n)]
         return self._used_trees(), names, categories
+
+
+def _one_output_flat(blocks: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """All rows, without the axis of outputs where there is one output."""
+    whole = np.concatenate(blocks)
+    return whole[:, 0] if whole.shape[1] == 1 else whole

