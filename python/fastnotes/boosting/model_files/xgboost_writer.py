@@ -115,6 +115,9 @@ def _objective(model: SavedModel) -> dict[str, Any]:
     group, defaults = _GROUPS[model.objective]
     given = {k: v for k, v in model.objective_parameters.items() if k in defaults}
     parameters = defaults | given
+    if "lambdarank_unbiased" in parameters:
+        # With "1" XGBoost wants the biases it has estimated, which are not kept here.
+        parameters["lambdarank_unbiased"] = "0"
     if _is_multiclass(model):
         parameters = {"num_class": str(model.trees.n_outputs)}
     return {"name": model.objective, group: parameters}
