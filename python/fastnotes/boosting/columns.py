@@ -34,6 +34,10 @@ class Columns(ABC):
     names: list[str] | None = None
     array: NDArray[Any] | None = None  # where the table is one array
 
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self.shape = shape
+        self.factors: dict[int, Factor] = {}
+
     @abstractmethod
     def has_category_dtype(self, c: int) -> bool:
         """Whether the column's own type says that it is categorical."""
@@ -47,8 +51,14 @@ class Columns(ABC):
         """Return real numbers, NaN where missing; TypeError if there are others."""
 
     @abstractmethod
-    def factor(self, c: int, where: str) -> Factor:
+    def make_factor(self, c: int, where: str) -> Factor:
         """Return the column as categories."""
+
+    def factor(self, c: int, where: str) -> Factor:
+        """Return the column as categories, made once."""
+        if c not in self.factors:
+            self.factors[c] = self.make_factor(c, where)
+        return self.factors[c]
 
     def matrix(self, dtype: Any, numeric: list[int], where: str) -> RealArray:
         """Return the numeric columns in a C-contiguous matrix of all columns.
@@ -160,8 +170,8 @@ class _ArrayColumns(Columns):
     array: NDArray[Any]
 
     def __init__(self, array: NDArray[Any]) -> None:
+        super().__init__((array.shape[0], array.shape[1]))
         self.array = array
-        self.shape = array.shape
 
     def has_category_dtype(self, c: int) -> bool:
         return False
@@ -177,7 +187,7 @@ class _ArrayColumns(Columns):
             return super().matrix(dtype, numeric, where)
         return np.require(self.array, dtype=dtype, requirements=("C", "A"))
 
-    def factor(self, c: int, where: str) -> Factor:
+    def make_factor(self, c: int, where: str) -> Factor:
         values = self.array[:, c]
         if values.dtype.kind in "fiub":
             return number_factor(values)
@@ -197,10 +207,9 @@ class _PandasColumns(Columns):
 
     def __init__(self, frame: Any) -> None:
         self.pandas = sys.modules["pandas"]
+        super().__init__(frame.shape)
         self.frame = frame
-        self.shape = frame.shape
         self.names = [str(name) for name in frame.columns]
-        self.factors: dict[int, Factor] = {}
 
     def has_category_dtype(self, c: int) -> bool:
         return isinstance(self.frame.dtypes.iloc[c], self.pandas.CategoricalDtype)
@@ -220,12 +229,7 @@ class _PandasColumns(Columns):
         numbers: NDArray[Any] = series.to_numpy(np.float64, na_value=np.nan)
         return numbers
 
-    def factor(self, c: int, where: str) -> Factor:
-        if c not in self.factors:
-            self.factors[c] = self._factor(c, where)
-        return self.factors[c]
-
-    def _factor(self, c: int, where: str) -> Factor:
+    def make_factor(self, c: int, where: str) -> Factor:
         series = self.frame.iloc[:, c]
         if self.has_category_dtype(c):
             codes = series.cat.codes.to_numpy()
@@ -245,10 +249,9 @@ class _PolarsColumns(Columns):
 
     def __init__(self, frame: Any) -> None:
         self.polars = sys.modules["polars"]
+        super().__init__(frame.shape)
         self.frame = frame
-        self.shape = frame.shape
         self.names = list(frame.columns)
-        self.factors: dict[int, Factor] = {}
 
     def has_category_dtype(self, c: int) -> bool:
         dtype = self.frame.dtypes[c]
@@ -268,12 +271,7 @@ class _PolarsColumns(Columns):
         numbers: NDArray[Any] = series.to_numpy()
         return numbers
 
-    def factor(self, c: int, where: str) -> Factor:
-        if c not in self.factors:
-            self.factors[c] = self._factor(c, where)
-        return self.factors[c]
-
-    def _factor(self, c: int, where: str) -> Factor:
+    def make_factor(self, c: int, where: str) -> Factor:
         pl = self.polars
         series = self.frame.to_series(c)
         if series.dtype == pl.Enum:

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from fastnotes._core import native
 from fastnotes._threads import resolve_n_threads
-from fastnotes._validation import RealArray
+from fastnotes._validation import RealArray, fail
 from fastnotes.boosting.binning import BinMapper, threshold_table
 from fastnotes.boosting.categories import Levels
-from fastnotes.boosting.level_order import order_levels
+from fastnotes.boosting.level_order import LevelOrder
 
+_WHERE = "boosting.bin_table"
 MISSING_CODE = 255
 MAX_SUBSET_LEVELS = 16
 
@@ -65,15 +66,21 @@ class ColumnBins:
         self, values: RealArray, *, n_threads: int | None = None
     ) -> NDArray[np.uint8]:
         """Return the codes of an encoded table's rows, uint8 (n_rows, n_columns)."""
+        bins = self._bin_by_cuts(values, n_threads)
+        for c, code_bins in self.code_bins.items():
+            if not self.categorical[c]:
+                bins[:, c] = _bins_of_codes(values[:, c], code_bins)
+        return bins
+
+    def _bin_by_cuts(
+        self, values: RealArray, n_threads: int | None
+    ) -> NDArray[np.uint8]:
         bins: NDArray[np.uint8] = native.boosting.assign_bins(
             values,
             threshold_table(self.cuts, self.cut_offsets, values.dtype),
             MISSING_CODE + 1,
             resolve_n_threads(n_threads, "boosting.ColumnBins.bin"),
         )
-        for c, code_bins in self.code_bins.items():
-            if not self.categorical[c]:
-                bins[:, c] = bins_of_codes(values[:, c], code_bins)
         return bins
 
     def decode(
@@ -185,34 +192,37 @@ def bin_table(
     max_bin, subsample, n_threads
         As of ``BinMapper``.
     max_subset_levels : int
-        Up to this many categories, each has a bin and nodes send sets of them left.
+        Up to this many categories, at most 255, each has a bin and nodes send sets of
+        them left.
     random_state : int
         Seed of the sample and of the folds.
     """
-    n_columns = values.shape[1]
     mapper = BinMapper(
         max_bin, subsample=subsample, random_state=random_state, n_threads=n_threads
     )
     mapper.fit(values, sample_weight=sample_weight)
     thresholds = list(mapper.thresholds_)
     column_bins = mapper.column_bins_
-    categorical = np.zeros(n_columns, bool)
+    categorical = np.zeros(values.shape[1], bool)
     code_bins = {}
     row_bins = {}
+    order = None
     for c, level in levels.items():
         seen = np.flatnonzero(level.seen)
-        thresholds[c] = thresholds[c][:0]
-        if len(seen) <= max_subset_levels or statistic is None:
+        if len(seen) <= max_subset_levels:
             categorical[c] = True
+            thresholds[c] = (seen[1:] - 0.5).astype(values.dtype)
             code_bins[c] = np.full(len(level.seen), MISSING_CODE, np.uint8)
             code_bins[c][seen] = np.arange(len(seen))
-            thresholds[c] = (seen[1:] - 0.5).astype(values.dtype)
             column_bins[c] = max(1, len(seen))
-        else:
-            code_bins[c], row_bins[c] = order_levels(
-                values[:, c], level.seen, statistic, sample_weight, random_state, c
-            )
-            column_bins[c] = code_bins[c][seen].max() + 1
+            continue
+        if statistic is None:
+            fail(_WHERE, "a statistic to order many categories by", "None")
+        if order is None:
+            order = LevelOrder(statistic, sample_weight, random_state)
+        thresholds[c] = thresholds[c][:0]
+        code_bins[c], row_bins[c] = order.order(values[:, c], level.seen)
+        column_bins[c] = code_bins[c][seen].max() + 1
     columns = ColumnBins(
         np.concatenate(thresholds),
         np.cumsum([0, *map(len, thresholds)]),
@@ -220,18 +230,18 @@ def bin_table(
         categorical,
         code_bins,
     )
-    bins = columns.bin(values, n_threads=n_threads)
+    bins = columns._bin_by_cuts(values, n_threads)
     for c, column in row_bins.items():
         bins[:, c] = column
     return TrainingTable(bins, columns)
 
 
-def bins_of_codes(
+def _bins_of_codes(
     codes: NDArray[Any], code_bins: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
     """Return the bins of codes; NaN is missing."""
     table = np.append(code_bins, np.uint8(MISSING_CODE))
-    place = np.where(np.isnan(codes), len(code_bins), codes).astype(np.intp)
+    place = np.where(np.isnan(codes), len(code_bins), codes).astype(np.int64)
     return table[place]
 
 
