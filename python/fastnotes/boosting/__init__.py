@@ -1,5 +1,4 @@
 """Boosted trees: the estimators, their parts, and the formulas behind them."""
-"""Boosted trees: binning, gradient histograms, splits, formulas, and model files."""
 
 from __future__ import annotations
 
@@ -17,8 +16,6 @@ from fastnotes.boosting.prediction import Predictor
 from fastnotes.boosting.ranker import BoostedTreesRanker
 from fastnotes.boosting.regressor import BoostedTreesRegressor
 from fastnotes.boosting.shapley import Explainer
-from fastnotes.boosting.model_files import SavedModel, read_model, write_model
-from fastnotes.boosting.plots import plot_history, plot_importance, plot_tree
 from fastnotes.boosting.splitting import Split, find_best_split
 from fastnotes.boosting.trees import TreeEnsemble
 
