@@ -13,7 +13,6 @@ from fastnotes.boosting import inspection, plots
 from fastnotes.boosting.fitting import dense_blocks
 from fastnotes.boosting.importance import IMPORTANCE_TYPES, importances
 from fastnotes.boosting.shapley import Explainer
-from fastnotes.boosting.shapley import Explainer
 from fastnotes.boosting.table import TableEncoder
 from fastnotes.boosting.trees import TreeEnsemble
 
@@ -111,78 +110,6 @@ class Explained:
     def _blocks(self, X: Any, where: str) -> list[NDArray[Any]]:
         values = self._encoder.encode(X, owner=self, where=where)
         return [block for _, block in dense_blocks(self._encoder, values)]
-
-    def shap_values(
-        self, X: Any, *, method: str = "path_dependent", background: Any = None
-    ) -> NDArray[np.float64]:
-        """Divide margins among the columns by Shapley's rule, exactly (TreeSHAP).
-
-        Parameters
-        ----------
-        X : table of shape (n_rows, n_features)
-        method : {"path_dependent", "interventional"}
-            What stands for a column that is not known: the share of training rows on
-            either side of a split, or the rows of ``background``.
-        background : table of shape (n_background, n_features), optional
-            For the second method.
-
-        Returns
-        -------
-        float64 array of shape (n_rows, n_features + 1)
-            The last column is the base value; a row adds up to its margin. Of several
-            outputs (n_rows, n_outputs, n_features + 1).
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument is not as described.
-
-        References
-        ----------
-        Lundberg, Erion and Lee (2018), "Consistent individualized feature attribution
-        for tree ensembles".
-        """
-        where = f"boosting.{type(self).__name__}.shap_values"
-        explainer = self._explainer(method, background, where)
-        return self._explained(explainer.contributions, X, where)
-
-    def shap_interaction_values(self, X: Any) -> NDArray[np.float64]:
-        """Divide every Shapley value among the pairs of columns it comes from.
-
-        Parameters
-        ----------
-        X : table of shape (n_rows, n_features)
-
-        Returns
-        -------
-        float64 array of shape (n_rows, n_features + 1, n_features + 1)
-            Symmetric; rows add up to ``shap_values(X)``. Of several outputs, an axis
-            for them behind the rows.
-        """
-        where = f"boosting.{type(self).__name__}.shap_interaction_values"
-        explainer = self._explainer("path_dependent", None, where)
-        return self._explained(explainer.interactions, X, where)
-
-    def _explainer(self, method: str, background: Any, where: str) -> Explainer:
-        self._check_fitted(where)
-        check_choice(method, where, "method", ("path_dependent", "interventional"))
-        if (background is None) != (method == "path_dependent"):
-            got = f"{method!r} and {'none' if background is None else 'one'}"
-            fail(where, "a background if the method is 'interventional'", got)
-        n_threads = resolve_n_jobs(self.n_jobs, where)
-        if background is None:
-            return Explainer(self._used_trees(), n_threads=n_threads)
-        values = self._encoder.encode(background, owner=self, where=where)
-        rows = [block for _, block in dense_blocks(self._encoder, values)]
-        return Explainer(self._used_trees(), np.concatenate(rows), n_threads)
-
-    def _explained(
-        self, explain: Callable[[Any], NDArray[np.float64]], X: Any, where: str
-    ) -> NDArray[np.float64]:
-        values = self._encoder.encode(X, owner=self, where=where)
-        parts = [explain(block) for _, block in dense_blocks(self._encoder, values)]
-        found = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        return found[:, 0] if found.shape[1] == 1 else found
 
     def dump_trees(self) -> str:
         """Return the trees that predictions use as text, a node a line."""
