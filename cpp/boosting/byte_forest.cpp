@@ -13,14 +13,14 @@ namespace {
 using std::int32_t;
 using std::int8_t;
 using std::uint32_t;
-using std::uint8_t;
 
 std::size_t place(index_t i) noexcept { return static_cast<std::size_t>(i); }
 
+constexpr index_t few_leaves = 64;       ///< of every tree: smaller tables
 constexpr index_t most_group_sets = 512; ///< planes of 256 bytes, to stay in L2
 
 /// Cycles per row, measured; they only choose between ways of equal result.
-constexpr double code_cost = 4.0, set_cost = 3.0, program_cost = 0.035;
+constexpr double code_cost = 4.0, set_cost = 3.0, program_cost = 0.065;
 constexpr double complete_cost = 0.025, tree_cost = 1.0, step_cost = 3.0;
 
 /// The largest float not above a threshold: it has the same floats on its left.
@@ -120,16 +120,16 @@ class GroupBuilder {
         const auto own = static_cast<double>(n_leaves - 1);
         tree_ = tree;
         next_leaf_ = 0;
-        if (depth > 0 && depth <= most_complete_depth &&
-            complete_cost * all <= program_cost * own) {
+        // A complete tree has no more leaf numbers than the stride of all.
+        const index_t levels = n_leaves <= few_leaves ? 6 : most_complete_depth;
+        if (depth > 0 && depth <= levels && complete_cost * all <= program_cost * own) {
             built.pass = Pass::complete;
             built.depth = static_cast<int32_t>(depth);
             lay_complete(root_, depth, 0);
             byte_cost_ += complete_cost * all + tree_cost;
         } else {
             built.pass = Pass::program;
-            number_leaves(root_);
-            if (depth > 0) lay_program(root_);
+            lay_program(root_, 0);
             out_.most_stack = std::max<index_t>(out_.most_stack, height_[0]);
             byte_cost_ += program_cost * own + tree_cost;
         }
@@ -152,7 +152,6 @@ class GroupBuilder {
                                          ? height_[l] + 1
                                          : std::max(height_[l], height_[r]));
         }
-        number_.assign(place(size), 0);
     }
 
     void put_leaf(index_t number, index_t node) {
@@ -161,39 +160,29 @@ class GroupBuilder {
         out_.origin[at] = static_cast<int32_t>(node - root_);
     }
 
-    /// From left to right, so that sibling leaves have neighbouring numbers.
-    void number_leaves(index_t node) {
+    /// The program of a node and what is below it; returns the operand that has its
+    /// leaf numbers: its own number for a leaf, else the stack's strip `height`. The
+    /// child that needs more of the stack goes first.
+    index_t lay_program(index_t node, index_t height) {
         if (is_leaf(node)) {
-            number_[place(node - root_)] = static_cast<uint8_t>(next_leaf_);
-            put_leaf(next_leaf_++, node);
-            return;
+            put_leaf(next_leaf_, node);
+            return next_leaf_++;
         }
-        number_leaves(left(node));
-        number_leaves(right(node));
-    }
-
-    /// The child that needs more of the stack first.
-    void lay_program(index_t node) {
         const index_t l = left(node), r = right(node);
+        const bool left_first = height_[place(l - root_)] >= height_[place(r - root_)];
+        const index_t first = left_first ? l : r, second = left_first ? r : l;
+        const index_t one = lay_program(first, height);
+        const index_t other = lay_program(second, height + (is_leaf(first) ? 0 : 1));
+        const index_t out = most_byte_leaves + height;
         ByteNode laid = condition(node);
-        if (is_leaf(l)) {
-            laid.join = is_leaf(r) ? Join::leaves : Join::left_leaf;
-            laid.leaf = number_[place((is_leaf(r) ? r : l) - root_)];
-            if (!is_leaf(r)) lay_program(r);
-        } else if (is_leaf(r)) {
-            laid.join = Join::right_leaf;
-            laid.leaf = number_[place(r - root_)];
-            lay_program(l);
-        } else if (height_[place(l - root_)] >= height_[place(r - root_)]) {
-            laid.join = Join::left_first;
-            lay_program(l);
-            lay_program(r);
-        } else {
-            laid.join = Join::right_first;
-            lay_program(r);
-            lay_program(l);
-        }
+        laid.left = operand(left_first ? one : other);
+        laid.right = operand(left_first ? other : one);
+        laid.out = operand(out);
         out_.nodes.push_back(laid);
+        return out;
+    }
+    static std::uint16_t operand(index_t number) noexcept {
+        return static_cast<std::uint16_t>(number * strip_rows);
     }
 
     /// The node and what is below it, padded to `depth` levels by nodes with the same
@@ -205,7 +194,7 @@ class GroupBuilder {
         }
         const index_t half = index_t{1} << (depth - 1);
         if (is_leaf(node)) {
-            out_.nodes.push_back({0, 0, {}, 0});
+            out_.nodes.push_back({});
             lay_complete(node, depth - 1, leaf);
             lay_complete(node, depth - 1, leaf + half);
         } else {
@@ -233,8 +222,8 @@ class GroupBuilder {
     }
 
     static ByteNode on_plane(int32_t plane, index_t cut) noexcept {
-        return {
-            static_cast<uint32_t>(plane * plane_rows), static_cast<int8_t>(cut), {}, 0};
+        return {static_cast<uint32_t>(plane * plane_rows), 0, 0, 0,
+                static_cast<int8_t>(cut)};
     }
 
     index_t add_lookup(const std::vector<double>& cuts) {
@@ -263,7 +252,6 @@ class GroupBuilder {
     std::map<int32_t, NumericPlanes> numeric_;
     std::map<SetKey, int32_t> sets_;
     std::vector<int32_t> leaves_, depth_, height_;
-    std::vector<uint8_t> number_;
     index_t root_ = 0, tree_ = 0, next_leaf_ = 0;
     double walk_cost_ = 0, byte_cost_ = 0;
 };
@@ -304,8 +292,7 @@ ByteForest make_byte_forest(const Trees& trees) {
         out.trees[place(t)].pass = Pass::program;
         largest = std::max(largest, trees.size_of(t));
     }
-    // A complete tree has up to 64 leaf numbers, whatever its leaves.
-    out.leaf_stride = largest < 2 * 64 ? 64 : most_byte_leaves;
+    out.leaf_stride = largest < 2 * few_leaves ? few_leaves : most_byte_leaves;
     out.leaf_value.resize(place(n_trees * out.leaf_stride));
     out.origin.resize(place(n_trees * out.leaf_stride));
     for (index_t first = 0; first < n_trees; first = out.groups.back().last_tree) {
@@ -314,13 +301,8 @@ ByteForest make_byte_forest(const Trees& trees) {
         GroupBuilder(trees, out, group, conditions.cuts).build();
         out.groups.push_back(std::move(group));
     }
-    constexpr index_t wide = plane_rows / 4;
-    for (index_t i = 0; i < 64 * wide; ++i) {
-        out.numbers.push_back(static_cast<int8_t>(i / wide));
-    }
-    for (const ByteTree& tree : out.trees) {
-        (tree.pass == Pass::walk ? out.has_walks : out.has_programs) = true;
-    }
+    const auto walks = [](const ByteTree& tree) { return tree.pass == Pass::walk; };
+    out.has_walks = std::any_of(out.trees.begin(), out.trees.end(), walks);
     return out;
 }
 

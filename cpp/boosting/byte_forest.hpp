@@ -9,6 +9,7 @@
 
 #include "boosting/lookup.hpp"
 #include "boosting/trees.hpp"
+#include "common/simd_bytes.hpp"
 
 #include <cstdint>
 #include <vector>
@@ -17,28 +18,26 @@ namespace fastnotes::boosting {
 
 inline constexpr index_t most_byte_leaves = 256;
 inline constexpr index_t most_group_cuts = 254; ///< codes 0 .. 254, and missing
-inline constexpr int most_complete_depth = 6;
+inline constexpr int most_complete_depth = 8;
 inline constexpr index_t plane_rows = 256; ///< bytes of a plane: rows of a block
 
-/// How a node's leaf numbers come from its children's.
-enum class Join : std::uint8_t {
-    leaves,     ///< leaf - 1 or leaf
-    left_leaf,  ///< leaf on the left, the top of the stack on the right
-    right_leaf, ///< the top of the stack on the left, leaf on the right
-    left_first, ///< the left child was stacked before the right one
-    right_first,
-};
+/// Rows that pass a tree together: some registers of bytes, for which a node is read
+/// once.
+inline constexpr int strip_registers = 2;
+inline constexpr index_t strip_rows = strip_registers * simd::Bytes::size;
 
+/// out = byte < cut ? left : right, over a strip. The three are strips of the operands:
+/// those of the numbers 0 to 255 first, then those of a stack. A complete tree needs
+/// none of them: the place of a node says all.
 struct ByteNode {
     std::uint32_t plane; ///< where it starts: its number times plane_rows
-    std::int8_t cut;     ///< bytes below it go left
-    Join join;
-    std::uint8_t leaf;
+    std::uint16_t left, right, out;
+    std::int8_t cut;
 };
 
 /// How rows pass a tree: step by step where it has too many leaves; by a program in
-/// which children precede their parent; or, for a tree of at most 6 levels that has
-/// nearly all of their nodes, by the unrolled complete tree, parents before children.
+/// which children precede their parent; or, for a tree of at most 8 levels that has
+/// most of their nodes, by the unrolled complete tree, parents before children.
 enum class Pass : std::uint8_t { walk, program, complete };
 
 struct ByteTree {
@@ -79,9 +78,8 @@ struct ByteForest {
     std::vector<float> lookups32;     ///< cuts rounded down to float
     std::vector<double> lookups64;
     std::vector<std::uint32_t> words;
-    std::vector<std::int8_t> numbers; ///< 0 .. 63, each plane_rows / 4 times
     index_t most_planes = 1, most_stack = 1;
-    bool has_walks = false, has_programs = false;
+    bool has_walks = false;
 
     template <class T> const T* lookup(index_t number) const noexcept {
         if constexpr (sizeof(T) == 4) {

@@ -26,7 +26,7 @@ std::size_t place(index_t i) noexcept { return static_cast<std::size_t>(i); }
 index_t block_rows(const Model& model) noexcept {
     if (!model.bytes.has_walks) return plane_rows;
     const index_t fit = slot_bytes / (8 * model.forest.n_slots());
-    return std::clamp<index_t>(fit / row_step * row_step, row_step, plane_rows);
+    return std::clamp<index_t>(fit / strip_rows * strip_rows, strip_rows, plane_rows);
 }
 
 // ---------------------------------------------------------------- planes
@@ -171,7 +171,7 @@ struct WriteLeaves {
 template <class T> struct Block {
     View2<const T> X;
     index_t first, n;
-    int8_t* planes; ///< and behind them the leaves of a chunk, and the stack
+    int8_t *planes, *leaves, *operands;
     double* values;
 };
 
@@ -188,8 +188,7 @@ template <class T, class Out>
 void run_group(const Model& model, const Block<T>& block, TreeRange trees,
                const Out& out) noexcept {
     const ByteForest& bytes = model.bytes;
-    int8_t* const leaves = block.planes + bytes.most_planes * plane_rows;
-    const index_t n = round_up(block.n, row_step);
+    const index_t n = round_up(block.n, strip_rows);
     const auto walked = [&](index_t t) {
         return bytes.trees[place(t)].pass == Pass::walk;
     };
@@ -201,11 +200,11 @@ void run_group(const Model& model, const Block<T>& block, TreeRange trees,
         index_t count = 0;
         for (; count < chunk_trees && t + count < trees.last && !walked(t + count);
              ++count) {
-            run_tree(bytes, bytes.trees[place(t + count)], block.planes, n,
-                     leaves + count * plane_rows);
+            run_tree(bytes, bytes.trees[place(t + count)], block.planes, block.operands,
+                     n, block.leaves + count * plane_rows);
         }
         out.chunk(block.first, block.n, t, count,
-                  reinterpret_cast<const uint8_t*>(leaves));
+                  reinterpret_cast<const uint8_t*>(block.leaves));
         t += count;
     }
 }
@@ -220,6 +219,7 @@ void run_block(const Model& model, TreeRange trees, const Block<T>& block,
                        block.values + i * forest.n_slots());
         }
     }
+    fill_numbers(block.operands);
     for (const ByteGroup& group : model.bytes.groups) {
         const TreeRange own{std::max(trees.first, group.first_tree),
                             std::min(trees.last, group.last_tree)};
@@ -233,7 +233,8 @@ void run_block(const Model& model, TreeRange trees, const Block<T>& block,
 BatchSize thread_scratch(const Model& model) noexcept {
     const auto& bytes = model.bytes;
     const index_t n_slots = model.forest.n_slots();
-    return {(bytes.most_planes + chunk_trees + bytes.most_stack) * plane_rows,
+    const index_t planes = bytes.most_planes + chunk_trees;
+    return {round_up(planes * plane_rows + operand_bytes(bytes), index_t{64}),
             std::max(bytes.has_walks ? block_rows(model) * n_slots : 0, n_slots)};
 }
 
@@ -254,8 +255,16 @@ void run_rows(const Model& model, TreeRange trees, View2<const T> X,
         worthwhile_threads(X.rows * (trees.last - trees.first), grain, n_threads);
     parallel_blocks(ceil_div(X.rows, step), threads, [&](index_t number, int thread) {
         const index_t first = number * step;
-        const Block<T> block{X, first, std::min(step, X.rows - first),
-                             scratch.bytes + thread * own.bytes,
+        int8_t* const planes = scratch.bytes + thread * own.bytes;
+        int8_t* const leaves = planes + model.bytes.most_planes * plane_rows;
+        int8_t* const operands = leaves + chunk_trees * plane_rows;
+        const index_t n = std::min(step, X.rows - first);
+        const Block<T> block{X,
+                             first,
+                             n,
+                             planes,
+                             leaves,
+                             operands,
                              scratch.values + thread * own.values};
         run_block(model, trees, block, out);
     });

@@ -13,7 +13,7 @@ from fastnotes.boosting import (
     BoostedTreesRanker,
     BoostedTreesRegressor,
 )
-from support.tolerances import TRANSCENDENTAL
+from support.tolerances import REDUCTION
 
 xgboost = pytest.importorskip("xgboost")
 
@@ -88,13 +88,13 @@ def test_models_travel_both_ways(tmp_path):
     ours.save_model(tmp_path / "ours.json")
     theirs = xgboost.XGBClassifier()
     theirs.load_model(tmp_path / "ours.json")
-    TRANSCENDENTAL.assert_close(
+    REDUCTION.assert_close(
         theirs.predict(X, output_margin=True), ours.predict(X, output_margin=True)
     )
     theirs = xgboost.XGBClassifier(n_estimators=10, max_depth=3).fit(X, y)
     theirs.save_model(tmp_path / "theirs.ubj")
     ours = BoostedTreesClassifier().load_model(tmp_path / "theirs.ubj")
-    TRANSCENDENTAL.assert_close(
+    REDUCTION.assert_close(
         ours.predict(X, output_margin=True).astype(np.float32),
         theirs.predict(X, output_margin=True),
     )

@@ -31,14 +31,12 @@ def _by_subject(outcomes: Sequence[Any]) -> dict[str, dict[str, Any]]:
 def _excess(row: dict[str, Any], library: str) -> float:
     """How much worse than the best other library, as a share: negative is better."""
     best = _best_other(row, library)
-    ours = row[library].mean
-    if row[library].metric.startswith("NDCG"):
-        return float((best - ours) / best)
-    return float((ours - best) / best)
+    behind = float(row[library].mean) - best
+    return (-behind if row[library].metric.startswith("NDCG") else behind) / best
 
 
 def _best_other(row: dict[str, Any], library: str) -> float:
-    others = [o.mean for name, o in row.items() if name != library]
+    others: list[float] = [o.mean for name, o in row.items() if name != library]
     return max(others) if row[library].metric.startswith("NDCG") else min(others)
 
 

@@ -19,6 +19,7 @@ from fastnotes._validation import (
     fail,
     fail_type,
 )
+from fastnotes.boosting._objective import as_weight
 from fastnotes.boosting.binning import as_seed
 from fastnotes.boosting.growth import GrowthParameters
 from fastnotes.boosting.metrics import Metric, resolve_metric
@@ -31,12 +32,15 @@ from fastnotes.boosting.parameters import (
 from fastnotes.boosting.prediction import Predictor
 from fastnotes.boosting.sparse_table import SparseBins, assign_sparse, bin_sparse
 from fastnotes.boosting.table import TableEncoder
-from fastnotes.boosting.targets import Groups, as_groups, as_target
+from fastnotes.boosting.targets import as_qid, as_target, group_rows
 from fastnotes.boosting.training import RowSet, Schedule, Start, Training
 from fastnotes.boosting.training_table import ColumnBins, TrainingTable, bin_table
 
 #: Rows of a sparse matrix that are made dense at a time.
 BLOCK_ROWS = 4096
+
+#: Up to so many rows in all, integer weights repeat rows.
+_MOST_REPEATED = 1 << 14
 
 
 class FitData(NamedTuple):
@@ -59,24 +63,31 @@ class Rows:
 
     Attributes
     ----------
-    X : what the user gave, in the user's order
     values : encoded matrix
     y, weight : arrays of shape (n_rows,), or None for no weights
-    groups : Groups or None
+    offsets : int64 array of shape (n_lists + 1,), or None
     base_margin : float64 array of shape (n_rows, n_outputs), or None
+    moved : bool
+        Whether they are not the user's rows one by one.
     """
 
-    X: Any
     values: Any
     y: NDArray[Any]
-    weight: NDArray[Any] | None
-    groups: Groups | None
+    weight: NDArray[np.float32] | None
+    offsets: NDArray[np.int64] | None
     base_margin: NDArray[np.float64] | None
+    moved: bool = False
 
-    @property
-    def offsets(self) -> NDArray[np.int64] | None:
-        """Where lists begin and end."""
-        return None if self.groups is None else self.groups.offsets
+    def take(self, order: NDArray[np.int64], with_values: bool = True) -> None:
+        """Put other rows in place: some twice, some not at all, in another order."""
+        if with_values:
+            self.values = self.values[order]
+        self.y = self.y[order]
+        if self.weight is not None:
+            self.weight = self.weight[order]
+        if self.base_margin is not None:
+            self.base_margin = self.base_margin[order]
+        self.moved = True
 
 
 def prepare(
@@ -88,8 +99,11 @@ def prepare(
     seed = as_seed(model.random_state, where)
     learning = _learning_rows(model, data, start, where)
     objective: Objective = model._make_objective(where)
-    bound = objective.bind(learning.y, learning.weight, learning.offsets, where=where)
     model._objective = objective
+    table = _bin(model, learning, given["max_bin"], seed, n_threads)
+    if objective.needs_groups:
+        table = _order_lists(learning, table, with_values=start is not None)
+    bound = objective.bind(learning.y, learning.weight, learning.offsets, where=where)
     if start is None:
         base = _base_score(model, bound, data.base_margin, where)
     else:
@@ -98,35 +112,38 @@ def prepare(
             wanted = f"trees of {objective.n_outputs} outputs for {objective.name!r}"
             fail(where, wanted, f"{len(base)} for {start.objective!r}")
     model.base_score_ = base
-    table = _bin(model, learning, given["max_bin"], seed, n_threads)
     margins = starting_margins(model, learning, start, n_threads, where)
     train = RowSet("train", table.bins, [], margins)
-    scored = _scored_rows(model, data, table, train, start, n_threads, where)
+    scored = _scored_rows(model, data, learning, table, train, start, n_threads, where)
     metrics = _metrics(model, where)
     if given["early_stopping_rounds"] is not None and not scored:
         fail(where, "an eval_set for early_stopping_rounds", "none")
     for rows, y, weight, offsets in scored:
         rows.metrics = [m.bind(y, weight, offsets, where=where) for m in metrics]
     if not scored and given["verbose"]:
-        last = metrics[-1].bind(
-            learning.y, learning.weight, learning.offsets, where=where
-        )
-        train.metrics = [last]
+        shown = (learning.y, learning.weight, learning.offsets)
+        train.metrics = [metrics[-1].bind(*shown, where=where)]
     first = 0 if start is None else start.n_rounds
-    schedule = Schedule(
-        first_round=first,
-        last_round=first + n_rounds,
-        growth=_growth(model, given, objective, where),
+    schedule = _schedule(model, given, (first, first + n_rounds), seed, where)
+    others = [rows for rows, *_ in scored]
+    return Training(table, bound, train, others, metrics, schedule, start)
+
+
+def _schedule(
+    model: Any, given: dict[str, Any], rounds: tuple[int, int], seed: int, where: str
+) -> Schedule:
+    return Schedule(
+        first_round=rounds[0],
+        last_round=rounds[1],
+        growth=_growth(model, given, model._objective, where),
         subsample=given["subsample"],
         colsample_bytree=given["colsample_bytree"],
         early_stopping_rounds=given["early_stopping_rounds"],
         seed=seed,
-        n_threads=n_threads,
+        n_threads=resolve_n_jobs(model.n_jobs, where),
         verbose=given["verbose"] > 0,
         callbacks=_callbacks(model.callbacks, where),
     )
-    others = [rows for rows, *_ in scored]
-    return Training(table, bound, train, others, metrics, schedule, start)
 
 
 # ---------------------------------------------------------------- rows
@@ -151,31 +168,65 @@ def _learning_rows(model: Any, data: FitData, start: Start | None, where: str) -
     target = as_target(data.y, values.shape[0], where)
     y = model._learn_target(target, None if start is None else start.classes, where)
     weight = model._row_weights(data.sample_weight, y, where)
-    return _rows(data.X, values, y, weight, data.base_margin, data.qid, where)
+    rows = _rows(values, y, weight, data.base_margin, where)
+    repeated = _repeats(rows.weight)
+    qid = as_qid(data.qid, values.shape[0], where)
+    if repeated is not None:
+        rows.take(repeated)
+        rows.weight = None
+        qid = None if qid is None else qid[repeated]
+    _gather_lists(rows, qid)
+    return rows
 
 
 def _rows(
-    X: Any,
-    values: Any,
-    y: NDArray[Any],
-    weight: Any,
-    base_margin: Any,
-    qid: Any,
-    where: str,
+    values: Any, y: NDArray[Any], weight: Any, base_margin: Any, where: str
 ) -> Rows:
     n_rows = values.shape[0]
-    if weight is not None:
-        weight = as_real_array(weight, where, "sample_weight", ndim=1)
-        check_shape(weight, where, "sample_weight", (n_rows,), "(n_rows,)")
     if base_margin is not None:
         base_margin = as_margins(base_margin, n_rows, None, where)
-    groups = as_groups(qid, n_rows, where)
-    if groups is not None and groups.order is not None:
-        order = groups.order
-        values, y = values[order], y[order]
-        weight = None if weight is None else weight[order]
-        base_margin = None if base_margin is None else base_margin[order]
-    return Rows(X, values, y, weight, groups, base_margin)
+    return Rows(values, y, as_weight(weight, n_rows, where), None, base_margin)
+
+
+def _repeats(weight: NDArray[np.float32] | None) -> NDArray[np.int64] | None:
+    """Rows as often as integer weights say, if they are few; None for weights to use.
+
+    So the model of weights is that of repeated rows to the last bit. Of many rows it is
+    so to rounding, which decides between splits that are equally good: few rows have
+    many of those.
+    """
+    if weight is None or not weight.sum(dtype=np.float64) <= _MOST_REPEATED:
+        return None
+    if (weight != np.rint(weight)).any():
+        return None
+    return np.repeat(np.arange(len(weight)), weight.astype(np.int64))
+
+
+def _gather_lists(rows: Rows, qid: NDArray[np.int64] | None) -> None:
+    """Put the rows of each list together."""
+    if qid is not None:
+        groups = group_rows(qid)
+        if groups.order is not None:
+            rows.take(groups.order)
+        rows.offsets = groups.offsets
+
+
+def _order_lists(rows: Rows, table: TrainingTable, with_values: bool) -> TrainingTable:
+    """Put the rows of each list in an order that does not depend on the user's.
+
+    A ranking breaks ties by place. By a hash of what a row holds, neither a list sorted
+    by relevance gives itself away, nor does the order of rows change the model.
+    """
+    key = np.zeros(len(table.bins), np.uint64)
+    for column in (rows.y.astype(np.float64).view(np.uint64), *table.bins.T):
+        key = (key ^ column) * np.uint64(0x9E3779B97F4A7C15)
+        key ^= key >> np.uint64(32)
+    n_rows = len(key)
+    offsets = np.array([0, n_rows]) if rows.offsets is None else rows.offsets
+    which = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    order = np.lexsort((key, which))
+    rows.take(order, with_values)
+    return TrainingTable(table.bins[order], table.columns)
 
 
 def as_margins(
@@ -285,6 +336,7 @@ def _dense(bins: SparseBins) -> NDArray[np.uint8]:
 def _scored_rows(
     model: Any,
     data: FitData,
+    learning: Rows,
     table: TrainingTable,
     train: RowSet,
     start: Start | None,
@@ -302,8 +354,10 @@ def _scored_rows(
         name = f"validation_{i}"
         values = model._encoder.encode(X, owner=model, where=where)
         target = model._encode_target(as_target(y, values.shape[0], where), where)
-        rows = _rows(X, values, target, weights[i], bases[i], queries[i], where)
-        if _same_rows(X, bases[i], queries[i], data, table):
+        rows = _rows(values, target, weights[i], bases[i], where)
+        _gather_lists(rows, as_qid(queries[i], values.shape[0], where))
+        as_learnt = X is data.X and bases[i] is data.base_margin
+        if as_learnt and not (rows.moved or learning.moved or _has_orders(table)):
             row_set = RowSet(name, table.bins, [], train.margins)
         else:
             bins = _bin_alike(model, table.columns, rows.values, n_threads)
@@ -313,19 +367,14 @@ def _scored_rows(
     return scored
 
 
-def _same_rows(
-    X: Any, base_margin: Any, qid: Any, data: FitData, table: TrainingTable
-) -> bool:
-    """Whether scored rows are those that learn, and so have their margins.
+def _has_orders(table: TrainingTable) -> bool:
+    """Whether categories are ordered.
 
-    Where categories are ordered, rows learn in bins that their own target has no part
-    in: those are not the bins they are predicted by.
+    Rows then learn in bins that their own target has no part in, which are not the bins
+    they are predicted by.
     """
     columns = table.columns
-    ordered = any(not columns.categorical[c] for c in columns.code_bins)
-    return (
-        X is data.X and base_margin is data.base_margin and qid is data.qid
-    ) and not ordered
+    return any(not columns.categorical[c] for c in columns.code_bins)
 
 
 def _pairs(eval_set: Any, where: str) -> list[tuple[Any, Any]]:

@@ -35,6 +35,16 @@ from fastnotes.boosting.trees import TreeEnsemble
 _Model = TypeVar("_Model", bound="BoostedModel")
 _Range = tuple[int, int]
 
+#: What fit leaves beside the public attributes.
+_PRIVATE = (
+    "_cache",
+    "_encoder",
+    "_objective",
+    "_round_offsets",
+    "_training",
+    "_trees",
+)
+
 
 class BoostedModel(Explained, BaseEstimator):  # type: ignore[misc]
     """Training, prediction and explanation; subclasses say what y and margins mean."""
@@ -110,7 +120,7 @@ class BoostedModel(Explained, BaseEstimator):  # type: ignore[misc]
     def _forget(self) -> None:
         """Drop what an earlier fit has found."""
         for name in list(vars(self)):
-            if name.endswith("_") or name.startswith("_"):
+            if name in _PRIVATE or (name.endswith("_") and not name.startswith("_")):
                 delattr(self, name)
 
     def _keep(self, training: Training) -> None:

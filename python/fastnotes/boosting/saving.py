@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
@@ -15,9 +16,13 @@ from fastnotes.boosting.categories import Levels
 from fastnotes.boosting.model_files import SavedModel
 from fastnotes.boosting.objectives import Objective, resolve_objective
 from fastnotes.boosting.table import TableEncoder
+from fastnotes.boosting.trees import TreeEnsemble
 
 #: The attribute of a file that holds what XGBoost's schema has no place for.
 _NOTE = "fastnotes"
+
+#: Rounding of a float32 margin, as where files are written.
+_ROUNDING = 1e-7
 
 _LABEL_KINDS = {"bool": np.bool_, "int": np.int64, "float": np.float64, "str": None}
 
@@ -60,7 +65,7 @@ def restore(model: Any, saved: SavedModel, where: str) -> None:
     note = _read_note(saved, where)
     objective = _objective(saved, where)
     model._accept(objective, where)
-    trees = saved.trees.check(where)
+    trees = _with_base_score(saved.trees.check(where), note, where)
     encoder = _encoder(model, saved, note, where)
     classes = _classes(saved, note, where)
     model._forget()
@@ -175,6 +180,25 @@ def _objective(saved: SavedModel, where: str) -> Objective:
     return resolve_objective(
         saved.objective, n_classes=n_classes, where=where, **options
     )
+
+
+def _with_base_score(
+    trees: TreeEnsemble, note: dict[str, Any], where: str
+) -> TreeEnsemble:
+    """Trees with the note's float64 base score, where the file's float32 means it.
+
+    Where float32 was too coarse, leaves have taken over what it lost.
+    """
+    given = note.get("base_score", trees.base_score.tolist())
+    try:
+        exact = np.array(given, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        fail(where, "base_score as numbers", "others")
+    if exact.shape != trees.base_score.shape or not np.isfinite(exact).all():
+        fail(where, f"base_score of {trees.n_outputs} finite numbers", "others")
+    size = np.maximum(1, np.abs(exact))
+    close = np.abs(exact - trees.base_score) <= _ROUNDING * size
+    return replace(trees, base_score=np.where(close, exact, trees.base_score))
 
 
 def _offsets(saved: SavedModel, n_outputs: int) -> NDArray[np.int64]:

@@ -35,6 +35,8 @@ def as_target(y: Any, n_rows: int, where: str) -> NDArray[Any]:
     target: NDArray[Any] = y if plain else column_or_1d(y, warn=True)
     if len(target) != n_rows:
         fail(where, f"y with {n_rows} rows, as X", str(len(target)))
+    if target.dtype.kind == "f":
+        check_finite(target, where, "y")
     return target
 
 
@@ -105,16 +107,21 @@ def _shifted(y: NDArray[Any], low: int) -> NDArray[np.int32]:
     return shifted
 
 
-def as_groups(qid: Any, n_rows: int, where: str) -> Groups | None:
-    """Return the lists that query numbers make; None without any."""
+def as_qid(qid: Any, n_rows: int, where: str) -> NDArray[np.int64] | None:
+    """Return the list of each row."""
     if qid is None:
         return None
     query = as_index_array(column_or_1d(qid), where, "qid")
     if len(query) != n_rows:
         fail(where, f"qid with {n_rows} rows, as X", str(len(query)))
+    return query
+
+
+def group_rows(qid: NDArray[np.int64]) -> Groups:
+    """Return the lists that query numbers make."""
     order = None
-    if (np.diff(query) < 0).any():
-        order = np.argsort(query, kind="stable")
-        query = query[order]
-    starts = np.flatnonzero(np.diff(query)) + 1
-    return Groups(np.concatenate([[0], starts, [n_rows]]), order)
+    if (np.diff(qid) < 0).any():
+        order = np.argsort(qid, kind="stable")
+        qid = qid[order]
+    starts = np.flatnonzero(np.diff(qid)) + 1
+    return Groups(np.concatenate([[0], starts, [len(qid)]]), order)
