@@ -83,19 +83,29 @@ def test_a_split_between_known_and_missing_keeps_its_infinity():
 
 
 def test_gains_are_halved_and_gamma_comes_back_on_top():
-    given_gamma = model(gamma=0.5)
-    gain = given_gamma.trees.gain
-    data = written(given_gamma)
+    trees = read_model(written(model())).trees  # numbered as files have them
+    data = written(SavedModel(trees, gamma=0.5))
     tree = json.loads(data)["learner"]["gradient_booster"]["model"]["trees"][0]
+    wanted = np.where(trees.feature >= 0, trees.gain + np.float32(0.5), 0)
     size = len(tree["loss_changes"])
-    inner = given_gamma.trees.feature[:size] >= 0
-    expected = np.where(inner, 2 * (gain[:size] + np.float32(0.5)), 0)
-    ELEMENTWISE.assert_close(np.float32(tree["loss_changes"]), expected)
+    ELEMENTWISE.assert_close(np.float32(tree["loss_changes"]), 2 * wanted[:size])
     back = read_model(data)
     assert back.gamma == 0
-    wanted = np.where(given_gamma.trees.feature >= 0, gain + np.float32(0.5), 0)
     ELEMENTWISE.assert_close(back.trees.gain, wanted)
-    np.testing.assert_array_equal(back.trees.cover, given_gamma.trees.cover)
+    np.testing.assert_array_equal(back.trees.cover, trees.cover)
+
+
+def test_siblings_lie_side_by_side():
+    """XGBoost goes to ``left + 1`` instead of the right child."""
+    for seed in range(5):
+        document = json.loads(written(model(seed)))
+        for tree in document["learner"]["gradient_booster"]["model"]["trees"]:
+            left, right = map(np.array, (tree["left_children"], tree["right_children"]))
+            inner = left >= 0
+            np.testing.assert_array_equal(right[inner], left[inner] + 1)
+            assert set(np.array(tree["parents"])[left[inner]]) == set(
+                inner.nonzero()[0]
+            )
 
 
 def test_everything_beside_the_trees_comes_back(tmp_path):

@@ -66,7 +66,7 @@ def random_forest(
 
 
 def _random_tree(rng, n_features, n_inner, categorical):
-    """Grow by turning random leaves into splits: a child lies behind its parent."""
+    """Grow by turning random leaves into splits."""
     size = 2 * n_inner + 1
     tree = {
         "feature": np.full(size, -1),
@@ -94,7 +94,20 @@ def _random_tree(rng, n_features, n_inner, categorical):
             tree["threshold"][node] = rng.integers(-6, 7) / 2
         leaves += [2 * k + 1, 2 * k + 2]
     tree["value"][leaves] = rng.standard_normal(len(leaves))
-    return tree
+    return _shuffled(rng, tree)
+
+
+def _shuffled(rng, tree):
+    """Number the nodes at random, parents before children but siblings anywhere."""
+    order, waiting = [], [0]
+    while waiting:
+        node = waiting.pop(rng.integers(len(waiting)))
+        order.append(node)
+        if tree["feature"][node] >= 0:
+            waiting += [tree["left"][node], tree["right"][node]]
+    number = np.append(np.argsort(order), -1)  # a leaf's -1 stays
+    moved = {name: [values[node] for node in order] for name, values in tree.items()}
+    return moved | {side: number[moved[side]] for side in ("left", "right")}
 
 
 def random_rows(rng, n_rows=40, n_features=4, categorical=(3,), missing=0.15):

@@ -12,6 +12,8 @@ from fastnotes._validation import fail
 from fastnotes.boosting.trees import TreeEnsemble
 
 _MOST_WORDS = 2**26
+#: XGBoost takes no category from here on.
+MOST_CATEGORIES = 2**24
 
 
 @dataclass(eq=False)
@@ -52,9 +54,14 @@ def build_forest(
     inner = table.left >= 0
     start = np.repeat(_offsets(table.sizes)[:-1], table.sizes)
     _check_children(table, inner, start, where)
-    order = _order(table, inner, start, where)
-    if order is not None:
-        table, inner = _renumber(table, order, start), inner[order]
+    node = np.arange(len(start))
+    behind = np.minimum(start + table.left, start + table.right) > node
+    if table.unused.any() or not behind[inner].all():
+        n_used = np.count_nonzero(~table.unused)
+        table = by_levels(table)
+        if len(table.left) != n_used:
+            fail(where, "nodes that hang on their root", "a cycle, or others")
+        inner = table.left >= 0
     if (inner & ((table.feature < 0) | (table.feature >= n_features))).any():
         fail(where, f"columns from 0 to {n_features - 1}", "another")
     for name in ("gain", "cover"):
@@ -154,26 +161,18 @@ def _check_children(
         fail(where, "nodes that hang on their root", "one without a parent")
 
 
-def _order(
-    table: NodeTable, inner: NDArray[np.bool_], start: NDArray[np.int64], where: str
-) -> NDArray[np.int64] | None:
-    """Return the used nodes, parents before children; None if they already are so."""
-    node = np.arange(len(start))
-    ahead = np.minimum(start + table.left, start + table.right) > node
-    if ahead[inner].all() and not table.unused.any():
-        return None
+def by_levels(table: NodeTable) -> NodeTable:
+    """Return the nodes that hang on roots by levels, siblings side by side."""
+    start = np.repeat(_offsets(table.sizes)[:-1], table.sizes)
     level = np.unique(start)
-    levels = []
+    levels = [np.zeros(0, np.int64)]
     while len(level):
         levels.append(level)
-        parents = level[inner[level]]
-        pairs = [start[parents] + table.left[parents]]
-        pairs.append(start[parents] + table.right[parents])
+        parents = level[table.left[level] >= 0]
+        pairs = [start[parents] + child[parents] for child in (table.left, table.right)]
         level = np.stack(pairs, axis=1).ravel()
-    order = np.concatenate([np.zeros(0, np.int64), *levels])
-    if len(order) != np.count_nonzero(~table.unused):
-        fail(where, "nodes that hang on their root", "a cycle, or others")
-    return order[np.argsort(start[order], kind="stable")]
+    order = np.concatenate(levels)
+    return _renumber(table, order[np.argsort(start[order], kind="stable")], start)
 
 
 def _renumber(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from fastnotes._validation import fail
 from fastnotes.boosting.model_files.document import WHERE, Part
 from fastnotes.boosting.model_files.forest import (
+    MOST_CATEGORIES,
     NodeTable,
     build_forest,
     join_tables,
@@ -29,8 +30,6 @@ from fastnotes.boosting.trees import TreeEnsemble
 
 _INT_MAX = 2**31 - 1
 _MOST_OUTPUTS = 2**16
-#: XGBoost takes no category from here on.
-_MOST_CATEGORIES = 2**24
 #: Column number of nodes that pruning has cut off.
 _DELETED = 2**31 - 1
 
@@ -216,8 +215,8 @@ def _sets(
         or ends[-1] != len(categories)
     ):
         fail(WHERE, f"{path}.categories cut into segments, none empty", "others")
-    if ((categories < 0) | (categories >= _MOST_CATEGORIES)).any():
-        fail(WHERE, f"{path}.categories from 0 to {_MOST_CATEGORIES - 1}", "another")
+    if ((categories < 0) | (categories >= MOST_CATEGORIES)).any():
+        fail(WHERE, f"{path}.categories from 0 to {MOST_CATEGORIES - 1}", "another")
     return pack_sets(np.repeat(nodes, sizes), categories, size, WHERE)
 
 

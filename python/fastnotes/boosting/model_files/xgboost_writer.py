@@ -13,7 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnotes._validation import fail
-from fastnotes.boosting.model_files.forest import unpack_set
+from fastnotes.boosting.model_files.forest import (
+    MOST_CATEGORIES,
+    NodeTable,
+    by_levels,
+    unpack_set,
+)
 from fastnotes.boosting.model_files.margins import from_margin, to_margin
 from fastnotes.boosting.model_files.saved_model import Levels, SavedModel
 from fastnotes.boosting.trees import TreeEnsemble
@@ -79,8 +84,8 @@ def write_document(model: SavedModel) -> dict[str, Any]:
         "feature_types": list(_feature_types(model) or ()),
         "gradient_booster": {"model": _booster(model, shift), "name": "gbtree"},
         "learner_model_param": {
-            # Without brackets older versions read it too.
-            "base_score": base[0] if len(base) == 1 else f"[{','.join(base)}]",
+            # One number stands for all, and versions before 3.1 know no list.
+            "base_score": base[0] if len(set(base)) == 1 else f"[{','.join(base)}]",
             "boost_from_average": "0",
             "num_class": str(trees.n_outputs if _is_multiclass(model) else 0),
             "num_feature": str(trees.n_features),
@@ -155,19 +160,7 @@ def _booster(model: SavedModel, shift: NDArray[np.float64]) -> dict[str, Any]:
     parallel = 1
     if len(per_output) == 1 and per_output[0] % trees.n_outputs == 0:
         parallel = max(int(per_output[0]) // trees.n_outputs, 1)
-    categorical = _has_categories(trees)
-    conditions = _conditions(trees, np.repeat(shift, np.diff(trees.tree_offsets)))
-    conditions = np.where(categorical, _NO_CONDITION, conditions)
-    with np.errstate(over="ignore", invalid="ignore"):
-        changes = np.where(
-            trees.feature >= 0, 2 * (trees.gain.astype(np.float64) + model.gamma), 0
-        ).astype(np.float32)
-    columns = {
-        "base_weights": np.where(trees.feature < 0, conditions, trees.value),
-        "loss_changes": np.nan_to_num(changes),
-        "split_conditions": conditions,
-        "sum_hessian": np.nan_to_num(trees.cover),
-    }
+    nodes = _nodes(model, np.repeat(shift, np.diff(trees.tree_offsets)))
     return {
         "cats": _categories(model.categories),
         "gbtree_model_param": {
@@ -176,7 +169,7 @@ def _booster(model: SavedModel, shift: NDArray[np.float64]) -> dict[str, Any]:
         },
         "iteration_indptr": rounds.tolist(),
         "tree_info": trees.tree_output.tolist(),
-        "trees": [_tree(trees, columns, categorical, t) for t in range(trees.n_trees)],
+        "trees": _trees(nodes, trees.n_features),
     }
 
 
@@ -198,17 +191,57 @@ def _rounds(model: SavedModel) -> NDArray[np.int64]:
     return offsets.astype(np.int64)
 
 
-def _conditions(trees: TreeEnsemble, shift: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return for each node its threshold in XGBoost's sense, or its leaf value."""
-    largest = np.finfo(np.float32).max
+def _nodes(model: SavedModel, shift: NDArray[np.float64]) -> NodeTable:
+    """Return the nodes as XGBoost has them; its condition, or leaf, is ``threshold``.
+
+    XGBoost takes ``left + 1`` for the right child, so siblings lie side by side.
+    """
+    trees = model.trees
+    inner = trees.feature >= 0
+    categorical = _has_categories(trees)
+    conditions = np.where(inner, _below(trees), _shifted_leaves(trees, shift))
+    conditions = np.where(categorical, _NO_CONDITION, conditions)
+    with np.errstate(over="ignore", invalid="ignore"):
+        gains = 2 * (trees.gain.astype(np.float64) + model.gamma)
+        gains = np.nan_to_num(gains.astype(np.float32))
+    table = NodeTable(
+        sizes=np.diff(trees.tree_offsets),
+        left=np.where(categorical, trees.right, trees.left).astype(np.int64),
+        right=np.where(categorical, trees.left, trees.right).astype(np.int64),
+        feature=np.maximum(trees.feature, 0).astype(np.int64),
+        threshold=conditions.astype(np.float64),
+        default_left=trees.default_left ^ categorical,
+        value=np.where(inner, trees.value, conditions),
+        gain=np.where(inner, gains, np.float32(0)),
+        cover=np.nan_to_num(trees.cover),
+        category_offsets=trees.category_offsets,
+        category_words=trees.category_words,
+        unused=np.zeros(trees.n_nodes, np.bool_),
+    )
+    beside = (table.right == table.left + 1) | ~inner
+    return table if beside.all() else by_levels(table)
+
+
+def _below(trees: TreeEnsemble) -> NDArray[np.float32]:
+    """Return t with x < t where x <= threshold, for float32; 0 at a set."""
     with np.errstate(over="ignore"):
         rounded = trees.threshold.astype(np.float32)
         above = np.nextafter(rounded, np.float32(np.inf))
-        below = np.where(rounded > trees.threshold, rounded, above)
-        leaves = np.where(shift == 0, trees.value, trees.value + shift)
-    leaves = leaves.astype(np.float32)
+    below = np.where(rounded > trees.threshold, rounded, above)
     below = np.where(np.diff(trees.category_offsets) > 0, np.float32(0), below)
-    return np.where(trees.feature < 0, leaves, np.minimum(below, largest))
+    largest = np.float32(np.finfo(np.float32).max)
+    conditions: NDArray[np.float32] = np.minimum(below, largest)
+    return conditions
+
+
+def _shifted_leaves(
+    trees: TreeEnsemble, shift: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        shifted = (trees.value + shift).astype(np.float32)
+    if not np.isfinite(shifted).all():
+        fail(WHERE, "a base score within float32", "one too large")
+    return shifted
 
 
 def _has_categories(trees: TreeEnsemble) -> NDArray[np.bool_]:
@@ -223,48 +256,60 @@ def _has_categories(trees: TreeEnsemble) -> NDArray[np.bool_]:
     return found
 
 
-def _tree(
-    trees: TreeEnsemble,
-    columns: dict[str, NDArray[np.float32]],
-    is_categorical: NDArray[np.bool_],
-    t: int,
-) -> dict[str, Any]:
-    nodes = slice(int(trees.tree_offsets[t]), int(trees.tree_offsets[t + 1]))
-    feature = trees.feature[nodes]
-    inner = np.flatnonzero(feature >= 0)
-    word_offsets = trees.category_offsets[nodes.start : nodes.stop + 1]
-    categorical = is_categorical[nodes]
-    left, right = trees.left[nodes], trees.right[nodes]
-    parents = np.full(len(feature), _NO_PARENT, np.int32)
+def _trees(nodes: NodeTable, n_features: int) -> list[dict[str, Any]]:
+    ends = np.cumsum(nodes.sizes).tolist()
+    return [
+        _tree(nodes, slice(first, last), t, n_features)
+        for t, (first, last) in enumerate(itertools.pairwise([0, *ends]))
+    ]
+
+
+def _tree(nodes: NodeTable, own: slice, t: int, n_features: int) -> dict[str, Any]:
+    left, right = nodes.left[own], nodes.right[own]
+    inner = np.flatnonzero(left >= 0)
+    parents = np.full(len(left), _NO_PARENT, np.int32)
     parents[left[inner]] = inner
     parents[right[inner]] = inner
-    sets = [
-        unpack_set(trees.category_words[word_offsets[i] : word_offsets[i + 1]])
-        for i in np.flatnonzero(categorical)
-    ]
-    sizes = np.array([len(members) for members in sets], np.int64)
-    numbers = {name: column[nodes] for name, column in columns.items()}
-    document = {
-        **numbers,
-        "categories": np.concatenate([np.zeros(0, np.int32), *sets]).astype(np.int32),
-        "categories_nodes": np.flatnonzero(categorical).astype(np.int32),
+    sets = _sets(nodes, own)
+    categories = np.concatenate([np.zeros(0, np.int64), *sets.values()])
+    if (categories >= MOST_CATEGORIES).any():
+        fail(WHERE, f"categories below {MOST_CATEGORIES}", str(categories.max()))
+    sizes = np.array([len(members) for members in sets.values()], np.int64)
+    split_type = np.zeros(len(left), np.uint8)
+    split_type[list(sets)] = 1
+    return {
+        "base_weights": nodes.value[own],
+        "categories": categories.astype(np.int32),
+        "categories_nodes": np.array(list(sets), np.int32),
         "categories_segments": np.cumsum(sizes, dtype=np.int64) - sizes,
         "categories_sizes": sizes,
-        "default_left": (trees.default_left[nodes] ^ categorical).astype(np.uint8),
+        "default_left": nodes.default_left[own].astype(np.uint8),
         "id": t,
-        "left_children": np.where(categorical, right, left),
+        "left_children": left.astype(np.int32),
+        "loss_changes": nodes.gain[own],
         "parents": parents,
-        "right_children": np.where(categorical, left, right),
-        "split_indices": np.maximum(feature, 0),
-        "split_type": categorical.astype(np.uint8),
+        "right_children": right.astype(np.int32),
+        "split_conditions": nodes.threshold[own].astype(np.float32),
+        "split_indices": nodes.feature[own].astype(np.int32),
+        "split_type": split_type,
+        "sum_hessian": nodes.cover[own],
         "tree_param": {
             "num_deleted": "0",
-            "num_feature": str(trees.n_features),
-            "num_nodes": str(len(feature)),
+            "num_feature": str(n_features),
+            "num_nodes": str(len(left)),
             "size_leaf_vector": "1",
         },
     }
-    return dict(sorted(document.items()))
+
+
+def _sets(nodes: NodeTable, own: slice) -> dict[int, NDArray[np.int64]]:
+    """Return the categories of a tree's nodes that have any."""
+    bounds = nodes.category_offsets[own.start : own.stop + 1]
+    sets = {
+        int(node): unpack_set(nodes.category_words[bounds[node] : bounds[node + 1]])
+        for node in np.flatnonzero(np.diff(bounds))
+    }
+    return {node: members for node, members in sets.items() if len(members)}
 
 
 def _feature_types(model: SavedModel) -> tuple[str, ...] | None:
@@ -272,10 +317,11 @@ def _feature_types(model: SavedModel) -> tuple[str, ...] | None:
     if model.feature_types is not None:
         return model.feature_types
     trees = model.trees
-    categorical = np.diff(trees.category_offsets) > 0
-    if not categorical.any():
+    split = np.diff(trees.category_offsets) > 0
+    named = [i for i, levels in enumerate(model.categories or ()) if levels is not None]
+    columns = {*trees.feature[split].tolist(), *named}
+    if not columns:
         return None
-    columns = set(trees.feature[categorical].tolist())
     return tuple("c" if i in columns else "float" for i in range(trees.n_features))
 
 
