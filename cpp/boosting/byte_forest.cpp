@@ -119,7 +119,6 @@ class GroupBuilder {
         const auto all = static_cast<double>(full);
         const auto own = static_cast<double>(n_leaves - 1);
         tree_ = tree;
-        next_leaf_ = 0;
         // A complete tree has no more leaf numbers than the stride of all.
         const index_t levels = n_leaves <= few_leaves ? 6 : most_complete_depth;
         if (depth > 0 && depth <= levels && complete_cost * all <= program_cost * own) {
@@ -129,28 +128,22 @@ class GroupBuilder {
             byte_cost_ += complete_cost * all + tree_cost;
         } else {
             built.pass = Pass::program;
-            lay_program(root_, 0);
-            out_.most_stack = std::max<index_t>(out_.most_stack, height_[0]);
+            lay_program(trees_.size_of(tree));
             byte_cost_ += program_cost * own + tree_cost;
         }
         built.last = static_cast<index_t>(out_.nodes.size());
     }
 
-    /// Leaves, depth and stack height below every node, children before parents.
+    /// Leaves and depth below every node, children before parents.
     void measure(index_t size) {
         leaves_.assign(place(size), 1);
         depth_.assign(place(size), 0);
-        height_.assign(place(size), 0);
         for (index_t i = size - 1; i >= 0; --i) {
             if (is_leaf(root_ + i)) continue;
             const auto l = place(trees_.left(root_ + i));
             const auto r = place(trees_.right(root_ + i));
             leaves_[place(i)] = leaves_[l] + leaves_[r];
             depth_[place(i)] = 1 + std::max(depth_[l], depth_[r]);
-            height_[place(i)] =
-                std::max<int32_t>(1, height_[l] == height_[r] && height_[l] > 0
-                                         ? height_[l] + 1
-                                         : std::max(height_[l], height_[r]));
         }
     }
 
@@ -160,26 +153,35 @@ class GroupBuilder {
         out_.origin[at] = static_cast<int32_t>(node - root_);
     }
 
-    /// The program of a node and what is below it; returns the operand that has its
-    /// leaf numbers: its own number for a leaf, else the stack's strip `height`. The
-    /// child that needs more of the stack goes first.
-    index_t lay_program(index_t node, index_t height) {
-        if (is_leaf(node)) {
-            put_leaf(next_leaf_, node);
-            return next_leaf_++;
+    /// The program, by rising distance from the leaves: neighbours are independent, and
+    /// the processor works on several. A node's result takes the place of a child's.
+    void lay_program(index_t size) {
+        std::vector<index_t> order, of_node(place(size));
+        index_t n_leaves = 0, n_results = 0;
+        for (index_t i = 0; i < size; ++i) {
+            if (is_leaf(root_ + i)) {
+                put_leaf(n_leaves, root_ + i);
+                of_node[place(i)] = n_leaves++;
+            } else {
+                order.push_back(i);
+            }
         }
-        const index_t l = left(node), r = right(node);
-        const bool left_first = height_[place(l - root_)] >= height_[place(r - root_)];
-        const index_t first = left_first ? l : r, second = left_first ? r : l;
-        const index_t one = lay_program(first, height);
-        const index_t other = lay_program(second, height + (is_leaf(first) ? 0 : 1));
-        const index_t out = most_byte_leaves + height;
-        ByteNode laid = condition(node);
-        laid.left = operand(left_first ? one : other);
-        laid.right = operand(left_first ? other : one);
-        laid.out = operand(out);
-        out_.nodes.push_back(laid);
-        return out;
+        std::stable_sort(order.begin(), order.end(), [&](index_t a, index_t b) {
+            return depth_[place(a)] < depth_[place(b)];
+        });
+        for (const index_t i : order) {
+            const index_t low = of_node[place(trees_.left(root_ + i))];
+            const index_t high = of_node[place(trees_.right(root_ + i))];
+            index_t& out = of_node[place(i)];
+            out = std::max(low, high); // a result, if either child has one
+            if (out < most_byte_leaves) out = most_byte_leaves + n_results++;
+            ByteNode laid = condition(root_ + i);
+            laid.left = operand(low);
+            laid.right = operand(high);
+            laid.out = operand(out);
+            out_.nodes.push_back(laid);
+        }
+        out_.most_results = std::max(out_.most_results, n_results);
     }
     static std::uint16_t operand(index_t number) noexcept {
         return static_cast<std::uint16_t>(number * strip_rows);
@@ -251,8 +253,8 @@ class GroupBuilder {
     const Cuts& cuts_;
     std::map<int32_t, NumericPlanes> numeric_;
     std::map<SetKey, int32_t> sets_;
-    std::vector<int32_t> leaves_, depth_, height_;
-    index_t root_ = 0, tree_ = 0, next_leaf_ = 0;
+    std::vector<int32_t> leaves_, depth_;
+    index_t root_ = 0, tree_ = 0;
     double walk_cost_ = 0, byte_cost_ = 0;
 };
 

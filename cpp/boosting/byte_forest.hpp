@@ -27,7 +27,7 @@ inline constexpr int strip_registers = 2;
 inline constexpr index_t strip_rows = strip_registers * simd::Bytes::size;
 
 /// out = byte < cut ? left : right, over a strip. The three are strips of the operands:
-/// those of the numbers 0 to 255 first, then those of a stack. A complete tree needs
+/// those of the numbers 0 to 255 first, then those of results. A complete tree needs
 /// none of them: the place of a node says all.
 struct ByteNode {
     std::uint32_t plane; ///< where it starts: its number times plane_rows
@@ -78,7 +78,7 @@ struct ByteForest {
     std::vector<float> lookups32;     ///< cuts rounded down to float
     std::vector<double> lookups64;
     std::vector<std::uint32_t> words;
-    index_t most_planes = 1, most_stack = 1;
+    index_t most_planes = 1, most_results = 1;
     bool has_walks = false;
 
     template <class T> const T* lookup(index_t number) const noexcept {

@@ -8,9 +8,9 @@
 
 namespace fastnotes::boosting {
 
-/// Bytes of the operands: strips of the numbers 0 to 255, then the stack.
+/// Bytes of the operands: strips of the numbers 0 to 255, then of results.
 inline index_t operand_bytes(const ByteForest& forest) noexcept {
-    return (most_byte_leaves + forest.most_stack) * strip_rows;
+    return (most_byte_leaves + forest.most_results) * strip_rows;
 }
 
 inline void fill_numbers(std::int8_t* operands) noexcept {

@@ -31,20 +31,44 @@ index_t block_rows(const Model& model) noexcept {
 
 // ---------------------------------------------------------------- planes
 
+/// f(row, code, value) with the code as a plane has it, the lowest for NaN.
+template <class T, class F>
+FASTNOTES_INLINE void for_codes(const T* x, index_t stride, index_t n, const T* lookup,
+                                index_t n_cuts, F&& f) {
+    const auto shifted = [](int code) { return static_cast<int8_t>(code - 128); };
+    if (n_cuts <= 16) {
+        for (index_t i = 0; i < n; ++i) {
+            const T value = x[i * stride];
+            f(i, shifted(count_below(lookup + 16, value)), value);
+        }
+    } else {
+        for (index_t i = 0; i < n; ++i) {
+            const T value = x[i * stride];
+            f(i, shifted(find_code(lookup, value)), value);
+        }
+    }
+}
+
 template <class T>
 void fill_numeric(const T* x, index_t stride, index_t n, const T* lookup,
                   const NumericPlanes& column, int8_t* planes) noexcept {
     constexpr int8_t missing = std::numeric_limits<int8_t>::max();
     int8_t* const right = planes + column.right * plane_rows;
     int8_t* const left = planes + column.left * plane_rows;
-    const bool one_look = column.n_cuts <= 16;
-    for (index_t i = 0; i < n; ++i) {
-        const T value = x[i * stride];
-        const int found =
-            one_look ? count_below(lookup + 16, value) : find_code(lookup, value);
-        const auto code = static_cast<int8_t>(found - 128); // the lowest for NaN
-        if (column.left >= 0) left[i] = code;
-        if (column.right >= 0) right[i] = value == value ? code : missing;
+    if (column.right < 0) {
+        for_codes(x, stride, n, lookup, column.n_cuts,
+                  [&](index_t i, int8_t code, T) { left[i] = code; });
+    } else if (column.left < 0) {
+        for_codes(x, stride, n, lookup, column.n_cuts,
+                  [&](index_t i, int8_t code, T value) {
+                      right[i] = value == value ? code : missing;
+                  });
+    } else {
+        for_codes(x, stride, n, lookup, column.n_cuts,
+                  [&](index_t i, int8_t code, T value) {
+                      left[i] = code;
+                      right[i] = value == value ? code : missing;
+                  });
     }
 }
 
