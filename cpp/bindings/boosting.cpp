@@ -175,6 +175,7 @@ void register_boosting(py::module_& m) {
              "rows"_a, "n_bins"_a, "n_threads"_a);
     room.def("find_best_split", &find_best_split, "histogram"_a, "reg_lambda"_a,
              "gamma"_a, "min_child_weight"_a, "reg_alpha"_a, "n_threads"_a);
+    register_boosting_growth(room);
     register_boosting_sparse(room);
 }
 

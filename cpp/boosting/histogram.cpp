@@ -160,15 +160,17 @@ bool run_task(const Job<T>& job, index_t first, index_t last, index_t column,
         }
         const index_t n = std::min(block_rows, last - at);
         pack_values(job, at, n, values);
-        const RowBlock block{job.bins.data + column + (listed ? 0 : at * stride),
-                             stride,
-                             listed ? job.rows.data + at : nullptr,
-                             values,
-                             n,
-                             last - at};
-        add_block(block, n_columns, packed);
-        if (job.n_bins < code_slots) {
-            codes_in_range &= largest_code(block, n_columns) < job.n_bins;
+        const auto add = [&](const auto& block) {
+            add_block(block, n_columns, packed);
+            if (job.n_bins < code_slots) {
+                codes_in_range &= largest_code(block, n_columns) < job.n_bins;
+            }
+        };
+        const uint8_t* const codes = job.bins.data + column;
+        if (listed) {
+            add(ListedRows{codes, stride, job.rows.data + at, values, n, last - at});
+        } else {
+            add(ConsecutiveRows{codes + at * stride, stride, values, n});
         }
         unflushed += block_rows;
     }

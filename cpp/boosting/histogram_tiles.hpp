@@ -23,14 +23,51 @@ inline constexpr index_t block_rows = 2048;
 inline constexpr index_t prefetch_rows = 24;
 inline constexpr int most_group_columns = 32;
 
-/// Rows to add: where their codes are, and one packed value each.
-struct RowBlock {
-    const std::uint8_t* codes;  ///< of the first row, or of row 0 where rows are listed
+/// Consecutive rows to add: where their codes are, and one packed value each.
+struct ConsecutiveRows {
+    const std::uint8_t* codes;  ///< of the first row
     index_t stride;             ///< codes from a row to the next
-    const std::int64_t* rows;   ///< row numbers; null: consecutive
+    const std::int64_t* values; ///< [n]
+    index_t n;
+
+    static constexpr bool listed = false;
+    index_t row(index_t i) const noexcept { return i; }
+    std::int64_t value(index_t i) const noexcept { return values[i]; }
+};
+
+/// Listed rows to add.
+struct ListedRows {
+    const std::uint8_t* codes; ///< of row 0
+    index_t stride;
+    const std::int64_t* rows;   ///< [readable] row numbers
     const std::int64_t* values; ///< [n]
     index_t n;
     index_t readable; ///< row numbers that may be read: n and what follows in the list
+
+    static constexpr bool listed = true;
+    index_t row(index_t i) const noexcept { return rows[i]; }
+    std::int64_t value(index_t i) const noexcept { return values[i]; }
+};
+
+/// A row and its quantised values, which travel together.
+struct RowRecord {
+    std::int32_t row;
+    std::int16_t hess, grad;
+};
+
+struct RecordedRows {
+    const std::uint8_t* codes; ///< of row 0
+    index_t stride;
+    const RowRecord* records; ///< [readable]
+    index_t n;
+    index_t readable;
+
+    static constexpr bool listed = true;
+    index_t row(index_t i) const noexcept { return records[i].row; }
+    std::int64_t value(index_t i) const noexcept {
+        return std::int64_t{records[i].grad} * (std::int64_t{1} << 32) +
+               records[i].hess;
+    }
 };
 
 /// One packed add per column. Columns go by words: one load of several codes.
@@ -54,52 +91,51 @@ FASTNOTES_INLINE void add_row(const std::uint8_t* codes, std::int64_t value,
     }
 }
 
-template <int Width, bool Listed>
-void add_tile(const RowBlock& block, index_t column, std::int64_t* sums) noexcept {
+template <int Width, class Rows>
+void add_tile(const Rows& block, index_t column, std::int64_t* sums) noexcept {
     const std::uint8_t* const codes = block.codes + column;
     for (index_t i = 0; i < block.n; ++i) {
-        if constexpr (Listed) {
+        if constexpr (Rows::listed) {
             const index_t next = std::min(i + prefetch_rows, block.readable - 1);
-            const std::uint8_t* const ahead = codes + block.rows[next] * block.stride;
+            const std::uint8_t* const ahead = codes + block.row(next) * block.stride;
             simd::prefetch(ahead);
             simd::prefetch(ahead + Width - 1); // often on the next line
         }
-        const index_t row = Listed ? block.rows[i] : i;
-        add_row<Width>(codes + row * block.stride, block.values[i], sums);
+        add_row<Width>(codes + block.row(i) * block.stride, block.value(i), sums);
     }
 }
 
-using AddTile = void (*)(const RowBlock&, index_t, std::int64_t*) noexcept;
+template <class Rows>
+using AddTile = void (*)(const Rows&, index_t, std::int64_t*) noexcept;
 
-template <bool Listed, int... Less>
-AddTile tile_of_width(index_t width, std::integer_sequence<int, Less...>) noexcept {
-    static constexpr AddTile of_width[] = {add_tile<Less + 1, Listed>...};
+template <class Rows, int... Less>
+AddTile<Rows> tile_of_width(index_t width,
+                            std::integer_sequence<int, Less...>) noexcept {
+    static constexpr AddTile<Rows> of_width[] = {add_tile<Less + 1, Rows>...};
     return of_width[width - 1];
 }
-template <bool Listed, int Widest> AddTile tile_of_width(index_t width) noexcept {
-    return tile_of_width<Listed>(width, std::make_integer_sequence<int, Widest>());
+template <class Rows> AddTile<Rows> tile_of_width(index_t width) noexcept {
+    constexpr int widest = Rows::listed ? most_group_columns : tile_columns;
+    return tile_of_width<Rows>(width, std::make_integer_sequence<int, widest>());
 }
 
 /// Adds a block to the sums [n_columns, column_slots] of its first n_columns columns.
-inline void add_block(const RowBlock& block, index_t n_columns,
-                      std::int64_t* sums) noexcept {
-    const bool listed = block.rows != nullptr;
-    const index_t tiles = listed ? 1 : ceil_div(n_columns, index_t{tile_columns});
+template <class Rows>
+void add_block(const Rows& block, index_t n_columns, std::int64_t* sums) noexcept {
+    const index_t tiles = Rows::listed ? 1 : ceil_div(n_columns, index_t{tile_columns});
     for (index_t tile = 0; tile < tiles; ++tile) {
         const index_t first = n_columns * tile / tiles;
         const index_t width = n_columns * (tile + 1) / tiles - first;
-        const auto add = listed ? tile_of_width<true, most_group_columns>(width)
-                                : tile_of_width<false, tile_columns>(width);
-        add(block, first, sums + first * column_slots);
+        tile_of_width<Rows>(width)(block, first, sums + first * column_slots);
     }
 }
 
 /// Largest code in the first n_columns columns of a block.
-inline std::uint8_t largest_code(const RowBlock& block, index_t n_columns) noexcept {
+template <class Rows>
+std::uint8_t largest_code(const Rows& block, index_t n_columns) noexcept {
     std::uint8_t most[most_group_columns] = {};
     for (index_t i = 0; i < block.n; ++i) {
-        const index_t row = block.rows == nullptr ? i : block.rows[i];
-        const std::uint8_t* const codes = block.codes + row * block.stride;
+        const std::uint8_t* const codes = block.codes + block.row(i) * block.stride;
         for (index_t c = 0; c < n_columns; ++c) most[c] = std::max(most[c], codes[c]);
     }
     return *std::max_element(most, most + n_columns);

@@ -50,3 +50,37 @@ def assign_sparse_bins(
     n_bins: int,
     n_threads: int,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]: ...
+
+class TreeGrower:
+    def __init__(
+        self,
+        bins: NDArray[np.uint8],
+        column_bins: NDArray[np.int32],
+        categorical: NDArray[np.bool_],
+        missing_code: int,
+        parameters: dict[str, Any],
+        n_threads: int,
+    ) -> None: ...
+    def grow(
+        self,
+        grad: NDArray[np.float32],
+        hess: NDArray[np.float32],
+        rows: NDArray[np.int32] | None,
+        columns: NDArray[np.bool_] | None,
+        seed: int,
+        tree_index: int,
+    ) -> tuple[Any, ...]: ...
+
+def add_leaf_values(
+    leaf_of_row: NDArray[np.int32],
+    value: NDArray[np.float32],
+    margins: NDArray[np.float64],
+    n_threads: int,
+) -> None: ...
+def add_tree_values(
+    bins: NDArray[np.uint8],
+    tree: tuple[Any, ...],
+    missing_code: int,
+    margins: NDArray[np.float64],
+    n_threads: int,
+) -> None: ...

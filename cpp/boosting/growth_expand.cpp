@@ -1,0 +1,375 @@
+#include "boosting/growth_state.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+namespace fastnotes::boosting {
+namespace {
+
+using std::int32_t;
+
+/// Work (rows x columns) below which threads do not share a node.
+constexpr index_t shared_grain = index_t{1} << 15;
+/// Columns that a thread takes at a time where nodes are shared.
+constexpr index_t chunk_columns = 4;
+
+View1<const int32_t> view(const ColumnChooser::List& list) noexcept {
+    return {list.data(), static_cast<index_t>(list.size())};
+}
+
+/// Walks an ascending list of columns beside an ascending walk of columns.
+class Membership {
+  public:
+    Membership(const ColumnChooser::List* list, int32_t from) noexcept {
+        if (list == nullptr) return;
+        at_ = std::lower_bound(list->data(), list->data() + list->size(), from);
+        end_ = list->data() + list->size();
+    }
+    bool has(int32_t column) noexcept {
+        if (at_ == end_ || *at_ != column) return false;
+        ++at_;
+        return true;
+    }
+
+  private:
+    const int32_t* at_ = nullptr;
+    const int32_t* end_ = nullptr;
+};
+
+void raise(NodeCut& best, const NodeCut& other) noexcept {
+    if (other.gain > best.gain) best = other;
+}
+
+} // namespace
+
+bool TreeGrower::State::may_be_cut(const GrowthNode& node) const noexcept {
+    const double H = node.frame.total.H * units_.hess;
+    return (rules_.max_depth == 0 || node.depth < rules_.max_depth) && node.rows != 0 &&
+           node.rows != 1 && H >= 2 * rules_.split.min_child_weight &&
+           H + rules_.split.reg_lambda > 0.0;
+}
+
+void TreeGrower::State::reserve_parts(index_t n_parts, index_t most_rows) {
+    const index_t packed = table_.bins.columns * column_slots;
+    const index_t wide = most_rows > most_packed_rows ? layout_.size : 0;
+    if (part_packed_.size() < n_parts * packed) {
+        part_packed_ = AlignedBuffer<std::int64_t>(n_parts * packed);
+    }
+    if (part_wide_.size() < n_parts * wide) {
+        part_wide_ = AlignedBuffer<double>(n_parts * wide);
+    }
+    parts_.clear();
+    for (index_t p = 0; p < n_parts; ++p) {
+        parts_.emplace_back(part_packed_.data() + p * packed,
+                            wide > 0 ? part_wide_.data() + p * wide : nullptr);
+    }
+}
+
+void TreeGrower::State::search_summed(const Summed& sums, index_t first, index_t last,
+                                      Cuts& cuts) noexcept {
+    const auto& columns = chooser_->of_tree();
+    const GrowthNode& lighter = at(sums.lighter);
+    const GrowthNode* const heavier = sums.heavier < 0 ? nullptr : &at(sums.heavier);
+    const int32_t from = columns[static_cast<std::size_t>(first)];
+    Membership of_lighter(lighter.columns, from);
+    Membership of_heavier(heavier == nullptr ? nullptr : heavier->columns, from);
+    const bool narrow = sums.n_rows <= most_packed_rows;
+    for (index_t i = first; i < last; ++i) {
+        const int32_t c = columns[static_cast<std::size_t>(i)];
+        const GrowthColumn& about = column(c);
+        double* const light = sums.lighter_histogram + about.offset;
+        accumulate_column(sums.parts, c, about, narrow, light);
+        const auto search = [&](const GrowthNode& node, const double* G,
+                                NodeCut& best) {
+            search_column(c, about, {G, G + about.padded, about.known, nullptr},
+                          node.frame, rules_, units_, best);
+        };
+        if (of_lighter.has(c)) search(lighter, light, cuts.lighter);
+        if (heavier == nullptr) continue;
+        double* const heavy = sums.heavier_histogram + about.offset;
+        for (index_t b = 0; b < 2 * about.padded; b += Reals::size) {
+            simd::store(heavy + b,
+                        simd::load<Reals>(heavy + b) - simd::load<Reals>(light + b));
+        }
+        if (of_heavier.has(c)) search(*heavier, heavy, cuts.heavier);
+    }
+}
+
+void TreeGrower::State::keep(const Summed& sums, const Cuts& cuts) noexcept {
+    raise(at(sums.lighter).cut, cuts.lighter);
+    if (sums.heavier >= 0) raise(at(sums.heavier).cut, cuts.heavier);
+}
+
+void TreeGrower::State::sum_root() {
+    const auto n_columns = static_cast<index_t>(chooser_->of_tree().size());
+    reserve_parts(n_lists_, ceil_div(n_used_, n_lists_) + block_rows);
+    GrowthNode& root = at(0);
+    root.histogram = pool_.take(true);
+    const Summed sums{{parts_.data(), n_lists_},  n_used_, 0,
+                      pool_.data(root.histogram), -1,      nullptr};
+    const index_t n_chunks = ceil_div(n_columns, chunk_columns);
+    std::vector<Cuts> cuts(static_cast<std::size_t>(n_chunks));
+    std::atomic<index_t> next{0};
+    parallel_region(n_threads_, [&](const Team& team) {
+        for (int t = team.index; t < n_lists_; t += team.size) {
+            const Segment segment = segments_of(0)[t];
+            RowSums& part = parts_[static_cast<std::size_t>(t)];
+            part.clear(source_);
+            part.add(source_, buffer_of(0) + segment.first, segment.n, segment.n);
+        }
+        team.barrier();
+        for (index_t k = next++; k < n_chunks; k = next++) {
+            search_summed(sums, k * chunk_columns,
+                          std::min((k + 1) * chunk_columns, n_columns),
+                          cuts[static_cast<std::size_t>(k)]);
+        }
+    });
+    for (const Cuts& found : cuts) keep(sums, found);
+}
+
+void TreeGrower::State::make_children(index_t parent) {
+    const index_t left = static_cast<index_t>(nodes_.size());
+    nodes_.resize(nodes_.size() + 2);
+    segments_.resize(nodes_.size() * static_cast<std::size_t>(n_lists_));
+    GrowthNode& node = at(parent);
+    node.left = left;
+    const NodeCut& cut = node.cut;
+    const Sums total = node.frame.total;
+    const Sums sums[2] = {cut.left, {total.G - cut.left.G, total.H - cut.left.H}};
+    NodeFrame frames[2] = {node.frame, node.frame};
+    const int monotone = column(static_cast<int32_t>(cut.column)).monotone;
+    if (monotone != 0) {
+        double weights[2];
+        for (int side = 0; side < 2; ++side) {
+            weights[side] =
+                clipped_weight({sums[side].G * units_.grad, sums[side].H * units_.hess},
+                               rules_, node.frame.lower, node.frame.upper);
+        }
+        const double middle = 0.5 * (weights[0] + weights[1]);
+        frames[monotone > 0 ? 0 : 1].upper = middle;
+        frames[monotone > 0 ? 1 : 0].lower = middle;
+    }
+    for (int side = 0; side < 2; ++side) {
+        GrowthNode& child = at(left + side);
+        child.parent = parent;
+        child.depth = node.depth + 1;
+        child.path = 2 * node.path + static_cast<std::uint64_t>(side);
+        child.frame = frames[side];
+        child.frame.total = sums[side];
+        if (!rules_.interactions.empty()) {
+            child.cut_columns = node.cut_columns;
+            const auto c = static_cast<int32_t>(cut.column);
+            const auto place =
+                std::lower_bound(child.cut_columns.begin(), child.cut_columns.end(), c);
+            if (place == child.cut_columns.end() || *place != c) {
+                child.cut_columns.insert(place, c);
+            }
+        }
+        if (may_be_cut(child)) {
+            child.columns =
+                &chooser_->of_node(child.depth, child.path, child.cut_columns);
+        }
+    }
+}
+
+Expansion::Kind TreeGrower::State::kind_of(const GrowthNode& node) const noexcept {
+    const auto left = static_cast<std::size_t>(node.left);
+    if (nodes_[left].columns == nullptr && nodes_[left + 1].columns == nullptr) {
+        return Expansion::Kind::leaves;
+    }
+    if (node.rows <= most_direct_rows) return Expansion::Kind::direct;
+    return node.histogram == HistogramPool::none ? Expansion::Kind::rebuild
+                                                 : Expansion::Kind::subtract;
+}
+
+/// Decides how each node is cut, and who does it.
+void TreeGrower::State::plan(std::vector<Expansion>& expansions) {
+    index_t all_rows = 0;
+    for (Expansion& e : expansions) {
+        const GrowthNode& node = at(e.node);
+        e.kind = kind_of(node);
+        e.goes_left = make_code_table(node.cut, table_.missing_code);
+        e.lighter_left = 2 * node.cut.left.H <= node.frame.total.H;
+        if (e.kind != Expansion::Kind::leaves) all_rows += node.rows;
+    }
+    const auto n_columns = static_cast<index_t>(chooser_->of_tree().size());
+    const index_t sharers = 2 * std::min(n_threads_, 8);
+    index_t n_parts = 0, most_rows = 0;
+    for (Expansion& e : expansions) {
+        if (e.kind != Expansion::Kind::subtract) continue;
+        const index_t rows = at(e.node).rows;
+        e.shared = n_threads_ > 1 && rows * n_columns > shared_grain &&
+                   rows * sharers > all_rows;
+        e.lighter_histogram = pool_.take(e.shared);
+        if (!e.shared) continue;
+        e.first_part = n_parts;
+        n_parts += n_lists_;
+        most_rows = std::max(most_rows, rows);
+    }
+    reserve_parts(n_parts, most_rows);
+    std::stable_sort(expansions.begin(), expansions.end(),
+                     [&](const Expansion& a, const Expansion& b) {
+                         return at(a.node).rows > at(b.node).rows;
+                     });
+}
+
+void TreeGrower::State::route(const Expansion& expansion, int list,
+                              RowSums* sums) noexcept {
+    const GrowthNode& node = at(expansion.node);
+    const Routing routing{node.cut.column, &expansion.goes_left,
+                          expansion.lighter_left};
+    const auto [left, right] =
+        route_segment(source_, routing, segments_of(expansion.node)[list],
+                      buffer_of(node.depth), buffer_of(node.depth + 1), sums);
+    segments_of(node.left)[list] = left;
+    segments_of(node.left + 1)[list] = right;
+}
+
+void TreeGrower::State::count_rows(const Expansion& expansion) noexcept {
+    const index_t left = at(expansion.node).left;
+    for (index_t child = left; child <= left + 1; ++child) {
+        index_t n = 0;
+        for (int t = 0; t < n_lists_; ++t) n += segments_of(child)[t].n;
+        at(child).rows = n;
+    }
+}
+
+void TreeGrower::State::search_direct(index_t number, Worker& worker) noexcept {
+    GrowthNode& node = at(number);
+    if (node.columns == nullptr || node.rows < 2) return;
+    search_rows(source_, {segments_of(number), n_lists_}, buffer_of(node.depth),
+                view(*node.columns), node.frame, rules_, units_, worker.direct,
+                node.cut);
+}
+
+TreeGrower::State::Summed TreeGrower::State::summed(const Expansion& expansion,
+                                                    View1<const RowSums> parts,
+                                                    Worker& worker) noexcept {
+    const GrowthNode& node = at(expansion.node);
+    const index_t lighter = node.left + (expansion.lighter_left ? 0 : 1);
+    const index_t heavier = node.left + (expansion.lighter_left ? 1 : 0);
+    const bool kept = expansion.lighter_histogram != HistogramPool::none;
+    return {parts,
+            at(lighter).rows,
+            lighter,
+            kept ? pool_.data(expansion.lighter_histogram) : worker.histogram.data(),
+            at(heavier).columns == nullptr ? -1 : heavier,
+            pool_.data(node.histogram)};
+}
+
+/// Cuts a node on one thread.
+void TreeGrower::State::run(const Expansion& expansion, Worker& worker) noexcept {
+    const index_t left = at(expansion.node).left;
+    const auto n_columns = static_cast<index_t>(chooser_->of_tree().size());
+    const View1<const RowSums> parts{&worker.sums, 1};
+    const bool sums_now = expansion.kind == Expansion::Kind::subtract;
+    if (sums_now) worker.sums.clear(source_);
+    for (int t = 0; t < n_lists_; ++t) {
+        route(expansion, t, sums_now ? &worker.sums : nullptr);
+    }
+    count_rows(expansion);
+    Cuts cuts;
+    if (sums_now) {
+        const Summed sums = summed(expansion, parts, worker);
+        search_summed(sums, 0, n_columns, cuts);
+        return keep(sums, cuts);
+    }
+    for (index_t child = left; child <= left + 1; ++child) {
+        const GrowthNode& node = at(child);
+        if (node.columns == nullptr) continue;
+        if (node.rows <= most_direct_rows) {
+            search_direct(child, worker);
+            continue;
+        }
+        worker.sums.clear(source_);
+        for (int t = 0; t < n_lists_; ++t) {
+            const Segment segment = segments_of(child)[t];
+            worker.sums.add(source_, buffer_of(node.depth) + segment.first, segment.n,
+                            segment.n);
+        }
+        const Summed sums{parts, node.rows, child, worker.histogram.data(),
+                          -1,    nullptr};
+        cuts = {};
+        search_summed(sums, 0, n_columns, cuts);
+        keep(sums, cuts);
+    }
+}
+
+/// Passes histograms on to the children that may need them.
+void TreeGrower::State::finish(const Expansion& expansion) {
+    GrowthNode& node = at(expansion.node);
+    const index_t lighter = node.left + (expansion.lighter_left ? 0 : 1);
+    const index_t heavier = node.left + (expansion.lighter_left ? 1 : 0);
+    at(lighter).histogram = expansion.lighter_histogram;
+    if (at(heavier).columns != nullptr) {
+        at(heavier).histogram = node.histogram;
+    } else {
+        pool_.give(node.histogram);
+    }
+    node.histogram = HistogramPool::none;
+    for (index_t child = node.left; child <= node.left + 1; ++child) {
+        GrowthNode& about = at(child);
+        if (about.can_be_cut() && about.rows > most_direct_rows) continue;
+        pool_.give(about.histogram);
+        about.histogram = HistogramPool::none;
+    }
+}
+
+void TreeGrower::State::expand(const std::vector<index_t>& batch) {
+    std::vector<Expansion> expansions(batch.size());
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        expansions[i].node = batch[i];
+        make_children(batch[i]);
+    }
+    plan(expansions);
+    std::vector<const Expansion*> shared, alone;
+    for (const Expansion& e : expansions) {
+        if (e.kind == Expansion::Kind::leaves) continue;
+        (e.shared ? shared : alone).push_back(&e);
+    }
+    const auto n_columns = static_cast<index_t>(chooser_->of_tree().size());
+    const index_t n_chunks = ceil_div(n_columns, chunk_columns);
+    const auto n_shared = static_cast<index_t>(shared.size());
+    const auto n_alone = static_cast<index_t>(alone.size());
+    std::vector<Cuts> cuts(static_cast<std::size_t>(n_shared * n_chunks));
+    std::atomic<index_t> next_alone{0}, next_chunk{0};
+    const auto parts_of = [&](const Expansion& e) {
+        return parts_.data() + e.first_part;
+    };
+    const int threads = n_shared > 0
+                            ? n_threads_
+                            : static_cast<int>(std::min<index_t>(n_threads_, n_alone));
+    parallel_region(threads, [&](const Team& team) {
+        Worker& worker = workers_[static_cast<std::size_t>(team.index)];
+        for (const Expansion* const e : shared) {
+            for (int t = team.index; t < n_lists_; t += team.size) {
+                parts_of(*e)[t].clear(source_);
+                route(*e, t, parts_of(*e) + t);
+            }
+        }
+        for (index_t i = next_alone++; i < n_alone; i = next_alone++) {
+            run(*alone[static_cast<std::size_t>(i)], worker);
+        }
+        if (n_shared == 0) return;
+        team.barrier();
+        if (team.index == 0) {
+            for (const Expansion* const e : shared) count_rows(*e);
+        }
+        team.barrier();
+        for (index_t i = next_chunk++; i < n_shared * n_chunks; i = next_chunk++) {
+            const Expansion& e = *shared[static_cast<std::size_t>(i / n_chunks)];
+            const index_t first = i % n_chunks * chunk_columns;
+            search_summed(summed(e, {parts_of(e), n_lists_}, worker), first,
+                          std::min(first + chunk_columns, n_columns),
+                          cuts[static_cast<std::size_t>(i)]);
+        }
+    });
+    for (index_t i = 0; i < n_shared * n_chunks; ++i) {
+        const Expansion& e = *shared[static_cast<std::size_t>(i / n_chunks)];
+        keep(summed(e, {parts_of(e), n_lists_}, workers_[0]),
+             cuts[static_cast<std::size_t>(i)]);
+    }
+    for (const Expansion& e : expansions) finish(e);
+}
+
+} // namespace fastnotes::boosting

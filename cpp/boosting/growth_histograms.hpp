@@ -1,0 +1,111 @@
+/// Histograms of nodes: sums of rows, and their cumulative form.
+#pragma once
+
+#include "boosting/histogram_tiles.hpp"
+#include "common/aligned.hpp"
+
+#include <cstdint>
+#include <vector>
+
+namespace fastnotes::boosting {
+
+/// Known bins of a column in whole vectors of any level.
+inline constexpr index_t bins_step = 8;
+
+struct GrowthColumn {
+    index_t known;  ///< bins
+    index_t padded; ///< known, in whole vectors
+    index_t offset; ///< of its sums in a node's histogram
+    bool categorical;
+    std::int8_t monotone;
+};
+
+/// A node's histogram is, column after column, the sums of G over bins 0..b for each
+/// known bin b, then those of H, each [padded] f64 integers. What is missing is what
+/// the node's totals have beyond. Cumulative sums of a node and its sibling add up to
+/// their parent's, like plain ones.
+struct HistogramLayout {
+    std::vector<GrowthColumn> columns;
+    index_t size = 0; ///< doubles of a node
+};
+
+/// Columns [first, first + width) that are added in one pass over rows.
+struct ColumnTile {
+    index_t first, width;
+};
+
+/// The columns a tree uses, in tiles; a tile may hold a few others where that is
+/// cheaper than a pass of its own.
+std::vector<ColumnTile> make_tiles(const std::vector<std::int32_t>& columns);
+
+/// What rows are read with.
+struct RowSource {
+    View2<const std::uint8_t> bins;
+    const HistogramLayout* layout;
+    const std::vector<ColumnTile>* tiles;
+    std::uint8_t missing_code;
+};
+
+/// At most 65,535 rows of |q| <= 2^15 stay within 31 bits and a sign.
+inline constexpr index_t most_packed_rows = 65535;
+
+/// Packed sums of some rows, with wide ones behind where they may overflow.
+class RowSums {
+  public:
+    RowSums() = default;
+
+    /// packed [n_columns, column_slots]; wide [layout.size] or null, where add never
+    /// gets more than most_packed_rows rows in total.
+    RowSums(std::int64_t* packed, double* wide) noexcept
+        : packed_(packed), wide_(wide) {}
+
+    void clear(const RowSource& source) noexcept;
+
+    /// Adds n records, of which `readable` may be read ahead.
+    void add(const RowSource& source, const RowRecord* records, index_t n,
+             index_t readable) noexcept;
+
+    /// Packed sums of a column, and what was taken out of them before: null, or
+    /// [2, padded] G, then H.
+    const std::int64_t* packed(index_t column) const noexcept {
+        return packed_ + column * column_slots;
+    }
+    const double* wide(const GrowthColumn& about) const noexcept {
+        return flushed_ ? wide_ + about.offset : nullptr;
+    }
+
+  private:
+    void flush(const RowSource& source) noexcept;
+
+    std::int64_t* packed_ = nullptr;
+    double* wide_ = nullptr;
+    index_t unflushed_ = 0;
+    bool flushed_ = false;
+};
+
+/// Cumulative sums of a column over all parts, into [2, padded] out. `narrow`: all
+/// parts together are of at most most_packed_rows rows.
+void accumulate_column(View1<const RowSums> parts, index_t column,
+                       const GrowthColumn& about, bool narrow, double* out) noexcept;
+
+/// Histograms by number, kept from tree to tree.
+class HistogramPool {
+  public:
+    static constexpr index_t none = -1;
+
+    void reset(index_t size, index_t most_bytes);
+
+    /// A free histogram; `none` where there would be too many, unless it is `needed`.
+    index_t take(bool needed);
+    void give(index_t number);
+    double* data(index_t number) const noexcept {
+        return slots_[static_cast<std::size_t>(number)].data();
+    }
+
+  private:
+    index_t size_ = 0, most_ = 0;
+    std::vector<AlignedBuffer<double>> slots_;
+    std::vector<index_t> free_;
+};
+
+} // namespace fastnotes::boosting

@@ -1,0 +1,53 @@
+/// The best cut of a column.
+#pragma once
+
+#include "boosting/growth.hpp"
+#include "boosting/growth_histograms.hpp"
+#include "boosting/split_gain.hpp"
+
+#include <cstdint>
+#include <limits>
+
+namespace fastnotes::boosting {
+
+/// A cut of a node. Sums are in quantised units.
+struct NodeCut {
+    double gain = 0.0; ///< 0: no admissible cut
+    index_t column = -1;
+    index_t bin = -1; ///< at categorical cuts -1
+    bool default_left = false;
+    bool categorical = false;
+    Sums left{0.0, 0.0};
+    CodeSet left_codes{}; ///< at categorical cuts
+};
+
+/// What a node's cuts are measured against.
+struct NodeFrame {
+    Sums total; ///< quantised units
+    double lower = -std::numeric_limits<double>::infinity();
+    double upper = std::numeric_limits<double>::infinity();
+};
+
+/// Cumulative sums of the places of a column: all its known bins, or the occupied ones.
+struct ColumnSums {
+    const double* G; ///< [n] and zeros or other finite numbers up to whole vectors
+    const double* H;
+    index_t n;
+    const std::uint8_t* code; ///< [n] ascending; null: place p is code p
+};
+
+/// Units of quantised values: a value is its integer times unit.
+struct Units {
+    double grad, hess;
+};
+
+/// The weight -T(G) / (H + lambda) cut to max_delta_step and to [lower, upper].
+double clipped_weight(Sums sums, const GrowthRules& rules, double lower,
+                      double upper) noexcept;
+
+/// Raises `best` by the best cut of one column, if it gains more.
+void search_column(index_t column, const GrowthColumn& about, const ColumnSums& sums,
+                   const NodeFrame& frame, const GrowthRules& rules, const Units& units,
+                   NodeCut& best) noexcept;
+
+} // namespace fastnotes::boosting

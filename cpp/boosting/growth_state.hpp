@@ -1,0 +1,139 @@
+/// What a TreeGrower keeps, and the steps of growing a tree.
+#pragma once
+
+#include "boosting/growth.hpp"
+#include "boosting/growth_nodes.hpp"
+#include "boosting/growth_rows.hpp"
+#include "common/aligned.hpp"
+#include "common/parallel.hpp"
+
+#include <atomic>
+#include <vector>
+
+namespace fastnotes::boosting {
+
+/// A node about to be cut.
+struct Expansion {
+    enum class Kind {
+        leaves,   ///< both children are leaves: rows stay where they are
+        direct,   ///< few rows: children are searched without histograms
+        subtract, ///< the lighter child is summed, the other is the parent less it
+        rebuild,  ///< the parent's histogram is gone: children are summed
+    };
+
+    index_t node = -1;
+    Kind kind = Kind::leaves;
+    bool lighter_left = false;
+    bool shared = false;    ///< by all threads, where one would take too long
+    index_t first_part = 0; ///< of its sums, where shared
+    index_t lighter_histogram = HistogramPool::none;
+    CodeTable goes_left{};
+};
+
+class TreeGrower::State {
+  public:
+    State(const GrowthTable& table, GrowthRules rules, int n_threads);
+
+    bool codes_in_range() const noexcept { return codes_in_range_; }
+    GrowthStatus grow(const GrowthInput& input, GrownNodes& tree,
+                      View1<std::int32_t> leaf_of_row);
+
+  private:
+    /// Scratch of a thread.
+    struct Worker {
+        AlignedBuffer<std::int64_t> packed;
+        AlignedBuffer<double> wide;
+        AlignedBuffer<double> histogram; ///< of a node that does not keep it
+        RowSums sums;
+        DirectScratch direct;
+    };
+
+    struct Totals {
+        std::int64_t G = 0, H = 0;
+    };
+
+    // growth.cpp
+    GrowthStatus read_input(const GrowthInput& input);
+    void start_tree(const GrowthInput& input);
+    void list_rows(int list, Sums& total) noexcept;
+    void plant_root();
+
+    // growth_expand.cpp
+    void sum_root();
+    void expand(const std::vector<index_t>& batch);
+    void make_children(index_t parent);
+    void plan(std::vector<Expansion>& expansions);
+    Expansion::Kind kind_of(const GrowthNode& node) const noexcept;
+    void run(const Expansion& expansion, Worker& worker) noexcept;
+    void route(const Expansion& expansion, int list, RowSums* sums) noexcept;
+    void search_direct(index_t node, Worker& worker) noexcept;
+    void count_rows(const Expansion& expansion) noexcept;
+    void finish(const Expansion& expansion);
+    void reserve_parts(index_t n_parts, index_t most_rows);
+    bool may_be_cut(const GrowthNode& node) const noexcept;
+
+    /// Sums that become histograms: of one node, or of a node and its heavier sibling.
+    struct Summed {
+        View1<const RowSums> parts;
+        index_t n_rows;
+        index_t lighter;
+        double* lighter_histogram;
+        index_t heavier;           ///< -1: none
+        double* heavier_histogram; ///< in: the parent's
+    };
+    Summed summed(const Expansion& expansion, View1<const RowSums> parts,
+                  Worker& worker) noexcept;
+    struct Cuts {
+        NodeCut lighter, heavier;
+    };
+    /// Columns [first, last) of the tree's list.
+    void search_summed(const Summed& sums, index_t first, index_t last,
+                       Cuts& cuts) noexcept;
+    void keep(const Summed& sums, const Cuts& cuts) noexcept;
+
+    // growth_leaves.cpp
+    void finish_tree(const GrowthInput& input, const GrowthOrder& order,
+                     GrownNodes& tree, View1<std::int32_t> leaf_of_row);
+    void number_nodes(const GrowthOrder& order, GrownNodes& tree);
+    void label_rows(std::int32_t* leaf_of_row) noexcept;
+    void sum_leaves(const GrowthInput& input, const std::int32_t* leaf_of_row,
+                    index_t n_nodes, std::vector<Totals>& totals);
+    void set_values(const std::vector<Totals>& totals, GrownNodes& tree) const;
+
+    GrowthNode& at(index_t node) noexcept {
+        return nodes_[static_cast<std::size_t>(node)];
+    }
+    Segment* segments_of(index_t node) noexcept {
+        return segments_.data() + node * n_lists_;
+    }
+    RowRecord* buffer_of(index_t depth) noexcept { return records_[depth % 2].data(); }
+    const GrowthColumn& column(std::int32_t c) const noexcept {
+        return layout_.columns[static_cast<std::size_t>(c)];
+    }
+
+    GrowthTable table_;
+    GrowthRules rules_;
+    int n_threads_, n_lists_;
+    bool codes_in_range_;
+    HistogramLayout layout_;
+    HistogramPool pool_;
+    AlignedBuffer<RowRecord> records_[2];
+    std::vector<Worker> workers_;
+    AlignedBuffer<std::int64_t> part_packed_;
+    AlignedBuffer<double> part_wide_;
+    std::vector<RowSums> parts_;
+
+    // Of the tree that grows.
+    const GrowthInput* input_ = nullptr;
+    index_t n_used_ = 0;
+    Units units_{1.0, 1.0};
+    double exact_scale_g_ = 1.0, exact_scale_h_ = 1.0;
+    std::vector<ColumnTile> tiles_;
+    RowSource source_{};
+    ColumnChooser* chooser_ = nullptr;
+    std::vector<GrowthNode> nodes_;
+    std::vector<Segment> segments_;    ///< [nodes, n_lists]
+    std::vector<std::int32_t> number_; ///< in the finished tree, or of the leaf above
+};
+
+} // namespace fastnotes::boosting
