@@ -177,6 +177,7 @@ void register_boosting(py::module_& m) {
              "gamma"_a, "min_child_weight"_a, "reg_alpha"_a, "n_threads"_a);
     register_boosting_growth(room);
     register_boosting_sparse(room);
+    register_boosting_sparse_growth(room);
 }
 
 } // namespace fastnotes

@@ -10,6 +10,7 @@ void register_bench(py::module_& m);
 void register_boosting(py::module_& m);
 void register_boosting_growth(py::module_& boosting);
 void register_boosting_sparse(py::module_& boosting);
+void register_boosting_sparse_growth(py::module_& boosting);
 void register_evidence(py::module_& m);
 void register_graph(py::module_& m);
 void register_machine(py::module_& m);

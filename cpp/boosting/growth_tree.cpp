@@ -164,7 +164,8 @@ void GrowingTree::number_nodes(const GrowthOrder& order, GrownNodes& tree) {
         tree.default_left[i] = node.cut.default_left ? 1 : 0;
         tree.is_categorical[i] = node.cut.categorical ? 1 : 0;
         tree.gain[i] = as_float(node.cut.gain);
-        tree.left_codes[i] = node.cut.left_codes;
+        // A numeric cut may have kept those of a categorical one that it beat.
+        if (node.cut.categorical) tree.left_codes[i] = node.cut.left_codes;
         next += 2;
     }
     for (std::size_t i = 1; i < nodes_.size(); ++i) {
