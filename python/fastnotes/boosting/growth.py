@@ -276,9 +276,7 @@ def check_array(
         fail(where, expected, describe(value))
 
 
-def as_column_bins(
-    value: ArrayLike, n_columns: int, where: str
-) -> NDArray[np.int32]:
+def as_column_bins(value: ArrayLike, n_columns: int, where: str) -> NDArray[np.int32]:
     """Known codes of each column, in range or so that the binding refuses them."""
     counts = np.asarray(value)
     if counts.dtype.kind not in "iu":
