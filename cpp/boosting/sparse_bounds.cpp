@@ -72,7 +72,8 @@ template <bool Shrinks> class ColumnBounds::Sweep {
     Sweep(ColumnBounds& scratch, const CodeColumns& columns, index_t c,
           const RowTerm* terms, const NodeLanes& nodes) noexcept
         : column_(columns[c]), rows_(columns.rows(column_)),
-          runs_(columns.runs(column_)), terms_(terms), nodes_(nodes),
+          runs_(columns.runs(column_)), terms_(terms),
+          gathered_(scratch.gathered_.data()), nodes_(nodes),
           running_(scratch.running_.data()), missing_(scratch.missing_.data()),
           wide_(scratch.wide_.data()), best_(scratch.best_.data()),
           narrow_bound_(nodes), wide_bound_(nodes),
@@ -84,6 +85,7 @@ template <bool Shrinks> class ColumnBounds::Sweep {
 
     void run() noexcept {
         std::fill_n(best_, nodes_.padded + 1, -1.0f);
+        gather();
         clear();
         if (column_.has_missing) {
             add(column_.n_runs);
@@ -105,6 +107,12 @@ template <bool Shrinks> class ColumnBounds::Sweep {
     }
 
   private:
+    /// Brings the terms of all entries together in a loop of its own, where reads that
+    /// miss the caches wait for nothing else.
+    void gather() noexcept {
+        const index_t n = column_.n_entries;
+        for (index_t i = 0; i < n; ++i) gathered_[i] = terms_[rows_[i]];
+    }
     void visit(index_t k) noexcept {
         add(k);
         look(k, column_.has_missing);
@@ -124,30 +132,26 @@ template <bool Shrinks> class ColumnBounds::Sweep {
         for (index_t first = first_of(k); first < last;) {
             const index_t n = std::min(last - first, most_packed_rows);
             if (n_copies_ > 1) {
-                add_in_turn(rows_ + first, n);
+                add_in_turn(gathered_ + first, n);
             } else {
-                add_in_order(rows_ + first, n);
+                add_in_order(gathered_ + first, n);
             }
             first += n;
             if (is_wide_) flush();
         }
     }
-    void add_in_order(const int32_t* rows, index_t n) noexcept {
-        for (index_t i = 0; i < n; ++i) {
-            const RowTerm& term = terms_[rows[i]];
-            running_[term.slot] += term.value;
-        }
+    void add_in_order(const RowTerm* terms, index_t n) noexcept {
+        for (index_t i = 0; i < n; ++i) running_[terms[i].slot] += terms[i].value();
     }
     /// Each copy in turn: adds to one node need not wait for each other.
-    void add_in_turn(const int32_t* rows, index_t n) noexcept {
+    void add_in_turn(const RowTerm* terms, index_t n) noexcept {
         index_t i = 0;
         for (; i + most_copies <= n; i += most_copies) {
             for (index_t k = 0; k < most_copies; ++k) {
-                const RowTerm& term = terms_[rows[i + k]];
-                running_[k * stride_ + term.slot] += term.value;
+                running_[k * stride_ + terms[i + k].slot] += terms[i + k].value();
             }
         }
-        add_in_order(rows + i, n - i);
+        add_in_order(terms + i, n - i);
     }
     void flush() noexcept {
         double* const G = wide_;
@@ -254,7 +258,7 @@ template <bool Shrinks> class ColumnBounds::Sweep {
     /// Looks at the nodes of a run's entries alone: nothing changed at the others.
     void look_at_entries(index_t k, bool both) noexcept {
         for (index_t i = first_of(k); i < runs_[k].last; ++i) {
-            const int32_t slot = terms_[rows_[i]].slot;
+            const int32_t slot = gathered_[i].slot;
             if (slot >= nodes_.n) continue;
             look_at(slot, running_[slot]);
             if (both) look_at(slot, running_[slot] + missing_[slot]);
@@ -273,6 +277,7 @@ template <bool Shrinks> class ColumnBounds::Sweep {
     const int32_t* const rows_;
     const CodeRun* const runs_;
     const RowTerm* const terms_;
+    RowTerm* const gathered_;
     const NodeLanes& nodes_;
     int64_t* const running_;
     int64_t* const missing_;
@@ -284,9 +289,9 @@ template <bool Shrinks> class ColumnBounds::Sweep {
     const index_t n_copies_;
 };
 
-ColumnBounds::ColumnBounds()
-    : running_(most_copies * stride_), missing_(stride_), wide_(4 * stride_),
-      best_(stride_) {}
+ColumnBounds::ColumnBounds(index_t most_entries)
+    : gathered_(most_entries), running_(most_copies * stride_), missing_(stride_),
+      wide_(4 * stride_), best_(stride_) {}
 
 void ColumnBounds::find(const CodeColumns& columns, index_t c, const RowTerm* rows,
                         const NodeLanes& nodes, float* out, index_t stride) noexcept {

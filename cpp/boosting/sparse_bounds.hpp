@@ -11,11 +11,14 @@
 
 namespace fastnotes::boosting {
 
-/// A row of the tree that grows.
+/// What a row adds, and to which node's sums.
 struct RowTerm {
-    std::int64_t value; ///< quantised g 2^32 + h; 0 if not learnt from
-    std::int32_t slot;  ///< of its node among those looked at
-    std::int32_t node;
+    std::int32_t slot;       ///< of its node among those looked at
+    std::int16_t hess, grad; ///< quantised; 0 if not learnt from
+
+    std::int64_t value() const noexcept {
+        return std::int64_t{grad} * (std::int64_t{1} << 32) + hess;
+    }
 };
 
 /// Nodes looked at together, in slots 0 .. n - 1, in quantised units. Hessians are not
@@ -47,7 +50,8 @@ class ColumnBounds {
     static constexpr double slack = 1e-5;
     static constexpr index_t most_slots = 1024;
 
-    ColumnBounds();
+    /// The longest column has most_entries.
+    explicit ColumnBounds(index_t most_entries);
 
     /// out[slot * stride] = the bound, negative if no cut is admissible.
     void find(const CodeColumns& columns, index_t c, const RowTerm* rows,
@@ -59,6 +63,7 @@ class ColumnBounds {
     static constexpr index_t most_copies = 4;
     static constexpr index_t stride_ = most_slots + 2 * NodeLanes::group;
 
+    AlignedBuffer<RowTerm> gathered_;
     AlignedBuffer<std::int64_t> running_, missing_;
     AlignedBuffer<double> wide_;
     AlignedBuffer<float> best_;

@@ -3,6 +3,7 @@
 #include "boosting/histogram.hpp"
 #include "common/parallel.hpp"
 
+#include <algorithm>
 #include <atomic>
 
 namespace fastnotes::boosting {
@@ -107,6 +108,12 @@ CodeColumns::CodeColumns(const SparseGrowthTable& table, int n_threads)
         sort_entries(table, c, column, rows_.data() + column.first_entry,
                      runs_.data() + column.first_run);
     });
+}
+
+index_t CodeColumns::most_entries() const noexcept {
+    index_t most = 0;
+    for (const CodeColumn& column : columns_) most = std::max(most, column.n_entries);
+    return most;
 }
 
 } // namespace fastnotes::boosting

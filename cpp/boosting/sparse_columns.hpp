@@ -47,7 +47,7 @@ class CodeColumns {
     CodeColumns(const SparseGrowthTable& table, int n_threads);
 
     index_t size() const noexcept { return static_cast<index_t>(columns_.size()); }
-    index_t n_entries() const noexcept { return rows_.size(); }
+    index_t most_entries() const noexcept; ///< of a column
     const CodeColumn& operator[](index_t c) const noexcept {
         return columns_[static_cast<std::size_t>(c)];
     }

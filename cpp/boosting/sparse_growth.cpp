@@ -31,20 +31,19 @@ GrowthStatus SparseTreeGrower::grow(const GrowthInput& input, GrownNodes& tree,
     return state_->grow(input, tree, leaf_of_row);
 }
 
+SparseTreeGrower::State::Worker::Worker(index_t most_entries)
+    : bounds(most_entries), places(ColumnBounds::most_slots + NodeLanes::group + 1),
+      sums(most_exact + 1), G(most_exact * code_slots), H(most_exact * code_slots) {}
+
 SparseTreeGrower::State::State(const SparseGrowthTable& table, GrowthRules rules,
                                int n_threads)
     : GrowingTree(std::move(rules), table.entries.n_rows,
                   worthwhile_threads(table.entries.n_rows + table.entries.rows.size,
                                      thread_grain, n_threads)),
-      missing_code_(table.missing_code), columns_(table, n_threads), rows_(n_rows_),
-      moved_(static_cast<std::size_t>(n_rows_), uint8_t{0}),
-      workers_(static_cast<std::size_t>(n_threads_)) {
-    for (Worker& worker : workers_) {
-        worker.places.assign(ColumnBounds::most_slots + NodeLanes::group + 1, 0);
-        worker.sums = AlignedBuffer<int64_t>(most_exact + 1);
-        worker.G = AlignedBuffer<double>(most_exact * code_slots);
-        worker.H = AlignedBuffer<double>(most_exact * code_slots);
-    }
+      missing_code_(table.missing_code), columns_(table, n_threads), terms_(n_rows_),
+      node_of_row_(n_rows_), moved_(static_cast<std::size_t>(n_rows_), uint8_t{0}) {
+    const index_t most_entries = columns_.most_entries();
+    for (int t = 0; t < n_threads_; ++t) workers_.emplace_back(most_entries);
 }
 
 GrowthStatus SparseTreeGrower::State::grow(const GrowthInput& input, GrownNodes& tree,
@@ -67,11 +66,11 @@ GrowthStatus SparseTreeGrower::State::grow(const GrowthInput& input, GrownNodes&
         search(expand(batch));
     }
     number_nodes(order, tree);
-    const RowTerm* const rows = rows_.data();
+    const int32_t* const node_of_row = node_of_row_.data();
     parallel_region(n_threads_, [&](const Team& team) {
         const auto [first, last] = team.share(n_rows_);
         for (index_t r = first; r < last; ++r) {
-            leaf_of_row(r) = number_[static_cast<std::size_t>(rows[r].node)];
+            leaf_of_row(r) = number_[static_cast<std::size_t>(node_of_row[r])];
         }
     });
     weigh_nodes(input, leaf_of_row.data, tree);
@@ -83,7 +82,8 @@ void SparseTreeGrower::State::read_rows(const GrowthInput& input) {
     const double scale_g = 1.0 / units_.grad, scale_h = 1.0 / units_.hess;
     std::atomic<int64_t> G{0}, H{0};
     std::atomic<bool> has_negative{false};
-    RowTerm* const rows = rows_.data();
+    RowTerm* const terms = terms_.data();
+    std::fill_n(node_of_row_.data(), n_rows_, 0);
     parallel_region(n_threads_, [&](const Team& team) {
         const auto [first, last] = team.share(n_rows_);
         const int32_t* sampled = std::lower_bound(input.rows.begin(), input.rows.end(),
@@ -91,17 +91,16 @@ void SparseTreeGrower::State::read_rows(const GrowthInput& input) {
         int64_t sum_g = 0, sum_h = 0;
         bool negative = false;
         for (index_t r = first; r < last; ++r) {
-            rows[r] = {0, 0, 0};
+            terms[r] = {0, 0, 0};
             if (input.rows.data != nullptr) {
                 if (sampled == input.rows.end() || *sampled != r) continue;
                 ++sampled;
             }
-            const int64_t g = quantise(input.grad.data[r], scale_g);
-            const int64_t h = quantise(input.hess.data[r], scale_h);
-            rows[r].value = g * (int64_t{1} << 32) + h;
-            sum_g += g;
-            sum_h += h;
-            negative |= h < 0;
+            terms[r].grad = quantise(input.grad.data[r], scale_g);
+            terms[r].hess = quantise(input.hess.data[r], scale_h);
+            sum_g += terms[r].grad;
+            sum_h += terms[r].hess;
+            negative |= terms[r].hess < 0;
         }
         G += sum_g;
         H += sum_h;
@@ -157,7 +156,7 @@ void SparseTreeGrower::State::mark_moved_rows(const Move* first, const Move* las
     const CodeColumn& column = columns_[at(first->node).cut.column];
     const int32_t* const rows = columns_.rows(column);
     const CodeRun* const runs = columns_.runs(column);
-    const RowTerm* const terms = rows_.data();
+    const int32_t* const node_of_row = node_of_row_.data();
     uint8_t* const leaves = worker.leaves.data();
     index_t from = 0;
     for (index_t k = 0; k < column.n_stored_runs(); ++k) {
@@ -170,7 +169,7 @@ void SparseTreeGrower::State::mark_moved_rows(const Move* first, const Move* las
             any |= goes;
         }
         for (index_t i = from; any && i < runs[k].last; ++i) {
-            if (leaves[terms[rows[i]].node] == 0) continue;
+            if (leaves[node_of_row[rows[i]]] == 0) continue;
             moved_[static_cast<std::size_t>(rows[i])] = 1;
         }
         from = runs[k].last;
@@ -193,15 +192,15 @@ void SparseTreeGrower::State::move_rows(const std::vector<Move>& moves) {
                                                      left + absent_left};
     }
     for (Worker& worker : workers_) worker.n_rows.assign(n_nodes, 0);
-    RowTerm* const rows = rows_.data();
+    int32_t* const node_of_row = node_of_row_.data();
     parallel_region(n_threads_, [&](const Team& team) {
         index_t* const counts =
             workers_[static_cast<std::size_t>(team.index)].n_rows.data();
         const auto [first, last] = team.share(n_rows_);
         for (index_t r = first; r < last; ++r) {
             uint8_t& moved = moved_[static_cast<std::size_t>(r)];
-            const int32_t node = next[static_cast<std::size_t>(rows[r].node)][moved];
-            rows[r].node = node;
+            const int32_t node = next[static_cast<std::size_t>(node_of_row[r])][moved];
+            node_of_row[r] = node;
             moved = 0;
             ++counts[node];
         }

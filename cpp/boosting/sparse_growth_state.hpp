@@ -24,6 +24,8 @@ class SparseTreeGrower::State : GrowingTree {
 
     /// Scratch of a thread.
     struct Worker {
+        explicit Worker(index_t most_entries);
+
         ColumnBounds bounds;
         std::vector<std::uint8_t>
             leaves; ///< [nodes] the side of absent rows, for a code
@@ -63,7 +65,8 @@ class SparseTreeGrower::State : GrowingTree {
 
     std::uint8_t missing_code_;
     CodeColumns columns_;
-    AlignedBuffer<RowTerm> rows_;
+    AlignedBuffer<RowTerm> terms_;            ///< [n_rows]
+    AlignedBuffer<std::int32_t> node_of_row_; ///< [n_rows]
     std::vector<std::uint8_t> moved_; ///< [n_rows] to the side without absent rows
     std::vector<Worker> workers_;
 

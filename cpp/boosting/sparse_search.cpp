@@ -73,11 +73,12 @@ void SparseTreeGrower::State::open_batch(const index_t* first, const index_t* la
     for (std::size_t c = 0; c < used.size(); ++c) {
         if (used[c] != 0) batch_columns_.push_back(static_cast<int32_t>(c));
     }
-    RowTerm* const rows = rows_.data();
+    RowTerm* const terms = terms_.data();
+    const int32_t* const node_of_row = node_of_row_.data();
     parallel_region(n_threads_, [&](const Team& team) {
         const auto [from, to] = team.share(n_rows_);
         for (index_t r = from; r < to; ++r) {
-            rows[r].slot = slots[static_cast<std::size_t>(rows[r].node)];
+            terms[r].slot = slots[static_cast<std::size_t>(node_of_row[r])];
         }
     });
 }
@@ -96,7 +97,7 @@ void SparseTreeGrower::State::find_bounds() {
                 const index_t c = batch_columns_[static_cast<std::size_t>(i)];
                 float* const out = bounds_.data() + i;
                 if (has_bounds_ && !columns_[c].categorical) {
-                    scratch.find(columns_, c, rows_.data(), lanes_[0], out, n_columns);
+                    scratch.find(columns_, c, terms_.data(), lanes_[0], out, n_columns);
                     continue;
                 }
                 for (index_t s = 0; s < n_nodes; ++s) {
@@ -224,7 +225,7 @@ void SparseTreeGrower::State::sum_exactly(const CodeColumn& column, index_t n,
                                           Worker& worker) noexcept {
     const int32_t* const rows = columns_.rows(column);
     const CodeRun* const runs = columns_.runs(column);
-    const RowTerm* const terms = rows_.data();
+    const RowTerm* const terms = terms_.data();
     const int32_t* const places = worker.places.data();
     int64_t* const sums = worker.sums.data();
     std::fill_n(worker.G.data(), n * code_slots, 0.0);
@@ -236,7 +237,7 @@ void SparseTreeGrower::State::sum_exactly(const CodeColumn& column, index_t n,
             const index_t to = std::min(last, from + most_packed_rows);
             for (; from < to; ++from) {
                 const RowTerm& term = terms[rows[from]];
-                sums[places[term.slot]] += term.value;
+                sums[places[term.slot]] += term.value();
             }
             for (index_t i = 0; i < n; ++i) {
                 const auto H = static_cast<int32_t>(sums[i]);

@@ -269,6 +269,7 @@ def as_native_tree(tree: GrownTree) -> tuple[NDArray[Any], ...]:
 def check_array(
     value: Any, name: str, dtype: Any, ndim: int, where: str = _WHERE
 ) -> None:
+    """Refuse anything but an array of this dtype and number of dimensions."""
     if not isinstance(value, np.ndarray):
         fail_type(where, f"{name} as a NumPy array", type(value).__name__)
     if value.dtype != dtype or value.ndim != ndim:
@@ -289,6 +290,7 @@ def as_column_bins(value: ArrayLike, n_columns: int, where: str) -> NDArray[np.i
 def as_mask(
     value: ArrayLike | None, n_columns: int, where: str, name: str
 ) -> NDArray[np.bool_] | None:
+    """Check a mask of columns; None stays None."""
     if value is None:
         return None
     mask = np.ascontiguousarray(value)
