@@ -8,6 +8,7 @@
 
 #include <limits>
 #include <optional>
+#include <utility>
 
 namespace fastnotes {
 namespace {
@@ -40,15 +41,15 @@ as_entries(index_t n_rows, const py::array& offsets, const py::array& rows,
 
 class SparseGrower {
   public:
-    SparseGrower(index_t n_rows, const py::array& offsets, const py::array& rows,
-                 const py::array& bins, const py::array& absent_bins,
+    SparseGrower(index_t n_rows, const py::array& offsets, py::array rows,
+                 py::array bins, const py::array& absent_bins,
                  const py::array& column_bins, const py::array& categorical,
                  int missing_code, const py::dict& parameters, int n_threads)
-        : n_rows_(n_rows) {
+        : rows_(std::move(rows)), bins_(std::move(bins)), n_rows_(n_rows) {
         const char* const where = grower_name;
         check_threads(n_threads, where);
         const auto entries =
-            as_entries(n_rows, offsets, rows, bins, absent_bins, where);
+            as_entries(n_rows, offsets, rows_, bins_, absent_bins, where);
         n_columns_ = entries.n_columns();
         const auto known = as_view<const int32_t, 1>(column_bins, where, "column_bins");
         check_extent(known.size, n_columns_, where, "column_bins of size n_columns");
@@ -82,6 +83,7 @@ class SparseGrower {
     }
 
   private:
+    py::array rows_, bins_; ///< the grower reads them
     index_t n_rows_, n_columns_ = 0;
     std::optional<boosting::SparseTreeGrower> grower_;
     boosting::GrownNodes tree_;
@@ -128,9 +130,8 @@ class SparseRows {
 
 void register_boosting_sparse_growth(py::module_& room) {
     py::class_<SparseGrower>(room, "SparseTreeGrower", py::is_final())
-        .def(py::init<index_t, const py::array&, const py::array&, const py::array&,
-                      const py::array&, const py::array&, const py::array&, int,
-                      const py::dict&, int>(),
+        .def(py::init<index_t, const py::array&, py::array, py::array, const py::array&,
+                      const py::array&, const py::array&, int, const py::dict&, int>(),
              "n_rows"_a, "offsets"_a, "rows"_a, "bins"_a, "absent_bins"_a,
              "column_bins"_a, "categorical"_a, "missing_code"_a, "parameters"_a,
              "n_threads"_a)

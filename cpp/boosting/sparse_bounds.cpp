@@ -10,6 +10,7 @@ namespace {
 
 using std::int32_t;
 using std::int64_t;
+using std::uint8_t;
 using Packed = simd::Vec<int64_t>;
 using Floats = simd::Vec<float>;
 
@@ -43,6 +44,36 @@ template <class T, bool Shrinks> struct Bound {
     }
 };
 
+/// Entries whose terms are brought together before they are added: reads that miss the
+/// caches then wait for nothing else.
+constexpr index_t gathered_entries = 256;
+/// Sums that are swept at the price of an entry that is sorted and looked at.
+constexpr index_t sums_per_entry = 24;
+
+bool is_wide(const CodeColumn& column) noexcept {
+    return column.n_entries > most_packed_rows;
+}
+
+/// Sums of two vectors of nodes.
+struct PackedSums {
+    Packed low, high;
+
+    PackedSums& operator+=(PackedSums other) {
+        low += other.low;
+        high += other.high;
+        return *this;
+    }
+};
+struct WideSums {
+    Reals G, H;
+
+    WideSums& operator+=(WideSums other) {
+        G += other.G;
+        H += other.H;
+        return *this;
+    }
+};
+
 } // namespace
 
 NodeLanes::NodeLanes(index_t n_nodes, double reg_lambda, double reg_alpha,
@@ -69,238 +100,241 @@ void NodeLanes::set(index_t slot, const Sums& total, index_t n_rows) noexcept {
 /// One column.
 template <bool Shrinks> class ColumnBounds::Sweep {
   public:
-    Sweep(ColumnBounds& scratch, const CodeColumns& columns, index_t c,
-          const RowTerm* terms, const NodeLanes& nodes) noexcept
-        : column_(columns[c]), rows_(columns.rows(column_)),
-          runs_(columns.runs(column_)), terms_(terms),
-          gathered_(scratch.gathered_.data()), nodes_(nodes),
-          running_(scratch.running_.data()), missing_(scratch.missing_.data()),
-          wide_(scratch.wide_.data()), best_(scratch.best_.data()),
-          narrow_bound_(nodes), wide_bound_(nodes),
-          is_wide_(column_.n_entries > most_packed_rows),
-          by_entry_(column_.n_entries * group < column_.n_runs * nodes.padded),
-          n_copies_(column_.n_entries * group >= 4 * column_.n_runs * nodes.padded
-                        ? most_copies
-                        : 1) {}
+    Sweep(ColumnBounds& scratch, const CodeColumn& column, const RowTerm* terms,
+          const NodeLanes& nodes) noexcept
+        : scratch_(scratch), column_(column), terms_(terms), nodes_(nodes),
+          padded_(nodes.padded), sums_(scratch.sums_.data()),
+          best_(scratch.best_.data()), narrow_bound_(nodes), wide_bound_(nodes),
+          below_(column.absent_is_known ? column.absent : column.known),
+          above_(column.absent_is_known ? column.absent + 1 : 0) {}
 
     void run() noexcept {
-        std::fill_n(best_, nodes_.padded + 1, -1.0f);
-        gather();
+        if (column_.n_entries * sums_per_entry < column_.known * padded_) {
+            return sweep_entries();
+        }
+        add_entries();
+        for (index_t lane = 0; lane < nodes_.n; lane += group) {
+            if (is_wide(column_)) {
+                sweep_wide(lane, [&](index_t l) { return wide_sums(l); });
+            } else if (nodes_.is_narrow[static_cast<std::size_t>(lane / group)] != 0) {
+                sweep_narrow(lane);
+            } else {
+                sweep_wide(lane, [&](index_t l) {
+                    const UnpackedSums sums = unpack(simd::load<Packed>(sums_ + l));
+                    return WideSums{sums.G, sums.H};
+                });
+            }
+        }
         clear();
-        if (column_.has_missing) {
-            add(column_.n_runs);
-            look(column_.n_runs, false);
-            keep_missing();
-            clear();
-        }
-        const bool absent_is_known = column_.absent < column_.known;
-        const index_t n_runs = column_.n_runs;
-        index_t below = n_runs, above = 0;
-        if (absent_is_known) {
-            below = 0;
-            while (below < n_runs && runs_[below].code < column_.absent) ++below;
-            above = below;
-        }
-        for (index_t k = 0; k < below; ++k) visit(k);
-        if (below > 0) clear();
-        for (index_t k = n_runs; k-- > above;) visit(k);
     }
 
   private:
-    /// Brings the terms of all entries together in a loop of its own, where reads that
-    /// miss the caches wait for nothing else.
-    void gather() noexcept {
-        const index_t n = column_.n_entries;
-        for (index_t i = 0; i < n; ++i) gathered_[i] = terms_[rows_[i]];
-    }
-    void visit(index_t k) noexcept {
-        add(k);
-        look(k, column_.has_missing);
-    }
-    index_t first_of(index_t k) const noexcept { return k > 0 ? runs_[k - 1].last : 0; }
-
-    void clear() noexcept {
-        for (index_t k = 0; k < n_copies_; ++k) {
-            std::fill_n(running_ + k * stride_, nodes_.padded + 1, int64_t{0});
-        }
-        if (is_wide_) std::fill_n(wide_, 2 * nodes_.padded, 0.0);
-    }
-
-    /// Adds the entries of a run to the sums of their nodes.
-    void add(index_t k) noexcept {
-        const index_t last = runs_[k].last;
-        for (index_t first = first_of(k); first < last;) {
-            const index_t n = std::min(last - first, most_packed_rows);
-            if (n_copies_ > 1) {
-                add_in_turn(gathered_ + first, n);
-            } else {
-                add_in_order(gathered_ + first, n);
+    /// Adds the column to the sums of its codes and the nodes.
+    void add_entries() noexcept {
+        for (index_t first = 0; first < column_.n_entries; first += most_packed_rows) {
+            const index_t last = std::min(first + most_packed_rows, column_.n_entries);
+            for (index_t i = first; i < last; i += gathered_entries) {
+                add_block(i, std::min(gathered_entries, last - i));
             }
-            first += n;
-            if (is_wide_) flush();
+            if (is_wide(column_)) flush();
         }
     }
-    void add_in_order(const RowTerm* terms, index_t n) noexcept {
-        for (index_t i = 0; i < n; ++i) running_[terms[i].slot] += terms[i].value();
-    }
-    /// Each copy in turn: adds to one node need not wait for each other.
-    void add_in_turn(const RowTerm* terms, index_t n) noexcept {
-        index_t i = 0;
-        for (; i + most_copies <= n; i += most_copies) {
-            for (index_t k = 0; k < most_copies; ++k) {
-                running_[k * stride_ + terms[i + k].slot] += terms[i + k].value();
-            }
+    void add_block(index_t first, index_t n) noexcept {
+        RowTerm gathered[gathered_entries];
+        const int32_t* const rows = column_.rows + first;
+        const uint8_t* const codes = column_.codes + first;
+        for (index_t i = 0; i < n; ++i) gathered[i] = terms_[rows[i]];
+        for (index_t i = 0; i < n; ++i) {
+            sums_[codes[i] * padded_ + gathered[i].slot] += gathered[i].value();
         }
-        add_in_order(terms + i, n - i);
+    }
+    /// f(first, last) of the sums in use: of known codes, and of missing.
+    template <class F> void for_used_sums(F f) noexcept {
+        f(index_t{0}, column_.known * padded_);
+        f(column_.missing * padded_, (column_.missing + 1) * padded_);
     }
     void flush() noexcept {
-        double* const G = wide_;
-        double* const H = wide_ + nodes_.padded;
-        for (index_t l = 0; l < nodes_.padded; l += Packed::size) {
-            const UnpackedSums sums = unpack(running(l));
-            simd::store(G + l, simd::load<Reals>(G + l) + sums.G);
-            simd::store(H + l, simd::load<Reals>(H + l) + sums.H);
-        }
-        for (index_t k = 0; k < n_copies_; ++k) {
-            std::fill_n(running_ + k * stride_, nodes_.padded + 1, int64_t{0});
-        }
-    }
-    FASTNOTES_INLINE Packed running(index_t lane) const {
-        Packed sum = simd::load<Packed>(running_ + lane);
-        for (index_t k = 1; k < n_copies_; ++k) {
-            sum += simd::load<Packed>(running_ + k * stride_ + lane);
-        }
-        return sum;
-    }
-    FASTNOTES_INLINE UnpackedSums sums_at(index_t lane) const {
-        if (!is_wide_) return unpack(running(lane));
-        return {simd::load<Reals>(wide_ + lane),
-                simd::load<Reals>(wide_ + nodes_.padded + lane)};
-    }
-
-    void keep_missing() noexcept {
-        for (index_t l = 0; l < nodes_.padded; l += Packed::size) {
-            if (is_wide_) {
-                const UnpackedSums sums = sums_at(l);
-                simd::store(missing_wide() + l, sums.G);
-                simd::store(missing_wide() + nodes_.padded + l, sums.H);
-            } else {
-                simd::store(missing_ + l, running(l));
+        double* const G = scratch_.wide_.data();
+        double* const H = G + code_slots * padded_;
+        for_used_sums([&](index_t first, index_t last) {
+            for (index_t i = first; i < last; i += Packed::size) {
+                const UnpackedSums sums = unpack(simd::load<Packed>(sums_ + i));
+                simd::store(G + i, simd::load<Reals>(G + i) + sums.G);
+                simd::store(H + i, simd::load<Reals>(H + i) + sums.H);
             }
-        }
+            std::fill(sums_ + first, sums_ + last, int64_t{0});
+        });
     }
-    double* missing_wide() const noexcept { return wide_ + 2 * nodes_.padded; }
-
-    /// Looks at the cut behind a run, missing apart, and also with it if `both`.
-    void look(index_t k, bool both) noexcept {
-        if (by_entry_) return look_at_entries(k, both);
-        for (index_t g = 0; g * group < nodes_.n; ++g) {
-            if (!is_wide_ && nodes_.is_narrow[static_cast<std::size_t>(g)] != 0) {
-                look_narrow(g * group, both);
+    void clear() noexcept {
+        double* const G = scratch_.wide_.data();
+        double* const H = G + code_slots * padded_;
+        for_used_sums([&](index_t first, index_t last) {
+            if (is_wide(column_)) {
+                std::fill(G + first, G + last, 0.0);
+                std::fill(H + first, H + last, 0.0);
             } else {
-                look_wide(g * group, both);
+                std::fill(sums_ + first, sums_ + last, int64_t{0});
             }
-        }
+        });
     }
 
-    FASTNOTES_INLINE Floats bound_narrow(index_t lane, Packed low, Packed high) const {
+    /// The largest bound of a group. sums_of(code) are what its rows add up to.
+    template <bool HasMissing, class Sums, class Best, class SumsOf, class BoundOf>
+    FASTNOTES_INLINE Best sweep(Sums zero, Best best, SumsOf sums_of, BoundOf bound) {
+        Sums missing = zero;
+        if constexpr (HasMissing) {
+            missing = sums_of(column_.missing);
+            best = simd::max(best, bound(missing));
+        }
+        const auto look = [&](Sums far) {
+            best = simd::max(best, bound(far));
+            if constexpr (HasMissing) best = simd::max(best, bound(far += missing));
+        };
+        Sums far = zero;
+        for (index_t code = 0; code < below_; ++code) look(far += sums_of(code));
+        far = zero;
+        for (index_t code = column_.known; code-- > above_;) look(far += sums_of(code));
+        return best;
+    }
+    void sweep_narrow(index_t lane) noexcept {
         const int64_t* const total = nodes_.packed.data() + lane;
-        const auto own = simd::deinterleave(simd::bit_cast<int32_t>(low),
-                                            simd::bit_cast<int32_t>(high));
-        const auto other = simd::deinterleave(
-            simd::bit_cast<int32_t>(simd::load<Packed>(total) - low),
-            simd::bit_cast<int32_t>(simd::load<Packed>(total + Packed::size) - high));
-        return narrow_bound_(
-            simd::convert<float>(own.odd), simd::convert<float>(own.even),
-            simd::convert<float>(other.odd), simd::convert<float>(other.even));
+        const PackedSums whole = load(total);
+        const auto sums_of = [&](index_t code) {
+            return load(sums_ + code * padded_ + lane);
+        };
+        const auto bound = [&](PackedSums far) {
+            const auto own = halves(far);
+            const auto other = halves({whole.low - far.low, whole.high - far.high});
+            return narrow_bound_(
+                simd::convert<float>(own.odd), simd::convert<float>(own.even),
+                simd::convert<float>(other.odd), simd::convert<float>(other.even));
+        };
+        const PackedSums zero{Packed(int64_t{0}), Packed(int64_t{0})};
+        const Floats none(-1.0f);
+        simd::store(best_ + lane, column_.has_missing
+                                      ? sweep<true>(zero, none, sums_of, bound)
+                                      : sweep<false>(zero, none, sums_of, bound));
     }
-    void look_narrow(index_t lane, bool both) noexcept {
-        const Packed low = running(lane), high = running(lane + Packed::size);
-        Floats best =
-            simd::max(simd::load<Floats>(best_ + lane), bound_narrow(lane, low, high));
-        if (both) {
-            const int64_t* const also = missing_ + lane;
-            best = simd::max(
-                best, bound_narrow(lane, low + simd::load<Packed>(also),
-                                   high + simd::load<Packed>(also + Packed::size)));
-        }
-        simd::store(best_ + lane, best);
+    FASTNOTES_INLINE static PackedSums load(const int64_t* sums) {
+        return {simd::load<Packed>(sums), simd::load<Packed>(sums + Packed::size)};
+    }
+    FASTNOTES_INLINE static auto halves(PackedSums sums) {
+        return simd::deinterleave(simd::bit_cast<int32_t>(sums.low),
+                                  simd::bit_cast<int32_t>(sums.high));
     }
 
-    FASTNOTES_INLINE Reals bound_wide(index_t lane, const UnpackedSums& own) const {
-        return wide_bound_(own.G, own.H,
-                           simd::load<Reals>(nodes_.G.data() + lane) - own.G,
-                           simd::load<Reals>(nodes_.H.data() + lane) - own.H);
-    }
-    void look_wide(index_t first, bool both) noexcept {
+    /// sums_at(place) are those at a place of [codes, lanes].
+    template <class SumsAt> void sweep_wide(index_t first, SumsAt sums_at) noexcept {
         for (index_t lane = first; lane < std::min(first + group, nodes_.n);
              lane += Reals::size) {
-            const UnpackedSums own = sums_at(lane);
-            Reals best = bound_wide(lane, own);
-            if (both) {
-                UnpackedSums also;
-                if (is_wide_) {
-                    also = {simd::load<Reals>(missing_wide() + lane),
-                            simd::load<Reals>(missing_wide() + nodes_.padded + lane)};
-                } else {
-                    also = unpack(simd::load<Packed>(missing_ + lane));
-                }
-                best =
-                    simd::max(best, bound_wide(lane, {own.G + also.G, own.H + also.H}));
-            }
-            for (index_t i = 0; i < Reals::size; ++i) {
-                best_[lane + i] = std::max(
-                    best_[lane + i], static_cast<float>(best[static_cast<int>(i)]));
+            const auto total_G = simd::load<Reals>(nodes_.G.data() + lane);
+            const auto total_H = simd::load<Reals>(nodes_.H.data() + lane);
+            const auto sums_of = [&](index_t code) {
+                return sums_at(code * padded_ + lane);
+            };
+            const auto bound = [&](WideSums far) {
+                return wide_bound_(far.G, far.H, total_G - far.G, total_H - far.H);
+            };
+            const WideSums zero{Reals(0.0), Reals(0.0)};
+            const Reals none(-1.0);
+            const Reals best = column_.has_missing
+                                   ? sweep<true>(zero, none, sums_of, bound)
+                                   : sweep<false>(zero, none, sums_of, bound);
+            for (int i = 0; i < Reals::size; ++i) {
+                best_[lane + i] = static_cast<float>(best[i]);
             }
         }
+    }
+    FASTNOTES_INLINE WideSums wide_sums(index_t place) const {
+        const double* const G = scratch_.wide_.data() + place;
+        return {simd::load<Reals>(G), simd::load<Reals>(G + code_slots * padded_)};
     }
 
-    /// Looks at the nodes of a run's entries alone: nothing changed at the others.
-    void look_at_entries(index_t k, bool both) noexcept {
-        for (index_t i = first_of(k); i < runs_[k].last; ++i) {
-            const int32_t slot = gathered_[i].slot;
-            if (slot >= nodes_.n) continue;
-            look_at(slot, running_[slot]);
-            if (both) look_at(slot, running_[slot] + missing_[slot]);
+    /// Looks at the nodes of a code's entries alone: nothing changed at the others.
+    void sweep_entries() noexcept {
+        index_t last[code_slots];
+        sort_entries(last);
+        int64_t* const missing = scratch_.missing_.data();
+        std::fill_n(best_, padded_, -1.0f);
+        std::fill_n(missing, padded_, int64_t{0});
+        const auto visit = [&](index_t code, int64_t* running) {
+            const RowTerm* const end = scratch_.sorted_.data() + last[code];
+            const RowTerm* const begin =
+                scratch_.sorted_.data() + (code > 0 ? last[code - 1] : 0);
+            for (const RowTerm* t = begin; t < end; ++t) running[t->slot] += t->value();
+            for (const RowTerm* t = begin; t < end; ++t) {
+                look_at(t->slot, running[t->slot]);
+                if (running == missing || !column_.has_missing) continue;
+                look_at(t->slot, running[t->slot] + missing[t->slot]);
+            }
+        };
+        if (column_.has_missing) visit(column_.missing, missing);
+        int64_t* const running = scratch_.running_.data();
+        std::fill_n(running, padded_, int64_t{0});
+        for (index_t code = 0; code < below_; ++code) visit(code, running);
+        std::fill_n(running, padded_, int64_t{0});
+        for (index_t code = column_.known; code-- > above_;) visit(code, running);
+    }
+    /// last[code] = the end of its terms in sorted_.
+    void sort_entries(index_t* last) noexcept {
+        index_t counts[code_slots] = {};
+        for (index_t i = 0; i < column_.n_entries; ++i) ++counts[column_.codes[i]];
+        index_t at = 0;
+        for (index_t code = 0; code < code_slots; ++code) {
+            last[code] = at; // its begin, until its terms come
+            at += counts[code];
+        }
+        for (index_t i = 0; i < column_.n_entries; ++i) {
+            const auto place = static_cast<std::size_t>(last[column_.codes[i]]++);
+            scratch_.sorted_[place] = terms_[column_.rows[i]];
         }
     }
-    void look_at(int32_t slot, int64_t own) noexcept {
+    void look_at(int32_t slot, int64_t far) noexcept {
         const auto s = static_cast<std::size_t>(slot);
-        const auto G = static_cast<double>(own >> 32);
-        const auto H = static_cast<double>(static_cast<int32_t>(own));
+        const auto G = static_cast<double>(far >> 32);
+        const auto H = static_cast<double>(static_cast<int32_t>(far));
         const Reals bound = wide_bound_(Reals(G), Reals(H), Reals(nodes_.G[s] - G),
                                         Reals(nodes_.H[s] - H));
         best_[slot] = std::max(best_[slot], static_cast<float>(bound[0]));
     }
 
+    ColumnBounds& scratch_;
     const CodeColumn& column_;
-    const int32_t* const rows_;
-    const CodeRun* const runs_;
     const RowTerm* const terms_;
-    RowTerm* const gathered_;
     const NodeLanes& nodes_;
-    int64_t* const running_;
-    int64_t* const missing_;
-    double* const wide_;
+    const index_t padded_;
+    int64_t* const sums_;
     float* const best_;
     const Bound<Floats, Shrinks> narrow_bound_;
     const Bound<Reals, Shrinks> wide_bound_;
-    const bool is_wide_, by_entry_;
-    const index_t n_copies_;
+    const index_t below_, above_;
 };
 
-ColumnBounds::ColumnBounds(index_t most_entries)
-    : gathered_(most_entries), running_(most_copies * stride_), missing_(stride_),
-      wide_(4 * stride_), best_(stride_) {}
+ColumnBounds::ColumnBounds() = default;
 
-void ColumnBounds::find(const CodeColumns& columns, index_t c, const RowTerm* rows,
+void ColumnBounds::prepare(const NodeLanes& nodes, index_t most_entries) {
+    const auto lanes = static_cast<std::size_t>(nodes.padded);
+    const auto grow = [](auto& buffer, std::size_t size) {
+        if (buffer.size() < size) buffer.resize(size);
+    };
+    grow(sums_, code_slots * lanes);
+    if (most_entries > most_packed_rows) grow(wide_, 2 * code_slots * lanes);
+    grow(sorted_, code_slots * lanes / sums_per_entry);
+    grow(running_, lanes);
+    grow(missing_, lanes);
+    grow(best_, lanes);
+}
+
+void ColumnBounds::find(const CodeColumn& column, const RowTerm* terms,
                         const NodeLanes& nodes, float* out, index_t stride) noexcept {
     if (nodes.alpha > 0.0) {
-        Sweep<true>(*this, columns, c, rows, nodes).run();
+        Sweep<true>(*this, column, terms, nodes).run();
     } else {
-        Sweep<false>(*this, columns, c, rows, nodes).run();
+        Sweep<false>(*this, column, terms, nodes).run();
     }
-    for (index_t s = 0; s < nodes.n; ++s) out[s * stride] = best_.data()[s];
+    for (index_t s = 0; s < nodes.n; ++s) {
+        out[s * stride] = best_[static_cast<std::size_t>(s)];
+    }
 }
 
 } // namespace fastnotes::boosting

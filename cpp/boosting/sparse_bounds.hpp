@@ -3,7 +3,6 @@
 
 #include "boosting/growth_splits.hpp"
 #include "boosting/sparse_columns.hpp"
-#include "common/aligned.hpp"
 #include "common/simd.hpp"
 
 #include <cstdint>
@@ -31,7 +30,7 @@ struct NodeLanes {
     void set(index_t slot, const Sums& total, index_t n_rows) noexcept;
 
     index_t n;
-    index_t padded; ///< whole groups; also the slot of rows in none of the nodes
+    index_t padded; ///< whole groups
     double lambda, alpha, least;
     std::vector<double> G, H;
     std::vector<std::int64_t> packed;
@@ -42,31 +41,31 @@ struct NodeLanes {
 /// Upper bounds of T(G)^2 / (H + lambda), summed over both children, but for rounding:
 /// times 1 + bound_slack they are no less than the largest of any admissible cut.
 ///
-/// A cut is known by its side without the absent rows: stored entries of the codes
-/// below, or above; the other side is the node less it. A column is swept from both
-/// ends, all nodes advancing together.
+/// A cut is known by its far side, the one without absent rows: stored entries of the
+/// codes below, or above; the other side is the node less it. So columns are swept from
+/// both ends, and the nodes of a group advance together.
 class ColumnBounds {
   public:
     static constexpr double slack = 1e-5;
     static constexpr index_t most_slots = 1024;
 
-    /// The longest column has most_entries.
-    explicit ColumnBounds(index_t most_entries);
+    ColumnBounds();
+
+    /// Makes room for columns of up to most_entries entries. Throws std::bad_alloc.
+    void prepare(const NodeLanes& nodes, index_t most_entries);
 
     /// out[slot * stride] = the bound, negative if no cut is admissible.
-    void find(const CodeColumns& columns, index_t c, const RowTerm* rows,
-              const NodeLanes& nodes, float* out, index_t stride) noexcept;
+    void find(const CodeColumn& column, const RowTerm* terms, const NodeLanes& nodes,
+              float* out, index_t stride) noexcept;
 
   private:
     template <bool Shrinks> class Sweep;
 
-    static constexpr index_t most_copies = 4;
-    static constexpr index_t stride_ = most_slots + 2 * NodeLanes::group;
-
-    AlignedBuffer<RowTerm> gathered_;
-    AlignedBuffer<std::int64_t> running_, missing_;
-    AlignedBuffer<double> wide_;
-    AlignedBuffer<float> best_;
+    std::vector<std::int64_t> sums_; ///< [codes, lanes], zero between columns
+    std::vector<double> wide_;       ///< G and H of sums that overflow, likewise
+    std::vector<RowTerm> sorted_;
+    std::vector<std::int64_t> running_, missing_; ///< [lanes]
+    std::vector<float> best_;                     ///< [lanes]
 };
 
 } // namespace fastnotes::boosting

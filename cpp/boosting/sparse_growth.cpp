@@ -11,6 +11,7 @@
 namespace fastnotes::boosting {
 namespace {
 
+using std::int16_t;
 using std::int32_t;
 using std::int64_t;
 using std::uint8_t;
@@ -31,27 +32,31 @@ GrowthStatus SparseTreeGrower::grow(const GrowthInput& input, GrownNodes& tree,
     return state_->grow(input, tree, leaf_of_row);
 }
 
-SparseTreeGrower::State::Worker::Worker(index_t most_entries)
-    : bounds(most_entries), places(ColumnBounds::most_slots + NodeLanes::group + 1),
-      sums(most_exact + 1), G(most_exact * code_slots), H(most_exact * code_slots) {}
+SparseTreeGrower::State::Worker::Worker()
+    : places(ColumnBounds::most_slots), sums((most_exact + 1) * code_slots),
+      G(most_exact * code_slots), H(most_exact * code_slots) {}
 
 SparseTreeGrower::State::State(const SparseGrowthTable& table, GrowthRules rules,
                                int n_threads)
     : GrowingTree(std::move(rules), table.entries.n_rows,
                   worthwhile_threads(table.entries.n_rows + table.entries.rows.size,
                                      thread_grain, n_threads)),
-      missing_code_(table.missing_code), columns_(table, n_threads), terms_(n_rows_),
-      node_of_row_(n_rows_), moved_(static_cast<std::size_t>(n_rows_), uint8_t{0}) {
-    const index_t most_entries = columns_.most_entries();
-    for (int t = 0; t < n_threads_; ++t) workers_.emplace_back(most_entries);
+      columns_(list_code_columns(table, n_threads)), missing_code_(table.missing_code),
+      most_entries_(0), grad_(n_rows_), hess_(n_rows_), terms_(n_rows_),
+      node_of_row_(n_rows_), moved_(static_cast<std::size_t>(n_rows_), uint8_t{0}),
+      workers_(static_cast<std::size_t>(n_threads_)) {
+    for (const CodeColumn& column : columns_) {
+        most_entries_ = std::max(most_entries_, column.n_entries);
+    }
 }
 
 GrowthStatus SparseTreeGrower::State::grow(const GrowthInput& input, GrownNodes& tree,
                                            View1<int32_t> leaf_of_row) {
     const GrowthStatus status = read_input(input);
     if (status != GrowthStatus::ok) return status;
-    ColumnChooser chooser(rules_, list_columns(input, columns_.size()), input.seed,
-                          input.tree_index);
+    ColumnChooser chooser(rules_,
+                          list_columns(input, static_cast<index_t>(columns_.size())),
+                          input.seed, input.tree_index);
     chooser_ = &chooser;
     nodes_.clear();
     nodes_.emplace_back();
@@ -82,7 +87,8 @@ void SparseTreeGrower::State::read_rows(const GrowthInput& input) {
     const double scale_g = 1.0 / units_.grad, scale_h = 1.0 / units_.hess;
     std::atomic<int64_t> G{0}, H{0};
     std::atomic<bool> has_negative{false};
-    RowTerm* const terms = terms_.data();
+    int16_t* const grad = grad_.data();
+    int16_t* const hess = hess_.data();
     std::fill_n(node_of_row_.data(), n_rows_, 0);
     parallel_region(n_threads_, [&](const Team& team) {
         const auto [first, last] = team.share(n_rows_);
@@ -91,16 +97,16 @@ void SparseTreeGrower::State::read_rows(const GrowthInput& input) {
         int64_t sum_g = 0, sum_h = 0;
         bool negative = false;
         for (index_t r = first; r < last; ++r) {
-            terms[r] = {0, 0, 0};
+            grad[r] = hess[r] = 0;
             if (input.rows.data != nullptr) {
                 if (sampled == input.rows.end() || *sampled != r) continue;
                 ++sampled;
             }
-            terms[r].grad = quantise(input.grad.data[r], scale_g);
-            terms[r].hess = quantise(input.hess.data[r], scale_h);
-            sum_g += terms[r].grad;
-            sum_h += terms[r].hess;
-            negative |= terms[r].hess < 0;
+            grad[r] = quantise(input.grad.data[r], scale_g);
+            hess[r] = quantise(input.hess.data[r], scale_h);
+            sum_g += grad[r];
+            sum_h += hess[r];
+            negative |= hess[r] < 0;
         }
         G += sum_g;
         H += sum_h;
@@ -119,14 +125,14 @@ SparseTreeGrower::State::expand(const std::vector<index_t>& batch) {
     for (const index_t node : batch) {
         const auto left = static_cast<index_t>(nodes_.size());
         add_children(node);
-        moves.push_back({node, make_code_table(at(node).cut, missing_code_)});
+        const NodeCut& cut = at(node).cut;
+        moves.push_back({node, cut.column, make_code_table(cut, missing_code_)});
         for (index_t child = left; child <= left + 1; ++child) {
             if (at(child).columns != nullptr) open.push_back(child);
         }
     }
-    std::sort(moves.begin(), moves.end(), [&](const Move& a, const Move& b) {
-        return std::pair(at(a.node).cut.column, a.node) <
-               std::pair(at(b.node).cut.column, b.node);
+    std::sort(moves.begin(), moves.end(), [](const Move& a, const Move& b) {
+        return std::pair(a.column, a.node) < std::pair(b.column, b.node);
     });
     mark_moved_rows(moves);
     move_rows(moves);
@@ -134,47 +140,30 @@ SparseTreeGrower::State::expand(const std::vector<index_t>& batch) {
 }
 
 void SparseTreeGrower::State::mark_moved_rows(const std::vector<Move>& moves) {
-    std::vector<const Move*> firsts;
+    move_of_node_.assign(nodes_.size(), nullptr);
+    std::vector<index_t> columns;
     for (const Move& move : moves) {
-        const bool same = !firsts.empty() && at(firsts.back()->node).cut.column ==
-                                                 at(move.node).cut.column;
-        if (!same) firsts.push_back(&move);
+        move_of_node_[static_cast<std::size_t>(move.node)] = &move;
+        if (columns.empty() || columns.back() != move.column) {
+            columns.push_back(move.column);
+        }
     }
-    firsts.push_back(moves.data() + moves.size());
-    for (Worker& worker : workers_) worker.leaves.resize(nodes_.size(), 0);
-    parallel_blocks(static_cast<index_t>(firsts.size()) - 1, n_threads_,
-                    [&](index_t i, int thread) {
-                        const Move* const* const bounds = firsts.data() + i;
-                        mark_moved_rows(bounds[0], bounds[1],
-                                        workers_[static_cast<std::size_t>(thread)]);
-                    });
-}
-
-/// Of nodes that are cut at the same column.
-void SparseTreeGrower::State::mark_moved_rows(const Move* first, const Move* last,
-                                              Worker& worker) noexcept {
-    const CodeColumn& column = columns_[at(first->node).cut.column];
-    const int32_t* const rows = columns_.rows(column);
-    const CodeRun* const runs = columns_.runs(column);
     const int32_t* const node_of_row = node_of_row_.data();
-    uint8_t* const leaves = worker.leaves.data();
-    index_t from = 0;
-    for (index_t k = 0; k < column.n_stored_runs(); ++k) {
-        bool any = false;
-        for (const Move* move = first; move != last; ++move) {
-            const CodeTable& table = move->goes_left;
-            const bool goes =
-                table[static_cast<std::size_t>(runs[k].code)] != table[column.absent];
-            leaves[move->node] = goes ? 1 : 0;
-            any |= goes;
+    const auto n_columns = static_cast<index_t>(columns.size());
+    parallel_blocks(n_columns, n_threads_, [&](index_t k, int) {
+        const index_t c = columns[static_cast<std::size_t>(k)];
+        const CodeColumn& entries = column(c);
+        for (index_t i = 0; i < entries.n_entries; ++i) {
+            const int32_t row = entries.rows[i];
+            const Move* const move =
+                move_of_node_[static_cast<std::size_t>(node_of_row[row])];
+            if (move == nullptr || move->column != c) continue;
+            const CodeTable& goes_left = move->goes_left;
+            if (goes_left[entries.codes[i]] != goes_left[entries.absent]) {
+                moved_[static_cast<std::size_t>(row)] = 1;
+            }
         }
-        for (index_t i = from; any && i < runs[k].last; ++i) {
-            if (leaves[node_of_row[rows[i]]] == 0) continue;
-            moved_[static_cast<std::size_t>(rows[i])] = 1;
-        }
-        from = runs[k].last;
-    }
-    for (const Move* move = first; move != last; ++move) leaves[move->node] = 0;
+    });
 }
 
 /// Hands the rows of cut nodes to their children, and counts them.
@@ -185,9 +174,8 @@ void SparseTreeGrower::State::move_rows(const std::vector<Move>& moves) {
         next[i].fill(static_cast<int32_t>(i));
     }
     for (const Move& move : moves) {
-        const GrowthNode& node = at(move.node);
-        const int absent_left = move.goes_left[columns_[node.cut.column].absent];
-        const auto left = static_cast<int32_t>(node.left);
+        const int absent_left = move.goes_left[column(move.column).absent];
+        const auto left = static_cast<int32_t>(at(move.node).left);
         next[static_cast<std::size_t>(move.node)] = {left + 1 - absent_left,
                                                      left + absent_left};
     }

@@ -16,10 +16,10 @@ namespace fastnotes::boosting {
 /// bound of the gain for every node and column; columns are then searched exactly from
 /// the largest bound on, while one can still win.
 ///
-/// Memory: 4 bytes a stored entry, 17 a row, 4 for each column and node of a batch.
+/// Memory: 17 bytes a row, 4 for each column and node of a batch.
 class SparseTreeGrower {
   public:
-    /// The table must be valid, and is copied. Throws std::bad_alloc.
+    /// The table must be valid. Throws std::bad_alloc.
     SparseTreeGrower(const SparseGrowthTable& table, GrowthRules rules, int n_threads);
     ~SparseTreeGrower();
     SparseTreeGrower(SparseTreeGrower&&) noexcept;

@@ -24,15 +24,15 @@ class SparseTreeGrower::State : GrowingTree {
 
     /// Scratch of a thread.
     struct Worker {
-        explicit Worker(index_t most_entries);
+        Worker();
 
         ColumnBounds bounds;
         std::vector<std::uint8_t>
             leaves; ///< [nodes] the side of absent rows, for a code
         std::vector<std::int32_t> places; ///< [slots] among those searched exactly
         std::vector<index_t> n_rows;      ///< [nodes]
-        AlignedBuffer<std::int64_t> sums; ///< [most_exact + 1]
-        AlignedBuffer<double> G, H;       ///< [most_exact, code_slots]
+        std::vector<std::int64_t> sums;   ///< [most_exact + 1, code_slots]
+        std::vector<double> G, H;         ///< [most_exact, code_slots]
     };
 
     /// A column to search exactly at a node.
@@ -44,13 +44,13 @@ class SparseTreeGrower::State : GrowingTree {
 
     // sparse_growth.cpp
     void read_rows(const GrowthInput& input);
+    /// A node that is cut.
     struct Move {
-        index_t node;
+        index_t node, column;
         CodeTable goes_left;
     };
     std::vector<index_t> expand(const std::vector<index_t>& batch);
     void mark_moved_rows(const std::vector<Move>& moves);
-    void mark_moved_rows(const Move* first, const Move* last, Worker& worker) noexcept;
     void move_rows(const std::vector<Move>& moves);
 
     // sparse_search.cpp
@@ -62,12 +62,18 @@ class SparseTreeGrower::State : GrowingTree {
     void search_all(std::vector<Search>& searches);
     void search_exactly(Search* first, Search* last, Worker& worker) noexcept;
     void sum_exactly(const CodeColumn& column, index_t n, Worker& worker) noexcept;
+    const CodeColumn& column(index_t c) const noexcept {
+        return columns_[static_cast<std::size_t>(c)];
+    }
 
+    std::vector<CodeColumn> columns_;
     std::uint8_t missing_code_;
-    CodeColumns columns_;
+    index_t most_entries_;                    ///< of a column
+    AlignedBuffer<std::int16_t> grad_, hess_; ///< [n_rows] quantised
     AlignedBuffer<RowTerm> terms_;            ///< [n_rows]
     AlignedBuffer<std::int32_t> node_of_row_; ///< [n_rows]
     std::vector<std::uint8_t> moved_; ///< [n_rows] to the side without absent rows
+    std::vector<const Move*> move_of_node_; ///< [nodes]
     std::vector<Worker> workers_;
 
     // Of the tree that grows.

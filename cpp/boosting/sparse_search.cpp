@@ -56,8 +56,8 @@ void SparseTreeGrower::State::open_batch(const index_t* first, const index_t* la
     const auto n = static_cast<index_t>(batch_.size());
     NodeLanes lanes(n, rules_.split.reg_lambda, rules_.split.reg_alpha,
                     rules_.split.min_child_weight, units_);
-    std::vector<int32_t> slots(nodes_.size(), static_cast<int32_t>(lanes.padded));
-    std::vector<std::uint8_t> used(static_cast<std::size_t>(columns_.size()), 0);
+    std::vector<int32_t> slots(nodes_.size(), -1);
+    std::vector<std::uint8_t> used(columns_.size(), 0);
     const ColumnChooser::List* previous = nullptr;
     for (index_t s = 0; s < n; ++s) {
         const index_t number = batch_[static_cast<std::size_t>(s)];
@@ -68,6 +68,7 @@ void SparseTreeGrower::State::open_batch(const index_t* first, const index_t* la
         previous = node.columns;
         for (const int32_t c : *node.columns) used[static_cast<std::size_t>(c)] = 1;
     }
+    for (Worker& worker : workers_) worker.bounds.prepare(lanes, most_entries_);
     lanes_.assign(1, std::move(lanes));
     batch_columns_.clear();
     for (std::size_t c = 0; c < used.size(); ++c) {
@@ -75,10 +76,13 @@ void SparseTreeGrower::State::open_batch(const index_t* first, const index_t* la
     }
     RowTerm* const terms = terms_.data();
     const int32_t* const node_of_row = node_of_row_.data();
+    const std::int16_t* const grad = grad_.data();
+    const std::int16_t* const hess = hess_.data();
     parallel_region(n_threads_, [&](const Team& team) {
         const auto [from, to] = team.share(n_rows_);
         for (index_t r = from; r < to; ++r) {
-            terms[r].slot = slots[static_cast<std::size_t>(node_of_row[r])];
+            const int32_t slot = slots[static_cast<std::size_t>(node_of_row[r])];
+            terms[r] = slot < 0 ? RowTerm{0, 0, 0} : RowTerm{slot, hess[r], grad[r]};
         }
     });
 }
@@ -96,8 +100,8 @@ void SparseTreeGrower::State::find_bounds() {
             for (index_t i = chunk * chunk_columns; i < last; ++i) {
                 const index_t c = batch_columns_[static_cast<std::size_t>(i)];
                 float* const out = bounds_.data() + i;
-                if (has_bounds_ && !columns_[c].categorical) {
-                    scratch.find(columns_, c, terms_.data(), lanes_[0], out, n_columns);
+                if (has_bounds_ && !column(c).categorical) {
+                    scratch.find(column(c), terms_.data(), lanes_[0], out, n_columns);
                     continue;
                 }
                 for (index_t s = 0; s < n_nodes; ++s) {
@@ -185,69 +189,63 @@ void SparseTreeGrower::State::search_all(std::vector<Search>& searches) {
 void SparseTreeGrower::State::search_exactly(Search* first, Search* last,
                                              Worker& worker) noexcept {
     const index_t c = first->column, n = last - first;
-    const CodeColumn& column = columns_[c];
+    const CodeColumn& entries = column(c);
     std::fill(worker.places.begin(), worker.places.end(),
               static_cast<int32_t>(most_exact));
     for (index_t i = 0; i < n; ++i) {
         worker.places[static_cast<std::size_t>(first[i].slot)] =
             static_cast<int32_t>(i);
     }
-    sum_exactly(column, n, worker);
-    const index_t padded = round_up(column.known, bins_step);
+    sum_exactly(entries, n, worker);
+    const index_t padded = round_up(entries.known, bins_step);
     const std::int8_t monotone = rules_.monotone.empty()
                                      ? std::int8_t{0}
                                      : rules_.monotone[static_cast<std::size_t>(c)];
-    const GrowthColumn about{column.known, padded, 0, column.categorical, monotone};
+    const GrowthColumn about{entries.known, padded, 0, entries.categorical, monotone};
     for (index_t i = 0; i < n; ++i) {
         const GrowthNode& node = at(batch_[static_cast<std::size_t>(first[i].slot)]);
         double* const G = worker.G.data() + i * code_slots;
         double* const H = worker.H.data() + i * code_slots;
-        if (column.absent < column.known) {
+        if (entries.absent_is_known) {
+            G[entries.absent] = H[entries.absent] = 0.0;
             Sums absent = node.frame.total;
             for (index_t code = 0; code < code_slots; ++code) {
                 absent.G -= G[code];
                 absent.H -= H[code];
             }
-            G[column.absent] = absent.G;
-            H[column.absent] = absent.H;
+            G[entries.absent] = absent.G;
+            H[entries.absent] = absent.H;
         }
-        for (index_t code = 1; code < column.known; ++code) {
+        for (index_t code = 1; code < entries.known; ++code) {
             G[code] += G[code - 1];
             H[code] += H[code - 1];
         }
-        search_column(c, about, {G, H, column.known, nullptr}, node.frame, rules_,
+        search_column(c, about, {G, H, entries.known, nullptr}, node.frame, rules_,
                       units_, first[i].found);
     }
 }
 
-/// Sums of each code at the nodes that have a place.
+/// Sums of each code at the nodes that have a place. Rows without a slot add nothing.
 void SparseTreeGrower::State::sum_exactly(const CodeColumn& column, index_t n,
                                           Worker& worker) noexcept {
-    const int32_t* const rows = columns_.rows(column);
-    const CodeRun* const runs = columns_.runs(column);
     const RowTerm* const terms = terms_.data();
     const int32_t* const places = worker.places.data();
     int64_t* const sums = worker.sums.data();
     std::fill_n(worker.G.data(), n * code_slots, 0.0);
     std::fill_n(worker.H.data(), n * code_slots, 0.0);
-    std::fill_n(sums, most_exact + 1, int64_t{0});
-    index_t from = 0;
-    for (index_t k = 0; k < column.n_stored_runs(); ++k) {
-        for (const index_t last = runs[k].last; from < last;) {
-            const index_t to = std::min(last, from + most_packed_rows);
-            for (; from < to; ++from) {
-                const RowTerm& term = terms[rows[from]];
-                sums[places[term.slot]] += term.value();
-            }
-            for (index_t i = 0; i < n; ++i) {
-                const auto H = static_cast<int32_t>(sums[i]);
-                worker.G.data()[i * code_slots + runs[k].code] +=
-                    static_cast<double>((sums[i] - H) >> 32);
-                worker.H.data()[i * code_slots + runs[k].code] +=
-                    static_cast<double>(H);
-            }
-            std::fill_n(sums, most_exact + 1, int64_t{0});
+    for (index_t first = 0; first < column.n_entries; first += most_packed_rows) {
+        const index_t last = std::min(first + most_packed_rows, column.n_entries);
+        for (index_t i = first; i < last; ++i) {
+            const RowTerm term = terms[column.rows[i]];
+            sums[places[term.slot] * code_slots + column.codes[i]] += term.value();
         }
+        for (index_t i = 0; i < n * code_slots; ++i) {
+            const auto H = static_cast<int32_t>(sums[i]);
+            worker.G.data()[i] += static_cast<double>((sums[i] - H) >> 32);
+            worker.H.data()[i] += static_cast<double>(H);
+        }
+        std::fill_n(sums, n * code_slots, int64_t{0});
+        std::fill_n(sums + most_exact * code_slots, code_slots, int64_t{0});
     }
 }
 

@@ -30,8 +30,8 @@ class SparseTreeGrower(TreeGrower):
     Parameters
     ----------
     bins : SparseBins
-        Sorted and copied. Rows ascend within a column, codes are as for
-        ``TreeGrower``.
+        Read in place, so its arrays must not change. Rows ascend within a column,
+        codes are as for ``TreeGrower``.
     column_bins, categorical, parameters, missing_code, n_threads
         As of ``TreeGrower``.
 
