@@ -3,7 +3,8 @@
 #include "boosting/growth_histograms.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <array>
+#include <limits>
 
 namespace fastnotes::boosting {
 namespace {
@@ -13,6 +14,7 @@ using std::int64_t;
 using std::uint8_t;
 using Packed = simd::Vec<int64_t>;
 using Floats = simd::Vec<float>;
+using Ints = simd::Vec<int32_t>;
 
 constexpr index_t group = NodeLanes::group;
 
@@ -80,21 +82,14 @@ NodeLanes::NodeLanes(index_t n_nodes, double reg_lambda, double reg_alpha,
                      double min_child_weight, const Units& units)
     : n(n_nodes), padded(round_up(n_nodes, group)), lambda(reg_lambda / units.hess),
       alpha(reg_alpha / units.grad), least(min_child_weight / units.hess),
-      G(static_cast<std::size_t>(padded)), H(G.size()), packed(G.size()),
-      is_narrow(static_cast<std::size_t>(padded / group),
-                // Products of float32 sums stay in range.
-                lambda < 0x1p32 ? 1 : 0) {}
+      G(static_cast<std::size_t>(padded)), H(G.size()), fits_float(lambda < 0x1p32),
+      is_narrow(static_cast<std::size_t>(padded / group), 1) {}
 
 void NodeLanes::set(index_t slot, const Sums& total, index_t n_rows) noexcept {
     const auto i = static_cast<std::size_t>(slot);
     G[i] = total.G;
     H[i] = total.H;
-    if (n_rows <= most_packed_rows) {
-        packed[i] = static_cast<int64_t>(total.G) * (int64_t{1} << 32) +
-                    static_cast<int64_t>(total.H);
-    } else {
-        is_narrow[i / group] = 0;
-    }
+    if (n_rows > most_packed_rows) is_narrow[i / group] = 0;
 }
 
 /// One column.
@@ -116,8 +111,8 @@ template <bool Shrinks> class ColumnBounds::Sweep {
         for (index_t lane = 0; lane < nodes_.n; lane += group) {
             if (is_wide(column_)) {
                 sweep_wide(lane, [&](index_t l) { return wide_sums(l); });
-            } else if (nodes_.is_narrow[static_cast<std::size_t>(lane / group)] != 0) {
-                sweep_narrow(lane);
+            } else if (nodes_.fits_float) {
+                sweep_floats(lane);
             } else {
                 sweep_wide(lane, [&](index_t l) {
                     const UnpackedSums sums = unpack(simd::load<Packed>(sums_ + l));
@@ -196,31 +191,72 @@ template <bool Shrinks> class ColumnBounds::Sweep {
         for (index_t code = column_.known; code-- > above_;) look(far += sums_of(code));
         return best;
     }
-    void sweep_narrow(index_t lane) noexcept {
-        const int64_t* const total = nodes_.packed.data() + lane;
-        const PackedSums whole = load(total);
-        const auto sums_of = [&](index_t code) {
-            return load(sums_ + code * padded_ + lane);
-        };
-        const auto bound = [&](PackedSums far) {
-            const auto own = halves(far);
-            const auto other = halves({whole.low - far.low, whole.high - far.high});
+    /// Lanes of the two vectors of a group in turn: their 64-bit lanes come apart
+    /// without being moved.
+    static index_t slot_of(index_t lane) noexcept {
+        return lane / 2 + lane % 2 * Packed::size;
+    }
+    void sweep_floats(index_t lane) noexcept {
+        float best[group];
+        if (nodes_.is_narrow[static_cast<std::size_t>(lane / group)] != 0) {
+            simd::store(best, sweep_narrow(lane));
+        } else {
+            simd::store(best, sweep_rounded(lane));
+        }
+        for (index_t i = 0; i < group; ++i) best_[lane + slot_of(i)] = best[i];
+    }
+    /// Totals of a group, in the order of lanes.
+    template <class T> std::array<simd::Vec<T>, 2> totals(index_t lane) const noexcept {
+        T G[group], H[group];
+        for (index_t i = 0; i < group; ++i) {
+            const auto s = static_cast<std::size_t>(lane + slot_of(i));
+            G[i] = static_cast<T>(nodes_.G[s]);
+            H[i] = static_cast<T>(nodes_.H[s]);
+        }
+        return {simd::load<simd::Vec<T>>(G), simd::load<simd::Vec<T>>(H)};
+    }
+    /// Where sums are below 2^31: the other side is exact before it is rounded.
+    Floats sweep_narrow(index_t lane) noexcept {
+        const auto [G, H] = totals<int32_t>(lane);
+        return sweep_group(lane, [&, G = G, H = H](Ints far_G, Ints far_H) {
             return narrow_bound_(
-                simd::convert<float>(own.odd), simd::convert<float>(own.even),
-                simd::convert<float>(other.odd), simd::convert<float>(other.even));
+                simd::convert<float>(far_G), simd::convert<float>(far_H),
+                simd::convert<float>(G - far_G), simd::convert<float>(H - far_H));
+        });
+    }
+    /// Where they are not: the other side is rounded, which may cost too much precision
+    /// where it holds less than a quarter of the weight. No bound is known there.
+    Floats sweep_rounded(index_t lane) noexcept {
+        const auto [G, H] = totals<float>(lane);
+        const Floats least = Floats(0.25f) * (H + Floats(narrow_bound_.lambda));
+        const Floats unknown(std::numeric_limits<float>::infinity());
+        return sweep_group(lane, [&, G = G, H = H](Ints far_G, Ints far_H) {
+            const Floats own_G = simd::convert<float>(far_G);
+            const Floats own_H = simd::convert<float>(far_H);
+            const Floats other_H = H - own_H;
+            const Floats bound = narrow_bound_(own_G, own_H, G - own_G, other_H);
+            return select(other_H + narrow_bound_.lambda < least, unknown, bound);
+        });
+    }
+    template <class BoundOf>
+    FASTNOTES_INLINE Floats sweep_group(index_t lane, const BoundOf& bound_of) {
+        const auto sums_of = [&](index_t code) {
+            const int64_t* const sums = sums_ + code * padded_ + lane;
+            return PackedSums{simd::load<Packed>(sums),
+                              simd::load<Packed>(sums + Packed::size)};
+        };
+        // Hessians are not negative, and borrow nothing from the gradients above them.
+        const Packed low_mask(0xFFFFFFFF), high_mask(~int64_t{0xFFFFFFFF});
+        const auto bound = [&](PackedSums far) {
+            const auto shifted = simd::bit_cast<std::uint64_t>(far.low) >> 32;
+            const Packed H = (far.low & low_mask) | (far.high << 32);
+            const Packed G = simd::bit_cast<int64_t>(shifted) | (far.high & high_mask);
+            return bound_of(simd::bit_cast<int32_t>(G), simd::bit_cast<int32_t>(H));
         };
         const PackedSums zero{Packed(int64_t{0}), Packed(int64_t{0})};
         const Floats none(-1.0f);
-        simd::store(best_ + lane, column_.has_missing
-                                      ? sweep<true>(zero, none, sums_of, bound)
-                                      : sweep<false>(zero, none, sums_of, bound));
-    }
-    FASTNOTES_INLINE static PackedSums load(const int64_t* sums) {
-        return {simd::load<Packed>(sums), simd::load<Packed>(sums + Packed::size)};
-    }
-    FASTNOTES_INLINE static auto halves(PackedSums sums) {
-        return simd::deinterleave(simd::bit_cast<int32_t>(sums.low),
-                                  simd::bit_cast<int32_t>(sums.high));
+        return column_.has_missing ? sweep<true>(zero, none, sums_of, bound)
+                                   : sweep<false>(zero, none, sums_of, bound);
     }
 
     /// sums_at(place) are those at a place of [codes, lanes].

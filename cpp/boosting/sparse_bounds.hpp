@@ -33,9 +33,8 @@ struct NodeLanes {
     index_t padded; ///< whole groups
     double lambda, alpha, least;
     std::vector<double> G, H;
-    std::vector<std::int64_t> packed;
-    std::vector<std::uint8_t>
-        is_narrow; ///< [padded / group] packed sums do not overflow
+    bool fits_float;                     ///< products of sums do
+    std::vector<std::uint8_t> is_narrow; ///< [groups] sums of any rows fit int32
 };
 
 /// Upper bounds of T(G)^2 / (H + lambda), summed over both children, but for rounding:

@@ -204,16 +204,6 @@ FASTNOTES_INLINE V zip(V a, V b, std::integer_sequence<int, I...>) {
         (I % 2 == 0 ? a.raw[(First + I) / 2] : b.raw[(First + I) / 2])...});
 #endif
 }
-template <int First, class V, int... I>
-FASTNOTES_INLINE V unzip(V a, V b, std::integer_sequence<int, I...>) {
-#if defined(__has_builtin) && __has_builtin(__builtin_shufflevector)
-    return V(__builtin_shufflevector(a.raw, b.raw, (2 * I + First)...));
-#else
-    constexpr int N = V::size;
-    return V(typename V::raw_type{
-        (2 * I < N ? a.raw[(2 * I + First) % N] : b.raw[(2 * I + First) % N])...});
-#endif
-}
 } // namespace detail
 
 /// The first and the last N/2 lanes, and their join.
@@ -249,16 +239,6 @@ template <class T, int N>
 FASTNOTES_INLINE Interleaved<Vec<T, N>> interleave(Vec<T, N> a, Vec<T, N> b) {
     const std::make_integer_sequence<int, N> all;
     return {detail::zip<0>(a, b, all), detail::zip<N>(a, b, all)};
-}
-
-/// a0 a2 .. b0 b2 .. and a1 a3 .. b1 b3 ..: undoes interleave.
-template <class V> struct Deinterleaved {
-    V even, odd;
-};
-template <class T, int N>
-FASTNOTES_INLINE Deinterleaved<Vec<T, N>> deinterleave(Vec<T, N> a, Vec<T, N> b) {
-    const std::make_integer_sequence<int, N> all;
-    return {detail::unzip<0>(a, b, all), detail::unzip<1>(a, b, all)};
 }
 
 // ---------------------------------------------------------------- wrapped instructions
