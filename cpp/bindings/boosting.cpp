@@ -182,6 +182,7 @@ void register_boosting(py::module_& m) {
     register_boosting_sampling(room);
     register_boosting_shap(room);
     register_boosting_sparse(room);
+    register_boosting_sparse_growth(room);
 }
 
 } // namespace fastnotes

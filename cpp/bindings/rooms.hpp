@@ -15,6 +15,7 @@ void register_boosting_ranking(py::module_& boosting);
 void register_boosting_sampling(py::module_& room);
 void register_boosting_shap(py::module_& room);
 void register_boosting_sparse(py::module_& boosting);
+void register_boosting_sparse_growth(py::module_& boosting);
 void register_evidence(py::module_& m);
 void register_graph(py::module_& m);
 void register_machine(py::module_& m);

@@ -19,7 +19,6 @@ using std::uint8_t;
 
 /// Work (rows x columns) that is worth a thread.
 constexpr index_t thread_grain = index_t{1} << 17;
-constexpr index_t largest_quantised = 32767;
 
 HistogramLayout make_layout(const GrowthTable& table, const GrowthRules& rules) {
     HistogramLayout layout;
@@ -56,23 +55,6 @@ bool check_codes(const GrowthTable& table, int n_threads) noexcept {
     return in_range;
 }
 
-int16_t quantise(float value, double scale) noexcept {
-    const double scaled = static_cast<double>(value) * scale + integer_magic;
-    int64_t bits;
-    std::memcpy(&bits, &scaled, sizeof bits);
-    return static_cast<int16_t>(
-        std::clamp<int64_t>(bits - magic_bits, -largest_quantised, largest_quantised));
-}
-
-/// 2^exponent such that |largest| 2^exponent is in [2^(bits-1), 2^bits).
-double power_scale(bits_of<float> largest_bits, int bits) noexcept {
-    float largest;
-    std::memcpy(&largest, &largest_bits, sizeof largest);
-    int exponent = 0;
-    (void)std::frexp(static_cast<double>(largest), &exponent);
-    return std::ldexp(1.0, bits - exponent);
-}
-
 } // namespace
 
 TreeGrower::TreeGrower(const GrowthTable& table, GrowthRules rules, int n_threads)
@@ -87,9 +69,10 @@ GrowthStatus TreeGrower::grow(const GrowthInput& input, GrownNodes& tree,
 }
 
 TreeGrower::State::State(const GrowthTable& table, GrowthRules rules, int n_threads)
-    : table_(table), rules_(std::move(rules)),
-      n_threads_(worthwhile_threads(table.bins.size(), thread_grain, n_threads)),
-      n_lists_(n_threads_), codes_in_range_(check_codes(table, n_threads_)),
+    : GrowingTree(std::move(rules), table.bins.rows,
+                  worthwhile_threads(table.bins.size(), thread_grain, n_threads)),
+      table_(table), n_lists_(n_threads_),
+      codes_in_range_(check_codes(table, n_threads_)),
       layout_(make_layout(table, rules_)),
       records_{AlignedBuffer<RowRecord>(table.bins.rows),
                AlignedBuffer<RowRecord>(table.bins.rows)} {
@@ -109,13 +92,8 @@ GrowthStatus TreeGrower::State::grow(const GrowthInput& input, GrownNodes& tree,
                                      View1<int32_t> leaf_of_row) {
     const GrowthStatus status = read_input(input);
     if (status != GrowthStatus::ok) return status;
-    ColumnChooser::List columns;
-    for (index_t c = 0; c < table_.bins.columns; ++c) {
-        if (input.columns.data == nullptr || input.columns(c) != 0) {
-            columns.push_back(static_cast<int32_t>(c));
-        }
-    }
-    ColumnChooser chooser(rules_, std::move(columns), input.seed, input.tree_index);
+    ColumnChooser chooser(rules_, list_columns(input, table_.bins.columns), input.seed,
+                          input.tree_index);
     chooser_ = &chooser;
     tiles_ = make_tiles(chooser.of_tree());
     source_ = {table_.bins, &layout_, &tiles_, table_.missing_code};
@@ -130,46 +108,6 @@ GrowthStatus TreeGrower::State::grow(const GrowthInput& input, GrownNodes& tree,
         expand(batch);
     }
     finish_tree(input, order, tree, leaf_of_row);
-    return GrowthStatus::ok;
-}
-
-/// Finds the scales, and what is wrong with the input.
-GrowthStatus TreeGrower::State::read_input(const GrowthInput& input) {
-    const View1<const int32_t> rows = input.rows;
-    n_used_ = rows.data == nullptr ? table_.bins.rows : rows.size;
-    std::vector<LargestBits<float>> largest(static_cast<std::size_t>(n_threads_));
-    std::atomic<bool> rows_good{true};
-    parallel_region(n_threads_, [&](const Team& team) {
-        const auto [first, last] = team.share(table_.bins.rows);
-        const index_t half = (last - first + 1) / 2; // the halves may share a row
-        raise_largest(input.grad.data, input.hess.data, first, last - half, half,
-                      largest[static_cast<std::size_t>(team.index)]);
-        if (rows.data == nullptr) return;
-        const auto [from, to] = team.share(rows.size);
-        bool good = true;
-        for (index_t i = from; i < to; ++i) {
-            good &= rows.data[i] < table_.bins.rows &&
-                    rows.data[i] > (i > 0 ? rows.data[i - 1] : -1);
-        }
-        if (!good) rows_good = false;
-    });
-    if (!rows_good) return GrowthStatus::bad_row;
-    LargestBits<float> most;
-    for (const auto& one : largest) {
-        most.grad = std::max(most.grad, one.grad);
-        most.hess = std::max(most.hess, one.hess);
-    }
-    const auto infinity = magnitude_bits(std::numeric_limits<float>::infinity());
-    if (most.grad >= infinity) return GrowthStatus::gradient_not_finite;
-    if (most.hess >= infinity) return GrowthStatus::hessian_not_finite;
-    units_ = {1.0 / power_scale(most.grad, quantized_bits),
-              1.0 / power_scale(most.hess, quantized_bits)};
-    // n values below 2^bits add up to less than 2^62.
-    int exponent = 0;
-    (void)std::frexp(static_cast<double>(table_.bins.rows), &exponent);
-    const int bits = std::min(62 - exponent, 50);
-    exact_scale_g_ = power_scale(most.grad, bits);
-    exact_scale_h_ = power_scale(most.hess, bits);
     return GrowthStatus::ok;
 }
 

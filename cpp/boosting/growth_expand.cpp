@@ -42,13 +42,6 @@ void raise(NodeCut& best, const NodeCut& other) noexcept {
 
 } // namespace
 
-bool TreeGrower::State::may_be_cut(const GrowthNode& node) const noexcept {
-    const double H = node.frame.total.H * units_.hess;
-    return (rules_.max_depth == 0 || node.depth < rules_.max_depth) && node.rows != 0 &&
-           node.rows != 1 && H >= 2 * rules_.split.min_child_weight &&
-           H + rules_.split.reg_lambda > 0.0;
-}
-
 void TreeGrower::State::reserve_parts(index_t n_parts, index_t most_rows) {
     const index_t packed = table_.bins.columns * column_slots;
     const index_t wide = most_rows > most_packed_rows ? layout_.size : 0;
@@ -125,51 +118,6 @@ void TreeGrower::State::sum_root() {
         }
     });
     for (const Cuts& found : cuts) keep(sums, found);
-}
-
-void TreeGrower::State::make_children(index_t parent) {
-    const index_t left = static_cast<index_t>(nodes_.size());
-    nodes_.resize(nodes_.size() + 2);
-    segments_.resize(nodes_.size() * static_cast<std::size_t>(n_lists_));
-    GrowthNode& node = at(parent);
-    node.left = left;
-    const NodeCut& cut = node.cut;
-    const Sums total = node.frame.total;
-    const Sums sums[2] = {cut.left, {total.G - cut.left.G, total.H - cut.left.H}};
-    NodeFrame frames[2] = {node.frame, node.frame};
-    const int monotone = column(static_cast<int32_t>(cut.column)).monotone;
-    if (monotone != 0) {
-        double weights[2];
-        for (int side = 0; side < 2; ++side) {
-            weights[side] =
-                clipped_weight({sums[side].G * units_.grad, sums[side].H * units_.hess},
-                               rules_, node.frame.lower, node.frame.upper);
-        }
-        const double middle = 0.5 * (weights[0] + weights[1]);
-        frames[monotone > 0 ? 0 : 1].upper = middle;
-        frames[monotone > 0 ? 1 : 0].lower = middle;
-    }
-    for (int side = 0; side < 2; ++side) {
-        GrowthNode& child = at(left + side);
-        child.parent = parent;
-        child.depth = node.depth + 1;
-        child.path = 2 * node.path + static_cast<std::uint64_t>(side);
-        child.frame = frames[side];
-        child.frame.total = sums[side];
-        if (!rules_.interactions.empty()) {
-            child.cut_columns = node.cut_columns;
-            const auto c = static_cast<int32_t>(cut.column);
-            const auto place =
-                std::lower_bound(child.cut_columns.begin(), child.cut_columns.end(), c);
-            if (place == child.cut_columns.end() || *place != c) {
-                child.cut_columns.insert(place, c);
-            }
-        }
-        if (may_be_cut(child)) {
-            child.columns =
-                &chooser_->of_node(child.depth, child.path, child.cut_columns);
-        }
-    }
 }
 
 Expansion::Kind TreeGrower::State::kind_of(const GrowthNode& node) const noexcept {
@@ -319,8 +267,9 @@ void TreeGrower::State::expand(const std::vector<index_t>& batch) {
     std::vector<Expansion> expansions(batch.size());
     for (std::size_t i = 0; i < batch.size(); ++i) {
         expansions[i].node = batch[i];
-        make_children(batch[i]);
+        add_children(batch[i]);
     }
+    segments_.resize(nodes_.size() * static_cast<std::size_t>(n_lists_));
     plan(expansions);
     std::vector<const Expansion*> shared, alone;
     for (const Expansion& e : expansions) {

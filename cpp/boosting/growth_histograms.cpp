@@ -13,21 +13,6 @@ using Packed = simd::Vec<int64_t>;
 
 /// Unused columns in a row that a tile rather adds than leaves out.
 constexpr index_t widest_gap = 2;
-/// Quantised halves of packed sums as float64.
-struct UnpackedSums {
-    Reals G, H;
-};
-
-FASTNOTES_INLINE UnpackedSums unpack(Packed both) {
-    // A negative low half has borrowed one from the high half: round instead of cut.
-    const Packed half(int64_t{1} << 31), low_mask(0xFFFFFFFF);
-    const Packed shifted =
-        simd::bit_cast<int64_t>(simd::bit_cast<std::uint64_t>(both + half) >> 32);
-    const auto widened = [&](Packed bits) { return (bits ^ half) - half; };
-    return {simd::int_to_real(widened(shifted)),
-            simd::int_to_real(widened(both & low_mask))};
-}
-
 /// Adds packed sums of known bins to [2, padded] wide ones.
 void add_unpacked(const int64_t* packed, const GrowthColumn& about,
                   double* wide) noexcept {

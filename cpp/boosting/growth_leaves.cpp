@@ -14,54 +14,7 @@ using std::uint8_t;
 
 constexpr index_t row_grain = index_t{1} << 15; ///< rows that are worth a thread
 
-float as_float(double value) noexcept {
-    constexpr double most = std::numeric_limits<float>::max();
-    return static_cast<float>(std::clamp(value, -most, most));
-}
-
-int64_t exact_integer(float value, double scale) noexcept {
-    return std::llrint(static_cast<double>(value) * scale);
-}
-
 } // namespace
-
-/// Numbers the nodes of cuts that count; gives the others the number of their leaf.
-void TreeGrower::State::number_nodes(const GrowthOrder& order, GrownNodes& tree) {
-    const std::size_t n_nodes = 2 * order.accepted().size() + 1;
-    tree.column.assign(n_nodes, -1);
-    tree.bin.assign(n_nodes, -1);
-    tree.left.assign(n_nodes, -1);
-    tree.right.assign(n_nodes, -1);
-    tree.default_left.assign(n_nodes, 0);
-    tree.is_categorical.assign(n_nodes, 0);
-    tree.value.assign(n_nodes, 0.0f);
-    tree.gain.assign(n_nodes, 0.0f);
-    tree.cover.assign(n_nodes, 0.0f);
-    tree.left_codes.assign(n_nodes, CodeSet{});
-    number_.assign(nodes_.size(), -1);
-    number_[0] = 0;
-    int32_t next = 1;
-    for (const index_t accepted : order.accepted()) {
-        const GrowthNode& node = at(accepted);
-        const auto number = number_[static_cast<std::size_t>(accepted)];
-        const auto i = static_cast<std::size_t>(number);
-        number_[static_cast<std::size_t>(node.left)] = next;
-        number_[static_cast<std::size_t>(node.left + 1)] = next + 1;
-        tree.column[i] = static_cast<int32_t>(node.cut.column);
-        tree.bin[i] = static_cast<int32_t>(node.cut.bin);
-        tree.left[i] = next;
-        tree.right[i] = next + 1;
-        tree.default_left[i] = node.cut.default_left ? 1 : 0;
-        tree.is_categorical[i] = node.cut.categorical ? 1 : 0;
-        tree.gain[i] = as_float(node.cut.gain);
-        tree.left_codes[i] = node.cut.left_codes;
-        next += 2;
-    }
-    for (std::size_t i = 1; i < nodes_.size(); ++i) {
-        if (number_[i] < 0)
-            number_[i] = number_[static_cast<std::size_t>(nodes_[i].parent)];
-    }
-}
 
 /// Writes the leaf of every row that was learnt from.
 void TreeGrower::State::label_rows(int32_t* leaf_of_row) noexcept {
@@ -104,65 +57,15 @@ void TreeGrower::State::label_rows(int32_t* leaf_of_row) noexcept {
     });
 }
 
-void TreeGrower::State::sum_leaves(const GrowthInput& input, const int32_t* leaf_of_row,
-                                   index_t n_nodes, std::vector<Totals>& totals) {
-    const int threads = worthwhile_threads(n_used_, row_grain, n_threads_);
-    std::vector<Totals> sums(static_cast<std::size_t>(threads * n_nodes));
-    parallel_region(threads, [&](const Team& team) {
-        Totals* const own = sums.data() + team.index * n_nodes;
-        const auto [first, last] = team.share(n_used_);
-        for (index_t i = first; i < last; ++i) {
-            const index_t row = input.rows.data == nullptr ? i : input.rows.data[i];
-            Totals& leaf = own[leaf_of_row[row]];
-            leaf.G += exact_integer(input.grad.data[row], exact_scale_g_);
-            leaf.H += exact_integer(input.hess.data[row], exact_scale_h_);
-        }
-    });
-    totals.assign(sums.begin(), sums.begin() + n_nodes);
-    for (std::size_t i = totals.size(); i < sums.size(); ++i) {
-        Totals& total = totals[i % totals.size()];
-        total.G += sums[i].G;
-        total.H += sums[i].H;
-    }
-}
-
-void TreeGrower::State::set_values(const std::vector<Totals>& totals,
-                                   GrownNodes& tree) const {
-    for (std::size_t i = 0; i < nodes_.size(); ++i) {
-        const GrowthNode& node = nodes_[i];
-        const bool counts =
-            node.parent < 0 ||
-            number_[i] != number_[static_cast<std::size_t>(node.parent)];
-        if (!counts) continue;
-        const auto number = static_cast<std::size_t>(number_[i]);
-        const Sums sums{static_cast<double>(totals[number].G) / exact_scale_g_,
-                        static_cast<double>(totals[number].H) / exact_scale_h_};
-        tree.value[number] =
-            as_float(rules_.learning_rate *
-                     clipped_weight(sums, rules_, node.frame.lower, node.frame.upper));
-        tree.cover[number] = as_float(sums.H);
-    }
-}
-
 void TreeGrower::State::finish_tree(const GrowthInput& input, const GrowthOrder& order,
                                     GrownNodes& tree, View1<int32_t> leaf_of_row) {
     number_nodes(order, tree);
     const bool sampled = input.rows.data != nullptr;
     if (sampled) std::fill(leaf_of_row.begin(), leaf_of_row.end(), -1);
     label_rows(leaf_of_row.data);
-    const auto n_nodes = static_cast<index_t>(tree.column.size());
-    std::vector<Totals> totals;
-    sum_leaves(input, leaf_of_row.data, n_nodes, totals);
-    for (index_t i = n_nodes - 1; i >= 0; --i) {
-        const auto k = static_cast<std::size_t>(i);
-        if (tree.left[k] < 0) continue;
-        for (const int32_t child : {tree.left[k], tree.right[k]}) {
-            totals[k].G += totals[static_cast<std::size_t>(child)].G;
-            totals[k].H += totals[static_cast<std::size_t>(child)].H;
-        }
-    }
-    set_values(totals, tree);
+    weigh_nodes(input, leaf_of_row.data, tree);
     if (!sampled) return;
+    const auto n_nodes = static_cast<index_t>(tree.column.size());
     const GrownView whole{{tree.column.data(), n_nodes},
                           {tree.bin.data(), n_nodes},
                           {tree.left.data(), n_nodes},

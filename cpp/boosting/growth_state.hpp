@@ -4,6 +4,7 @@
 #include "boosting/growth.hpp"
 #include "boosting/growth_nodes.hpp"
 #include "boosting/growth_rows.hpp"
+#include "boosting/growth_tree.hpp"
 #include "common/aligned.hpp"
 #include "common/parallel.hpp"
 
@@ -30,7 +31,7 @@ struct Expansion {
     CodeTable goes_left{};
 };
 
-class TreeGrower::State {
+class TreeGrower::State : GrowingTree {
   public:
     State(const GrowthTable& table, GrowthRules rules, int n_threads);
 
@@ -48,12 +49,7 @@ class TreeGrower::State {
         DirectScratch direct;
     };
 
-    struct Totals {
-        std::int64_t G = 0, H = 0;
-    };
-
     // growth.cpp
-    GrowthStatus read_input(const GrowthInput& input);
     void start_tree(const GrowthInput& input);
     void list_rows(int list, Sums& total) noexcept;
     void plant_root();
@@ -61,7 +57,6 @@ class TreeGrower::State {
     // growth_expand.cpp
     void sum_root();
     void expand(const std::vector<index_t>& batch);
-    void make_children(index_t parent);
     void plan(std::vector<Expansion>& expansions);
     Expansion::Kind kind_of(const GrowthNode& node) const noexcept;
     void run(const Expansion& expansion, Worker& worker) noexcept;
@@ -70,7 +65,6 @@ class TreeGrower::State {
     void count_rows(const Expansion& expansion) noexcept;
     void finish(const Expansion& expansion);
     void reserve_parts(index_t n_parts, index_t most_rows);
-    bool may_be_cut(const GrowthNode& node) const noexcept;
 
     /// Sums that become histograms: of one node, or of a node and its heavier sibling.
     struct Summed {
@@ -94,15 +88,8 @@ class TreeGrower::State {
     // growth_leaves.cpp
     void finish_tree(const GrowthInput& input, const GrowthOrder& order,
                      GrownNodes& tree, View1<std::int32_t> leaf_of_row);
-    void number_nodes(const GrowthOrder& order, GrownNodes& tree);
     void label_rows(std::int32_t* leaf_of_row) noexcept;
-    void sum_leaves(const GrowthInput& input, const std::int32_t* leaf_of_row,
-                    index_t n_nodes, std::vector<Totals>& totals);
-    void set_values(const std::vector<Totals>& totals, GrownNodes& tree) const;
 
-    GrowthNode& at(index_t node) noexcept {
-        return nodes_[static_cast<std::size_t>(node)];
-    }
     Segment* segments_of(index_t node) noexcept {
         return segments_.data() + node * n_lists_;
     }
@@ -112,8 +99,7 @@ class TreeGrower::State {
     }
 
     GrowthTable table_;
-    GrowthRules rules_;
-    int n_threads_, n_lists_;
+    int n_lists_;
     bool codes_in_range_;
     HistogramLayout layout_;
     HistogramPool pool_;
@@ -125,15 +111,9 @@ class TreeGrower::State {
 
     // Of the tree that grows.
     const GrowthInput* input_ = nullptr;
-    index_t n_used_ = 0;
-    Units units_{1.0, 1.0};
-    double exact_scale_g_ = 1.0, exact_scale_h_ = 1.0;
     std::vector<ColumnTile> tiles_;
     RowSource source_{};
-    ColumnChooser* chooser_ = nullptr;
-    std::vector<GrowthNode> nodes_;
-    std::vector<Segment> segments_;    ///< [nodes, n_lists]
-    std::vector<std::int32_t> number_; ///< in the finished tree, or of the leaf above
+    std::vector<Segment> segments_; ///< [nodes, n_lists]
 };
 
 } // namespace fastnotes::boosting

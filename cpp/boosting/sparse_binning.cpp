@@ -191,6 +191,7 @@ void assign_sparse_bins(View1<const T> values, View1<const int64_t> offsets,
     template void assign_sparse_bins<T>(View1<const T>, View1<const int64_t>,          \
                                         const T*, View1<const int64_t>, uint8_t,       \
                                         uint8_t*, uint8_t*, int) noexcept;
+template bool is_valid<uint8_t>(const SparseColumns<uint8_t>&, int) noexcept;
 FASTNOTES_INSTANTIATE(float)
 FASTNOTES_INSTANTIATE(double)
 #undef FASTNOTES_INSTANTIATE

@@ -18,6 +18,22 @@ struct Sums {
     double G, H;
 };
 
+/// Quantised halves of packed sums as float64.
+struct UnpackedSums {
+    Reals G, H;
+};
+
+FASTNOTES_INLINE UnpackedSums unpack(simd::Vec<std::int64_t> both) {
+    using Packed = simd::Vec<std::int64_t>;
+    // A negative low half has borrowed one from the high half: round instead of cut.
+    const Packed half(std::int64_t{1} << 31), low_mask(0xFFFFFFFF);
+    const Packed shifted =
+        simd::bit_cast<std::int64_t>(simd::bit_cast<std::uint64_t>(both + half) >> 32);
+    const auto widened = [&](Packed bits) { return (bits ^ half) - half; };
+    return {simd::int_to_real(widened(shifted)),
+            simd::int_to_real(widened(both & low_mask))};
+}
+
 /// T(G)^2 / (H + lambda), for vectors.
 FASTNOTES_INLINE Reals score(Reals G, Reals H, Reals reg_lambda, Reals reg_alpha) {
     const Reals reduced = simd::abs(G) - reg_alpha;

@@ -92,8 +92,6 @@ BAD_NODES = {
     "nan grad": ({"grad": with_value(ONES, np.nan)}, ValueError, "grad finite"),
     "inf grad": ({"grad": with_value(ONES, -np.inf)}, ValueError, "grad finite"),
     "nan hess": ({"hess": with_value(ONES, -np.nan)}, ValueError, "hess finite"),
-    "ragged bins": ({"bins": [[1], [1, 2]]}, ValueError, "bins as a rectangular"),
-    "masked bins": ({"bins": np.ma.ones((6, 2), np.uint8)}, TypeError, "mask"),
     "inf hess": ({"hess": with_value(ONES, np.inf)}, ValueError, "hess finite"),
     "float rows": ({"rows": [0.0, 1.0]}, TypeError, "integers"),
     "mask": ({"rows": ONES.astype(bool)}, TypeError, "integers"),
@@ -206,11 +204,9 @@ def test_bindings_check_memory_themselves():
     room = native.boosting
     single = ONES.astype(np.float32)
     with pytest.raises(ValueError, match="C-contiguous"):
-        room.fit_thresholds(np.asfortranarray(X), None, 255, 6, 0, 1)
+        room.fit_thresholds(np.asfortranarray(X), 255, 6, 0, 1)
     with pytest.raises(ValueError, match="max_bin"):
-        room.fit_thresholds(X, None, 256, 6, 0, 1)
-    with pytest.raises(ValueError, match="sample_weight of size"):
-        room.fit_thresholds(X, ONES[1:], 255, 6, 0, 1)
+        room.fit_thresholds(X, 256, 6, 0, 1)
     with pytest.raises(ValueError, match="thresholds"):
         room.assign_bins(X, np.zeros((1, 3)), 256, 1)
     with pytest.raises(ValueError, match="thresholds"):

@@ -166,6 +166,43 @@ class TreeGrower:
         tree_index: int,
     ) -> tuple[Any, ...]: ...
 
+class SparseTreeGrower:
+    def __init__(
+        self,
+        n_rows: int,
+        offsets: NDArray[np.int64],
+        rows: NDArray[np.int32],
+        bins: NDArray[np.uint8],
+        absent_bins: NDArray[np.uint8],
+        column_bins: NDArray[np.int32],
+        categorical: NDArray[np.bool_],
+        missing_code: int,
+        parameters: dict[str, Any],
+        n_threads: int,
+    ) -> None: ...
+    def grow(
+        self,
+        grad: NDArray[np.float32],
+        hess: NDArray[np.float32],
+        rows: NDArray[np.int32] | None,
+        columns: NDArray[np.bool_] | None,
+        seed: int,
+        tree_index: int,
+    ) -> tuple[Any, ...]: ...
+
+class SparseRows:
+    def __init__(
+        self,
+        n_rows: int,
+        offsets: NDArray[np.int64],
+        rows: NDArray[np.int32],
+        bins: NDArray[np.uint8],
+        absent_bins: NDArray[np.uint8],
+        missing_code: int,
+        n_threads: int,
+    ) -> None: ...
+    def find_leaves(self, tree: tuple[Any, ...]) -> NDArray[np.int32]: ...
+
 def add_leaf_values(
     leaf_of_row: NDArray[np.int32],
     value: NDArray[np.float32],

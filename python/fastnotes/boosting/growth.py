@@ -163,22 +163,23 @@ class TreeGrower:
         missing_code: int = MISSING_CODE,
         n_threads: int | None = None,
     ) -> None:
-        _check_array(bins, "bins", np.uint8, 2)
+        check_array(bins, "bins", np.uint8, 2)
         n_columns = bins.shape[1]
         if n_columns == 0:
             fail(_WHERE, "bins with at least one column", describe(bins))
-        is_categorical = _mask(categorical, n_columns, _WHERE, "categorical")
+        is_categorical = as_mask(categorical, n_columns, _WHERE, "categorical")
         if is_categorical is None:
             is_categorical = np.zeros(n_columns, np.bool_)
-        rules = _native_parameters(parameters or GrowthParameters(), is_categorical)
+        rules = as_native_parameters(parameters or GrowthParameters(), is_categorical)
         self.missing_code = as_integer(
             missing_code, _WHERE, "missing_code", low=1, high=255
         )
         self.n_threads = resolve_n_threads(n_threads, _WHERE)
         self.shape = bins.shape
+        self._native: native.boosting.TreeGrower | native.boosting.SparseTreeGrower
         self._native = native.boosting.TreeGrower(
             bins,
-            _column_bins(column_bins, n_columns),
+            as_column_bins(column_bins, n_columns, _WHERE),
             is_categorical,
             self.missing_code,
             rules,
@@ -214,8 +215,8 @@ class TreeGrower:
             If an array is of the wrong dtype or shape, grad or hess is not finite, rows
             are out of range or do not ascend, or no column is left.
         """
-        where = "boosting.TreeGrower.grow"
-        used = _mask(columns, self.shape[1], where, "columns")
+        where = f"boosting.{type(self).__name__}.grow"
+        used = as_mask(columns, self.shape[1], where, "columns")
         if used is not None and not used.any():
             fail(where, "at least one column", "none")
         return GrownTree(
@@ -239,30 +240,36 @@ def add_tree_values(
 ) -> None:
     """Add a tree's values for other rows, binned alike, to ``margins`` (n_rows,)."""
     where = "boosting.add_tree_values"
-    _check_array(bins, "bins", np.uint8, 2, where)
+    check_array(bins, "bins", np.uint8, 2, where)
     if bins.shape[1] <= tree.feature.max():
         fail(where, f"bins with over {tree.feature.max()} columns", describe(bins))
     native.boosting.add_tree_values(
         bins,
-        (
-            tree.feature,
-            tree.bin,
-            tree.default_left,
-            tree.left,
-            tree.right,
-            tree.value,
-            tree.is_categorical,
-            tree.left_bins,
-        ),
+        as_native_tree(tree),
         missing_code,
         margins,
         resolve_n_threads(n_threads, where),
     )
 
 
-def _check_array(
+def as_native_tree(tree: GrownTree) -> tuple[NDArray[Any], ...]:
+    """Put what a row's way depends on as the bindings take it."""
+    return (
+        tree.feature,
+        tree.bin,
+        tree.default_left,
+        tree.left,
+        tree.right,
+        tree.value,
+        tree.is_categorical,
+        tree.left_bins,
+    )
+
+
+def check_array(
     value: Any, name: str, dtype: Any, ndim: int, where: str = _WHERE
 ) -> None:
+    """Refuse anything but an array of this dtype and number of dimensions."""
     if not isinstance(value, np.ndarray):
         fail_type(where, f"{name} as a NumPy array", type(value).__name__)
     if value.dtype != dtype or value.ndim != ndim:
@@ -270,18 +277,20 @@ def _check_array(
         fail(where, expected, describe(value))
 
 
-def _column_bins(value: ArrayLike, n_columns: int) -> NDArray[np.int32]:
+def as_column_bins(value: ArrayLike, n_columns: int, where: str) -> NDArray[np.int32]:
+    """Known codes of each column, in range or so that the binding refuses them."""
     counts = np.asarray(value)
     if counts.dtype.kind not in "iu":
-        fail_type(_WHERE, "column_bins of integers", describe(counts))
+        fail_type(where, "column_bins of integers", describe(counts))
     if counts.shape != (n_columns,):
-        fail(_WHERE, f"column_bins of shape ({n_columns},)", describe(counts))
+        fail(where, f"column_bins of shape ({n_columns},)", describe(counts))
     return np.ascontiguousarray(np.clip(counts, 0, 256), np.int32)
 
 
-def _mask(
+def as_mask(
     value: ArrayLike | None, n_columns: int, where: str, name: str
 ) -> NDArray[np.bool_] | None:
+    """Check a mask of columns; None stays None."""
     if value is None:
         return None
     mask = np.ascontiguousarray(value)
@@ -290,7 +299,7 @@ def _mask(
     return mask
 
 
-def _native_parameters(
+def as_native_parameters(
     p: GrowthParameters, categorical: NDArray[np.bool_]
 ) -> dict[str, Any]:
     """Check every parameter, and put it as the binding takes it."""

@@ -1,0 +1,169 @@
+/// What the bindings of growers share: rules and input in, a tree out.
+#pragma once
+
+#include "bindings/arrays.hpp"
+
+#include "boosting/growth.hpp"
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+namespace fastnotes {
+
+template <class T> py::array_t<T> copied(const std::vector<T>& values) {
+    auto out = empty<T>(static_cast<index_t>(values.size()));
+    if (!values.empty()) {
+        std::memcpy(out.mutable_data(), values.data(), values.size() * sizeof(T));
+    }
+    return out;
+}
+
+inline py::array as_bools(const std::vector<std::uint8_t>& flags) {
+    auto out = empty<bool>(static_cast<index_t>(flags.size()));
+    std::memcpy(out.mutable_data(), flags.data(), flags.size());
+    return out;
+}
+
+inline py::array as_sets(const std::vector<boosting::CodeSet>& sets) {
+    const auto n = static_cast<index_t>(sets.size());
+    auto out = empty<std::uint32_t>(n, index_t{8});
+    std::memcpy(out.mutable_data(), sets.data(),
+                sets.size() * sizeof(boosting::CodeSet));
+    return out;
+}
+
+/// A mask as bytes: the views of bool arrays are those of their bytes.
+inline View1<const std::uint8_t> mask_view(const py::object& mask, index_t size,
+                                           const char* where, const char* name) {
+    if (mask.is_none()) return {};
+    const auto view = as_view<const bool, 1>(mask, where, name);
+    check_extent(view.size, size, where, name);
+    return {reinterpret_cast<const std::uint8_t*>(view.data), view.size};
+}
+
+inline boosting::GrowthRules make_rules(const py::dict& p) {
+    boosting::GrowthRules rules{};
+    const auto real = [&](const char* name) { return p[name].cast<double>(); };
+    const auto integer = [&](const char* name) { return p[name].cast<index_t>(); };
+    rules.split = {real("reg_lambda"), real("reg_alpha"), real("gamma"),
+                   real("min_child_weight")};
+    rules.learning_rate = real("learning_rate");
+    rules.max_delta_step = real("max_delta_step");
+    rules.max_depth = integer("max_depth");
+    rules.max_leaves = integer("max_leaves");
+    rules.best_first = p["best_first"].cast<bool>();
+    rules.colsample_bylevel = real("colsample_bylevel");
+    rules.colsample_bynode = real("colsample_bynode");
+    rules.max_cat_to_onehot = integer("max_cat_to_onehot");
+    rules.max_cat_threshold = integer("max_cat_threshold");
+    rules.cat_smooth = real("cat_smooth");
+    for (const auto& sign : p["monotone"]) {
+        rules.monotone.push_back(static_cast<std::int8_t>(sign.cast<int>()));
+    }
+    for (const auto& set : p["interaction"]) {
+        rules.interactions.emplace_back();
+        for (const auto& column : set) {
+            rules.interactions.back().push_back(column.cast<std::int32_t>());
+        }
+    }
+    return rules;
+}
+
+inline void check_known_codes(View1<const std::int32_t> known, int missing_code,
+                              const char* where) {
+    if (missing_code < 1 || missing_code > 255) {
+        fail(where, "missing_code from 1 to 255", std::to_string(missing_code));
+    }
+    for (const std::int32_t n : known) {
+        if (n < 1 || n > missing_code) {
+            fail(where, "column_bins from 1 to " + std::to_string(missing_code),
+                 std::to_string(n));
+        }
+    }
+}
+
+inline void refuse(boosting::GrowthStatus status, const char* where) {
+    using boosting::GrowthStatus;
+    if (status == GrowthStatus::gradient_not_finite) {
+        fail(where, "grad finite", "NaN or infinity");
+    }
+    if (status == GrowthStatus::hessian_not_finite) {
+        fail(where, "hess finite", "NaN or infinity");
+    }
+    if (status == GrowthStatus::bad_row) {
+        fail(where, "rows ascending, from 0 to n_rows - 1", "others");
+    }
+}
+
+/// The table that a grower was made for, and its name in messages.
+struct GrownTable {
+    index_t n_rows, n_columns;
+    const char* where;
+};
+
+struct GrowthArrays {
+    const py::array& grad;
+    const py::array& hess;
+    const py::object& rows;
+    const py::object& columns;
+    std::uint64_t seed;
+    std::uint32_t tree_index;
+};
+
+/// Grows a tree into `tree`, and gives its arrays and the leaf of each row.
+template <class Grower>
+py::tuple grow_tree(Grower& grower, boosting::GrownNodes& tree, const GrownTable& table,
+                    const GrowthArrays& arrays) {
+    const char* const where = table.where;
+    boosting::GrowthInput input{as_view<const float, 1>(arrays.grad, where, "grad"),
+                                as_view<const float, 1>(arrays.hess, where, "hess"),
+                                {},
+                                {},
+                                arrays.seed,
+                                arrays.tree_index};
+    check_extent(input.grad.size, table.n_rows, where, "grad of size n_rows");
+    check_extent(input.hess.size, table.n_rows, where, "hess of size n_rows");
+    if (!arrays.rows.is_none()) {
+        input.rows = as_view<const std::int32_t, 1>(arrays.rows, where, "rows");
+        static constexpr std::int32_t nothing = 0;
+        if (input.rows.data == nullptr) input.rows.data = &nothing;
+    }
+    input.columns =
+        mask_view(arrays.columns, table.n_columns, where, "columns of size n_columns");
+    auto leaf_of_row = empty<std::int32_t>(table.n_rows);
+    const View1<std::int32_t> leaves{leaf_of_row.mutable_data(), table.n_rows};
+    auto status = boosting::GrowthStatus::ok;
+    {
+        const py::gil_scoped_release nogil;
+        status = grower.grow(input, tree, leaves);
+    }
+    refuse(status, where);
+    return py::make_tuple(copied(tree.column), copied(tree.bin),
+                          as_bools(tree.default_left), copied(tree.left),
+                          copied(tree.right), copied(tree.value), copied(tree.gain),
+                          copied(tree.cover), as_bools(tree.is_categorical),
+                          as_sets(tree.left_codes), leaf_of_row);
+}
+
+/// feature, bin, default_left, left, right, value, is_categorical, left_bins.
+inline boosting::GrownView as_grown_view(const py::tuple& tree, const char* where) {
+    const auto flags = [&](int i, const char* name) {
+        return as_view<const bool, 1>(tree[static_cast<std::size_t>(i)], where, name);
+    };
+    const auto links = [&](int i, const char* name) {
+        return as_view<const std::int32_t, 1>(tree[static_cast<std::size_t>(i)], where,
+                                              name);
+    };
+    const auto sets = as_view<const std::uint32_t, 2>(tree[7], where, "left_bins");
+    return {links(0, "feature"),
+            links(1, "bin"),
+            links(3, "left"),
+            links(4, "right"),
+            reinterpret_cast<const std::uint8_t*>(flags(2, "default_left").data),
+            reinterpret_cast<const std::uint8_t*>(flags(6, "is_categorical").data),
+            as_view<const float, 1>(tree[5], where, "value").data,
+            reinterpret_cast<const boosting::CodeSet*>(sets.data)};
+}
+
+} // namespace fastnotes

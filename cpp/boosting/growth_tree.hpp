@@ -1,0 +1,71 @@
+/// What growers of trees share, however they sum rows.
+#pragma once
+
+#include "boosting/growth.hpp"
+#include "boosting/growth_nodes.hpp"
+#include "boosting/quantization.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+namespace fastnotes::boosting {
+
+inline constexpr index_t largest_quantised = 32767;
+
+inline std::int16_t quantise(float value, double scale) noexcept {
+    const double scaled = static_cast<double>(value) * scale + integer_magic;
+    std::int64_t bits;
+    std::memcpy(&bits, &scaled, sizeof bits);
+    return static_cast<std::int16_t>(std::clamp<std::int64_t>(
+        bits - magic_bits, -largest_quantised, largest_quantised));
+}
+
+/// Nodes of the tree that grows, its scales, and its values in the end.
+class GrowingTree {
+  protected:
+    GrowingTree(GrowthRules rules, index_t n_rows, int n_threads) noexcept
+        : rules_(std::move(rules)), n_rows_(n_rows), n_threads_(n_threads) {}
+
+    struct Totals {
+        std::int64_t G = 0, H = 0;
+    };
+
+    /// Finds the scales, and what is wrong with the input.
+    GrowthStatus read_input(const GrowthInput& input);
+    bool may_be_cut(const GrowthNode& node) const noexcept;
+    /// Adds the children of a node that can be cut.
+    void add_children(index_t parent);
+    /// Numbers the nodes of cuts that count; gives the others that of their leaf.
+    void number_nodes(const GrowthOrder& order, GrownNodes& tree);
+    /// Sets values and covers by the rows of leaves.
+    void weigh_nodes(const GrowthInput& input, const std::int32_t* leaf_of_row,
+                     GrownNodes& tree);
+
+    GrowthNode& at(index_t node) noexcept {
+        return nodes_[static_cast<std::size_t>(node)];
+    }
+
+    GrowthRules rules_;
+    index_t n_rows_;
+    int n_threads_;
+
+    // Of the tree that grows.
+    index_t n_used_ = 0;
+    Units units_{1.0, 1.0};
+    double exact_scale_g_ = 1.0, exact_scale_h_ = 1.0;
+    ColumnChooser* chooser_ = nullptr;
+    std::vector<GrowthNode> nodes_;
+    std::vector<std::int32_t> number_; ///< in the finished tree, or of the leaf above
+
+  private:
+    void sum_leaves(const GrowthInput& input, const std::int32_t* leaf_of_row,
+                    std::vector<Totals>& totals) const;
+    void set_values(const std::vector<Totals>& totals, GrownNodes& tree) const;
+};
+
+/// Ascending columns that a tree may use.
+ColumnChooser::List list_columns(const GrowthInput& input, index_t n_columns);
+
+} // namespace fastnotes::boosting
