@@ -233,6 +233,9 @@ class BoostedTreesClassifier(ClassifierMixin, BoostedModel):  # type: ignore[mis
         chances = self._linked_objective().link_inverse(margins.T)
         if len(chances) > 1:
             return np.ascontiguousarray(chances.T)
+        if chances.size == 1:
+            share = chances.item()
+            return np.array([[1.0 - share, share]])
         both = np.empty((chances.shape[1], 2))
         both[:, 1] = chances[0]
         both[:, 0] = 1.0 - chances[0]

@@ -35,6 +35,9 @@ from fastnotes.boosting.trees import TreeEnsemble
 _Model = TypeVar("_Model", bound="BoostedModel")
 _Range = tuple[int, int]
 
+#: What rows of floats have for a dtype where nothing is to be converted.
+_PLAIN = (np.dtype(np.float32), np.dtype(np.float64))
+
 #: What fit leaves beside the public attributes.
 _PRIVATE = (
     "_cache",
@@ -262,15 +265,13 @@ class BoostedModel(Explained, BaseEstimator):  # type: ignore[misc]
 
         The checks of the long way cost more than the trees of one row.
         """
-        if type(X) is not np.ndarray or X.shape[:1] != (1,) or X.dtype.char not in "fd":
+        if type(X) is not np.ndarray or X.ndim != 2 or len(X) != 1:
             return None
-        cache = vars(self).get("_cache")
+        cache = self.__dict__.get("_cache")
         if cache is None:
             return None
         shape, margins_row = cache.get("row") or self._make_row()
-        flags = X.flags
-        plain = flags.c_contiguous and flags.aligned and X.dtype.isnative
-        if X.shape != shape or not plain:
+        if X.shape != shape or X.dtype not in _PLAIN or not X.flags.carray:
             return None
         row: NDArray[np.float64] = margins_row(X)
         return row[None]
