@@ -95,3 +95,29 @@ def test_a_number_that_means_missing(diabetes):
     given = np.where(X > 0.05, -9.0, X)
     assert_same_trees(model.fit(given, y), expected)
     np.testing.assert_array_equal(model.predict(given), expected.predict(holes))
+
+
+def test_sparse_rows_are_scored_as_dense_ones(diabetes):
+    X, y = diabetes
+    X = np.where(np.abs(X) < 0.02, 0.0, X)
+    dense = BoostedTreesRegressor(n_estimators=6, max_depth=3).fit(
+        X[:300], y[:300], eval_set=[(X[300:], y[300:]), (X[:300], y[:300])]
+    )
+    S = sparse.csr_array(X)
+    stored = BoostedTreesRegressor(n_estimators=6, max_depth=3).fit(
+        S[:300], y[:300], eval_set=[(S[300:], y[300:]), (S[:300], y[:300])]
+    )
+    assert_same_trees(stored, dense)
+    assert stored.evals_result_ == dense.evals_result_
+
+
+def test_fitting_keeps_no_leaves_of_rows(diabetes):
+    X, y = diabetes
+    seen = []
+
+    class Sizes:
+        def after_iteration(self, model, round_, history):
+            seen.extend(len(tree.leaf_of_row) for tree in model._training.trees)
+
+    BoostedTreesRegressor(n_estimators=3, callbacks=[Sizes()]).fit(X, y)
+    assert seen == [0] * 6

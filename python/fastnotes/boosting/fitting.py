@@ -30,7 +30,13 @@ from fastnotes.boosting.parameters import (
     monotone_signs,
 )
 from fastnotes.boosting.prediction import Predictor
-from fastnotes.boosting.sparse_table import SparseBins, assign_sparse, bin_sparse
+from fastnotes.boosting.sparse_growth import SparseRows
+from fastnotes.boosting.sparse_table import (
+    SparseBins,
+    SparseTrainingTable,
+    assign_sparse,
+    bin_sparse,
+)
 from fastnotes.boosting.table import TableEncoder
 from fastnotes.boosting.targets import as_qid, as_target, group_rows
 from fastnotes.boosting.training import RowSet, Schedule, Start, Training
@@ -102,6 +108,8 @@ def prepare(
     model._objective = objective
     table = _bin(model, learning, given["max_bin"], seed, n_threads)
     if objective.needs_groups:
+        if isinstance(table, SparseTrainingTable):
+            table = TrainingTable(_dense(table.bins), table.columns)
         table = _order_lists(learning, table, with_values=start is not None)
     bound = objective.bind(learning.y, learning.weight, learning.offsets, where=where)
     if start is None:
@@ -281,10 +289,10 @@ def dense_blocks(encoder: TableEncoder, values: Any) -> Any:
 
 def _bin(
     model: Any, rows: Rows, max_bin: int, seed: int, n_threads: int
-) -> TrainingTable:
+) -> TrainingTable | SparseTrainingTable:
     encoder: TableEncoder = model._encoder
     if sparse.issparse(rows.values):
-        table = bin_sparse(
+        return bin_sparse(
             rows.values,
             absent=encoder.absent,
             missing=encoder.missing_number,
@@ -293,7 +301,6 @@ def _bin(
             random_state=seed,
             n_threads=n_threads,
         )
-        return TrainingTable(_dense(table.bins), table.columns)
     return bin_table(
         rows.values,
         encoder.levels_,
@@ -307,7 +314,7 @@ def _bin(
 
 def _bin_alike(
     model: Any, columns: ColumnBins, values: Any, n_threads: int
-) -> NDArray[np.uint8]:
+) -> NDArray[np.uint8] | SparseRows:
     """Bin other rows as those of training."""
     if not sparse.issparse(values):
         return columns.bin(values, n_threads=n_threads)
@@ -319,10 +326,11 @@ def _bin_alike(
         missing=encoder.missing_number,
         n_threads=n_threads,
     )
-    return _dense(bins)
+    return SparseRows(bins, n_threads=n_threads)
 
 
 def _dense(bins: SparseBins) -> NDArray[np.uint8]:
+    """The table of a ranking, whose rows are put in order by all they hold."""
     dense = np.empty((bins.n_rows, len(bins.absent_bins)), np.uint8)
     dense[...] = bins.absent_bins
     column = np.repeat(np.arange(len(bins.absent_bins)), np.diff(bins.offsets))
@@ -337,7 +345,7 @@ def _scored_rows(
     model: Any,
     data: FitData,
     learning: Rows,
-    table: TrainingTable,
+    table: TrainingTable | SparseTrainingTable,
     train: RowSet,
     start: Start | None,
     n_threads: int,
@@ -367,7 +375,7 @@ def _scored_rows(
     return scored
 
 
-def _has_orders(table: TrainingTable) -> bool:
+def _has_orders(table: TrainingTable | SparseTrainingTable) -> bool:
     """Whether categories are ordered.
 
     Rows then learn in bins that their own target has no part in, which are not the bins

@@ -21,9 +21,13 @@ from fastnotes.boosting.metrics import Metric
 from fastnotes.boosting.objectives import BoundObjective
 from fastnotes.boosting.progress import Progress
 from fastnotes.boosting.sampling import RowSampler, sample_columns
+from fastnotes.boosting.sparse_growth import SparseRows, SparseTreeGrower
+from fastnotes.boosting.sparse_table import SparseBins, SparseTrainingTable
 from fastnotes.boosting.table import TableEncoder
 from fastnotes.boosting.training_table import ColumnBins, TrainingTable
 from fastnotes.boosting.trees import TreeEnsemble, concatenate
+
+_NO_ROWS = np.empty(0, np.int32)
 
 
 class Start(NamedTuple):
@@ -45,14 +49,15 @@ class RowSet:
     Attributes
     ----------
     name : str
-    bins : uint8 array of shape (n_rows, n_columns)
+    bins : uint8 array of shape (n_rows, n_columns), SparseBins or SparseRows
+        What other rows are added to by; those that learn are added to by the grower.
     metrics : list of BoundMetric
     margins : float64 array of shape (n_outputs, n_rows)
         Those of the rounds so far.
     """
 
     name: str
-    bins: NDArray[np.uint8]
+    bins: NDArray[np.uint8] | SparseBins | SparseRows
     metrics: list[BoundMetric]
     margins: NDArray[np.float64]
 
@@ -88,7 +93,7 @@ class Training:
 
     def __init__(
         self,
-        table: TrainingTable,
+        table: TrainingTable | SparseTrainingTable,
         objective: BoundObjective,
         learning: RowSet,
         scored: Sequence[RowSet],
@@ -112,16 +117,9 @@ class Training:
         self._learning, self._scored = learning, scored
         self._metrics = metrics
         self._schedule = schedule
-        self._grower = TreeGrower(
-            table.bins,
-            table.columns.column_bins,
-            categorical=table.columns.categorical,
-            parameters=schedule.growth,
-            n_threads=schedule.n_threads,
-        )
-        n_rows = len(table.bins)
+        self._grower = _grower(table, schedule)
         self._sampler = RowSampler(
-            n_rows, schedule.subsample, schedule.seed, schedule.n_threads
+            self._grower.shape[0], schedule.subsample, schedule.seed, schedule.n_threads
         )
         shape = learning.margins.shape
         self._grad = np.empty(shape, np.float32)
@@ -178,7 +176,7 @@ class Training:
         n_threads = schedule.n_threads
         self._objective.gradients(margins, grad, hess, n_threads)
         rows = self._sampler.draw(round_)
-        n_outputs, n_columns = len(margins), learning.bins.shape[1]
+        n_outputs, n_columns = len(margins), self._grower.shape[1]
         for k in range(n_outputs):
             number = round_ * n_outputs + k
             tree = self._grower.grow(
@@ -193,13 +191,12 @@ class Training:
             )
             if self._objective.objective.renews_leaves:
                 tree = self._renewed(tree, rows, k)
-            self.trees.append(tree)
             self._grower.add_leaf_values(margins[k], tree)
             for scored in self._scored:
                 if scored.margins is not margins:
-                    add_tree_values(
-                        scored.bins, tree, scored.margins[k], n_threads=n_threads
-                    )
+                    _add_tree(tree, scored, k, n_threads)
+            # The leaves of all rows would outgrow the table.
+            self.trees.append(replace(tree, leaf_of_row=_NO_ROWS))
 
     def _renewed(
         self, tree: GrownTree, rows: NDArray[np.int32] | None, output: int
@@ -248,6 +245,29 @@ class Training:
         for scores in self.history.values():
             for series in scores.values():
                 del series[self.rounds_done :]
+
+
+def _grower(
+    table: TrainingTable | SparseTrainingTable, schedule: Schedule
+) -> TreeGrower:
+    """The grower of a dense or a sparse table."""
+    columns = table.columns
+    options: dict[str, Any] = {
+        "categorical": columns.categorical,
+        "parameters": schedule.growth,
+        "n_threads": schedule.n_threads,
+    }
+    if isinstance(table.bins, SparseBins):
+        return SparseTreeGrower(table.bins, columns.column_bins, **options)
+    return TreeGrower(table.bins, columns.column_bins, **options)
+
+
+def _add_tree(tree: GrownTree, rows: RowSet, output: int, n_threads: int) -> None:
+    """Add a tree's values to the margins of rows that did not learn."""
+    if isinstance(rows.bins, SparseRows):
+        rows.bins.add_tree_values(rows.margins[output], tree)
+    elif not isinstance(rows.bins, SparseBins):
+        add_tree_values(rows.bins, tree, rows.margins[output], n_threads=n_threads)
 
 
 def within_bounds(
