@@ -350,11 +350,16 @@ def test_results_beyond_memory_are_refused(call):
 
 
 RESULTS = {"BinnedMatrix", "Metric", "Objective", "Split", "ImportanceWeights"}
-RESULTS |= {"LSTMCache", "LSTMGradients", "LSTMOutput"}
+RESULTS |= {"LSTMCache", "LSTMGradients", "LSTMOutput", "SavedModel", "TreeEnsemble"}
+#: Tables of bad input in tests/boosting: of estimators, of prediction, of model files.
+ELSEWHERE = {"BoostedTreesClassifier", "BoostedTreesRanker", "BoostedTreesRegressor"}
+ELSEWHERE |= {"Explainer", "Predictor", "TrainingCallback", "read_model", "write_model"}
+ELSEWHERE |= {"dump_trees", "trees_to_dataframe"}
+ELSEWHERE |= {"plot_history", "plot_importance", "plot_tree"}
 
 
 @pytest.mark.parametrize("room", [boosting, evidence, graph, nn, recurrent])
 def test_no_public_function_is_left_out(room):
     text = Path(__file__).read_text(encoding="utf-8")
-    calls = [name for name in room.__all__ if name not in RESULTS]
+    calls = [name for name in room.__all__ if name not in RESULTS | ELSEWHERE]
     assert [name for name in calls if not re.search(rf"\b{name}\b", text)] == []

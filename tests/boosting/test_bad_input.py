@@ -204,9 +204,11 @@ def test_bindings_check_memory_themselves():
     room = native.boosting
     single = ONES.astype(np.float32)
     with pytest.raises(ValueError, match="C-contiguous"):
-        room.fit_thresholds(np.asfortranarray(X), 255, 6, 0, 1)
+        room.fit_thresholds(np.asfortranarray(X), None, 255, 6, 0, 1)
     with pytest.raises(ValueError, match="max_bin"):
-        room.fit_thresholds(X, 256, 6, 0, 1)
+        room.fit_thresholds(X, None, 256, 6, 0, 1)
+    with pytest.raises(ValueError, match="sample_weight of size"):
+        room.fit_thresholds(X, ONES[1:], 255, 6, 0, 1)
     with pytest.raises(ValueError, match="thresholds"):
         room.assign_bins(X, np.zeros((1, 3)), 256, 1)
     with pytest.raises(ValueError, match="thresholds"):

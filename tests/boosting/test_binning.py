@@ -10,27 +10,10 @@ from sklearn.exceptions import NotFittedError
 
 from fastnotes._reference import boosting as reference
 from fastnotes.boosting import BinMapper
+from support.columns import mixed_columns
 from support.sweeps import AWKWARD_SIZES, DTYPES, same_bytes_for_threads
 
 MAX_BINS = (2, 3, 16, 17, 254, 255)
-
-
-def mixed_columns(n_rows, dtype, seed=0):
-    """Continuous, few-valued, spiked, missing, infinite, skewed, constant columns."""
-    rng = np.random.default_rng(seed)
-    normal = rng.standard_normal(n_rows)
-    columns = [
-        normal,
-        np.round(2 * normal),
-        np.where(rng.random(n_rows) < 0.4, 0.0, normal),
-        np.where(rng.random(n_rows) < 0.3, np.nan, normal),
-        rng.choice([np.inf, -np.inf, 0.0, -0.0, 1e-42, -1e-42, 3.0], n_rows),
-        np.round(np.exp(3 * normal), 1),
-        np.full(n_rows, 7.0),
-        np.full(n_rows, np.nan),
-        rng.integers(0, 400, n_rows) ** 2,
-    ]
-    return np.stack(columns, axis=1).astype(dtype)
 
 
 def assert_equals_reference(X, max_bin, subsample=200_000, seed=0):

@@ -135,9 +135,9 @@ def test_order_of_rows_makes_no_difference(policy):
 
 def test_repeated_rows_are_weights():
     bins, column_bins, grad, hess = random_table(5, 2000)
-    weight = np.random.default_rng(5).integers(1, 4, len(grad))
+    weight = np.random.default_rng(5).integers(1, 4, len(grad)).astype(np.float32)
     one = grow((bins, column_bins, grad * weight, hess * weight))
-    again = np.repeat(np.arange(len(grad)), weight)
+    again = np.repeat(np.arange(len(grad)), weight.astype(np.int64))
     other = grow((bins[again], column_bins, grad[again], hess[again]))
     np.testing.assert_array_equal(other.leaf_of_row, one.leaf_of_row[again])
     ELEMENTWISE.assert_close(other.value, one.value)

@@ -135,14 +135,14 @@ class _Grower:
             for b in range(n):
                 yield b, codes <= b
         elif n < self.p.max_cat_to_onehot:
-            for k in range(n):
+            for k in np.flatnonzero(sums[:n, 2] > 0):
                 yield -1, codes == k
         else:
             present = np.flatnonzero(sums[:n, 2] > 0)
             statistic = sums[present, 0] / (sums[present, 1] + self.p.cat_smooth)
             order = present[np.argsort(statistic, kind="stable")]
             most = self.p.max_cat_threshold
-            for k in range(1, len(order)):
+            for k in range(1, len(order) + 1):
                 if min(k, len(order) - k) <= most:
                     yield -1, np.isin(codes, order[:k])
 
