@@ -46,7 +46,7 @@ template <class T, bool Shrinks> struct Bound {
     }
 };
 
-constexpr index_t prefetch_entries = 32;
+constexpr index_t prefetch_entries = 48;
 /// Sums that are swept at the price of an entry that is sorted and looked at.
 constexpr index_t sums_per_entry = 24;
 
@@ -131,10 +131,14 @@ template <bool Shrinks> class ColumnBounds::Sweep {
     }
     void add_block(index_t first, index_t last) noexcept {
         const int32_t* const rows = column_.rows;
+        const uint8_t* const codes = column_.codes;
+        const RowTerm* const terms = terms_;
+        int64_t* const sums = sums_;
+        const index_t stride = stride_;
         for (index_t i = first; i < last; ++i) {
-            simd::prefetch(terms_ + rows[std::min(i + prefetch_entries, last - 1)]);
-            const RowTerm term = terms_[rows[i]];
-            sums_[column_.codes[i] * stride_ + term.slot] += term.value();
+            simd::prefetch(terms + rows[std::min(i + prefetch_entries, last - 1)]);
+            const RowTerm term = terms[rows[i]];
+            sums[codes[i] * stride + term.slot] += term.value();
         }
     }
     /// f(first, last) of the sums in use: of known codes, and of missing.
@@ -343,8 +347,6 @@ template <bool Shrinks> class ColumnBounds::Sweep {
     const Bound<Reals, Shrinks> wide_bound_;
     const index_t below_, above_;
 };
-
-ColumnBounds::ColumnBounds() = default;
 
 void ColumnBounds::prepare(const NodeLanes& nodes, index_t most_entries) {
     const auto lanes = static_cast<std::size_t>(nodes.padded);
