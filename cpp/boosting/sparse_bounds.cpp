@@ -46,9 +46,7 @@ template <class T, bool Shrinks> struct Bound {
     }
 };
 
-/// Entries whose terms are brought together before they are added: reads that miss the
-/// caches then wait for nothing else.
-constexpr index_t gathered_entries = 256;
+constexpr index_t prefetch_entries = 48;
 /// Sums that are swept at the price of an entry that is sorted and looked at.
 constexpr index_t sums_per_entry = 24;
 
@@ -98,7 +96,7 @@ template <bool Shrinks> class ColumnBounds::Sweep {
     Sweep(ColumnBounds& scratch, const CodeColumn& column, const RowTerm* terms,
           const NodeLanes& nodes) noexcept
         : scratch_(scratch), column_(column), terms_(terms), nodes_(nodes),
-          padded_(nodes.padded), sums_(scratch.sums_.data()),
+          padded_(nodes.padded), stride_(nodes.n), sums_(scratch.sums_.data()),
           best_(scratch.best_.data()), narrow_bound_(nodes), wide_bound_(nodes),
           below_(column.absent_is_known ? column.absent : column.known),
           above_(column.absent_is_known ? column.absent + 1 : 0) {}
@@ -127,42 +125,42 @@ template <bool Shrinks> class ColumnBounds::Sweep {
     /// Adds the column to the sums of its codes and the nodes.
     void add_entries() noexcept {
         for (index_t first = 0; first < column_.n_entries; first += most_packed_rows) {
-            const index_t last = std::min(first + most_packed_rows, column_.n_entries);
-            for (index_t i = first; i < last; i += gathered_entries) {
-                add_block(i, std::min(gathered_entries, last - i));
-            }
+            add_block(first, std::min(first + most_packed_rows, column_.n_entries));
             if (is_wide(column_)) flush();
         }
     }
-    void add_block(index_t first, index_t n) noexcept {
-        RowTerm gathered[gathered_entries];
-        const int32_t* const rows = column_.rows + first;
-        const uint8_t* const codes = column_.codes + first;
-        for (index_t i = 0; i < n; ++i) gathered[i] = terms_[rows[i]];
-        for (index_t i = 0; i < n; ++i) {
-            sums_[codes[i] * padded_ + gathered[i].slot] += gathered[i].value();
+    void add_block(index_t first, index_t last) noexcept {
+        const int32_t* const rows = column_.rows;
+        const uint8_t* const codes = column_.codes;
+        const RowTerm* const terms = terms_;
+        int64_t* const sums = sums_;
+        const index_t stride = stride_;
+        for (index_t i = first; i < last; ++i) {
+            simd::prefetch(terms + rows[std::min(i + prefetch_entries, last - 1)]);
+            const RowTerm term = terms[rows[i]];
+            sums[codes[i] * stride + term.slot] += term.value();
         }
     }
     /// f(first, last) of the sums in use: of known codes, and of missing.
     template <class F> void for_used_sums(F f) noexcept {
-        f(index_t{0}, column_.known * padded_);
-        f(column_.missing * padded_, (column_.missing + 1) * padded_);
+        f(index_t{0}, column_.known * stride_);
+        f(column_.missing * stride_, (column_.missing + 1) * stride_);
     }
     void flush() noexcept {
         double* const G = scratch_.wide_.data();
-        double* const H = G + code_slots * padded_;
+        double* const H = G + n_wide();
         for_used_sums([&](index_t first, index_t last) {
-            for (index_t i = first; i < last; i += Packed::size) {
-                const UnpackedSums sums = unpack(simd::load<Packed>(sums_ + i));
-                simd::store(G + i, simd::load<Reals>(G + i) + sums.G);
-                simd::store(H + i, simd::load<Reals>(H + i) + sums.H);
+            for (index_t i = first; i < last; ++i) {
+                const auto low = static_cast<int32_t>(sums_[i]);
+                G[i] += static_cast<double>((sums_[i] - low) >> 32);
+                H[i] += static_cast<double>(low);
             }
             std::fill(sums_ + first, sums_ + last, int64_t{0});
         });
     }
     void clear() noexcept {
         double* const G = scratch_.wide_.data();
-        double* const H = G + code_slots * padded_;
+        double* const H = G + n_wide();
         for_used_sums([&](index_t first, index_t last) {
             if (is_wide(column_)) {
                 std::fill(G + first, G + last, 0.0);
@@ -241,7 +239,7 @@ template <bool Shrinks> class ColumnBounds::Sweep {
     template <class BoundOf>
     FASTNOTES_INLINE Floats sweep_group(index_t lane, const BoundOf& bound_of) {
         const auto sums_of = [&](index_t code) {
-            const int64_t* const sums = sums_ + code * padded_ + lane;
+            const int64_t* const sums = sums_ + code * stride_ + lane;
             return PackedSums{simd::load<Packed>(sums),
                               simd::load<Packed>(sums + Packed::size)};
         };
@@ -266,7 +264,7 @@ template <bool Shrinks> class ColumnBounds::Sweep {
             const auto total_G = simd::load<Reals>(nodes_.G.data() + lane);
             const auto total_H = simd::load<Reals>(nodes_.H.data() + lane);
             const auto sums_of = [&](index_t code) {
-                return sums_at(code * padded_ + lane);
+                return sums_at(code * stride_ + lane);
             };
             const auto bound = [&](WideSums far) {
                 return wide_bound_(far.G, far.H, total_G - far.G, total_H - far.H);
@@ -281,9 +279,12 @@ template <bool Shrinks> class ColumnBounds::Sweep {
             }
         }
     }
+    index_t n_wide() const noexcept {
+        return static_cast<index_t>(scratch_.wide_.size()) / 2;
+    }
     FASTNOTES_INLINE WideSums wide_sums(index_t place) const {
         const double* const G = scratch_.wide_.data() + place;
-        return {simd::load<Reals>(G), simd::load<Reals>(G + code_slots * padded_)};
+        return {simd::load<Reals>(G), simd::load<Reals>(G + n_wide())};
     }
 
     /// Looks at the nodes of a code's entries alone: nothing changed at the others.
@@ -339,6 +340,7 @@ template <bool Shrinks> class ColumnBounds::Sweep {
     const RowTerm* const terms_;
     const NodeLanes& nodes_;
     const index_t padded_;
+    const index_t stride_; ///< of codes: lanes beyond n see sums of other codes
     int64_t* const sums_;
     float* const best_;
     const Bound<Floats, Shrinks> narrow_bound_;
@@ -346,15 +348,14 @@ template <bool Shrinks> class ColumnBounds::Sweep {
     const index_t below_, above_;
 };
 
-ColumnBounds::ColumnBounds() = default;
-
 void ColumnBounds::prepare(const NodeLanes& nodes, index_t most_entries) {
     const auto lanes = static_cast<std::size_t>(nodes.padded);
     const auto grow = [](auto& buffer, std::size_t size) {
         if (buffer.size() < size) buffer.resize(size);
     };
-    grow(sums_, code_slots * lanes);
-    if (most_entries > most_packed_rows) grow(wide_, 2 * code_slots * lanes);
+    const std::size_t n_sums = (code_slots + 1) * lanes; // lanes beyond n are read
+    grow(sums_, n_sums);
+    if (most_entries > most_packed_rows) grow(wide_, 2 * n_sums);
     grow(sorted_, code_slots * lanes / sums_per_entry);
     grow(running_, lanes);
     grow(missing_, lanes);

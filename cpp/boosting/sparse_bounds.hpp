@@ -38,7 +38,7 @@ struct NodeLanes {
 };
 
 /// Upper bounds of T(G)^2 / (H + lambda), summed over both children, but for rounding:
-/// times 1 + bound_slack they are no less than the largest of any admissible cut.
+/// times 1 + slack they are no less than the largest of any admissible cut.
 ///
 /// A cut is known by its far side, the one without absent rows: stored entries of the
 /// codes below, or above; the other side is the node less it. So columns are swept from
@@ -47,8 +47,6 @@ class ColumnBounds {
   public:
     static constexpr double slack = 1e-5;
     static constexpr index_t most_slots = 1024;
-
-    ColumnBounds();
 
     /// Makes room for columns of up to most_entries entries. Throws std::bad_alloc.
     void prepare(const NodeLanes& nodes, index_t most_entries);
