@@ -135,7 +135,7 @@ class _Grower:
             for b in range(n):
                 yield b, codes <= b
         elif n < self.p.max_cat_to_onehot:
-            for k in np.flatnonzero(sums[:n, 2] > 0):
+            for k in np.flatnonzero(sums[:n, 2] > 0).tolist():
                 yield -1, codes == k
         else:
             present = np.flatnonzero(sums[:n, 2] > 0)
