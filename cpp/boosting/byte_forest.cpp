@@ -19,7 +19,7 @@ std::size_t place(index_t i) noexcept { return static_cast<std::size_t>(i); }
 constexpr index_t few_leaves = 64;       ///< of every tree: smaller tables
 constexpr index_t most_group_sets = 512; ///< planes of 256 bytes, to stay in L2
 
-/// Cycles per row, measured; they only choose between ways of equal result.
+/// Cycles per row, estimated; they only choose between ways of equal result.
 constexpr double code_cost = 4.0, set_cost = 3.0, program_cost = 0.065;
 constexpr double complete_cost = 0.025, tree_cost = 1.0, step_cost = 3.0;
 
