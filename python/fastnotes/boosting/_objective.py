@@ -135,7 +135,6 @@ class Objective(ABC):
         """Return means or probabilities, shaped as the margins."""
         return margins
 
-    @abstractmethod
     def bind(
         self,
         y: ArrayLike,
@@ -159,6 +158,13 @@ class Objective(ABC):
         -------
         BoundObjective
         """
+        return self._join(self.check_targets(y, sample_weight, where), groups, where)
+
+    @abstractmethod
+    def _join(
+        self, targets: Targets, groups: ArrayLike | None, where: str
+    ) -> BoundObjective:
+        """Return the bound objective of checked targets."""
 
 
 class BoundObjective(ABC):

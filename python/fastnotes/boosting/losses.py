@@ -46,16 +46,10 @@ class PointwiseLoss(Objective):
         """Margins per row."""
         return len(self.kernel_parameters)
 
-    def bind(
-        self,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-        *,
-        where: str = "boosting.Objective",
+    def _join(
+        self, targets: Targets, groups: ArrayLike | None, where: str
     ) -> BoundObjective:
-        """Join the loss to data."""
-        return _BoundPointwise(self, self.check_targets(y, sample_weight, where))
+        return _BoundPointwise(self, targets)
 
 
 class _BoundPointwise(BoundObjective):
@@ -386,16 +380,10 @@ class Softmax(Objective):
         """Probabilities, which sum to 1 over the outputs."""
         return np.asarray(softmax(margins, axis=0), np.float64)
 
-    def bind(
-        self,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-        *,
-        where: str = "boosting.Objective",
+    def _join(
+        self, targets: Targets, groups: ArrayLike | None, where: str
     ) -> BoundObjective:
-        """Join the loss to data."""
-        return _BoundSoftmax(self, self.check_targets(y, sample_weight, where))
+        return _BoundSoftmax(self, targets)
 
 
 class _BoundSoftmax(BoundObjective):

@@ -220,16 +220,10 @@ class CustomObjective(Objective):
         """0: the least loss of a function is not known."""
         return np.zeros(self.outputs)
 
-    def bind(
-        self,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-        *,
-        where: str = "boosting.Objective",
+    def _join(
+        self, targets: Targets, groups: ArrayLike | None, where: str
     ) -> BoundObjective:
-        """Join the loss to data."""
-        return _BoundCustom(self, self.check_targets(y, sample_weight, where))
+        return _BoundCustom(self, targets)
 
 
 class _BoundCustom(BoundObjective):

@@ -83,19 +83,11 @@ class LambdaRank(Objective):
         """0: a constant does not move ranks."""
         return np.zeros(1)
 
-    def bind(
-        self,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
-        groups: ArrayLike | None = None,
-        *,
-        where: str = "boosting.Objective",
+    def _join(
+        self, targets: Targets, groups: ArrayLike | None, where: str
     ) -> BoundObjective:
-        """Join the loss to lists."""
-        targets = self.check_targets(y, sample_weight, where)
-        return _BoundLambdaRank(
-            self, targets, as_offsets(groups, len(targets.y), where)
-        )
+        offsets = as_offsets(groups, len(targets.y), where)
+        return _BoundLambdaRank(self, targets, offsets)
 
 
 class _BoundLambdaRank(BoundObjective):
