@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from fastnotes._validation import (
 )
 from fastnotes.boosting._objective import as_weight
 from fastnotes.boosting.binning import as_seed
-from fastnotes.boosting.growth import GrowthParameters
+from fastnotes.boosting.growth import GrownTree, GrowthParameters, add_tree_values
 from fastnotes.boosting.metrics import Metric, resolve_metric
 from fastnotes.boosting.objectives import Objective
 from fastnotes.boosting.parameters import (
@@ -121,7 +121,7 @@ def prepare(
             fail(where, wanted, f"{len(base)} for {start.objective!r}")
     model.base_score_ = base
     margins = starting_margins(model, learning, start, n_threads, where)
-    train = RowSet("train", table.bins, [], margins)
+    train = RowSet("train", None, [], margins)
     scored = _scored_rows(model, data, learning, table, train, start, n_threads, where)
     metrics = _metrics(model, where)
     if given["early_stopping_rounds"] is not None and not scored:
@@ -132,13 +132,19 @@ def prepare(
         shown = (learning.y, learning.weight, learning.offsets)
         train.metrics = [metrics[-1].bind(*shown, where=where)]
     first = 0 if start is None else start.n_rounds
-    schedule = _schedule(model, given, (first, first + n_rounds), seed, where)
+    rounds = first, first + n_rounds
+    schedule = _schedule(model, given, rounds, seed, n_threads, where)
     others = [rows for rows, *_ in scored]
     return Training(table, bound, train, others, metrics, schedule, start)
 
 
 def _schedule(
-    model: Any, given: dict[str, Any], rounds: tuple[int, int], seed: int, where: str
+    model: Any,
+    given: dict[str, Any],
+    rounds: tuple[int, int],
+    seed: int,
+    n_threads: int,
+    where: str,
 ) -> Schedule:
     return Schedule(
         first_round=rounds[0],
@@ -148,7 +154,7 @@ def _schedule(
         colsample_bytree=given["colsample_bytree"],
         early_stopping_rounds=given["early_stopping_rounds"],
         seed=seed,
-        n_threads=resolve_n_jobs(model.n_jobs, where),
+        n_threads=n_threads,
         verbose=given["verbose"] > 0,
         callbacks=_callbacks(model.callbacks, where),
     )
@@ -312,21 +318,24 @@ def _bin(
     )
 
 
-def _bin_alike(
+def _adder(
     model: Any, columns: ColumnBins, values: Any, n_threads: int
-) -> NDArray[np.uint8] | SparseRows:
-    """Bin other rows as those of training."""
+) -> Callable[[NDArray[np.float64], GrownTree], None]:
+    """What adds a tree's values to the margins of other rows, binned as training's."""
     if not sparse.issparse(values):
-        return columns.bin(values, n_threads=n_threads)
+        bins = columns.bin(values, n_threads=n_threads)
+        return lambda margins, tree: add_tree_values(
+            bins, tree, margins, n_threads=n_threads
+        )
     encoder: TableEncoder = model._encoder
-    bins = assign_sparse(
+    stored = assign_sparse(
         columns,
         values,
         absent=encoder.absent,
         missing=encoder.missing_number,
         n_threads=n_threads,
     )
-    return SparseRows(bins, n_threads=n_threads)
+    return SparseRows(stored, n_threads=n_threads).add_tree_values
 
 
 def _dense(bins: SparseBins) -> NDArray[np.uint8]:
@@ -366,11 +375,11 @@ def _scored_rows(
         _gather_lists(rows, as_qid(queries[i], values.shape[0], where))
         as_learnt = X is data.X and bases[i] is data.base_margin
         if as_learnt and not (rows.moved or learning.moved or _has_orders(table)):
-            row_set = RowSet(name, table.bins, [], train.margins)
+            row_set = RowSet(name, None, [], train.margins)
         else:
-            bins = _bin_alike(model, table.columns, rows.values, n_threads)
+            add_tree = _adder(model, table.columns, rows.values, n_threads)
             margins = starting_margins(model, rows, start, n_threads, where)
-            row_set = RowSet(name, bins, [], margins)
+            row_set = RowSet(name, add_tree, [], margins)
         scored.append((row_set, rows.y, rows.weight, rows.offsets))
     return scored
 

@@ -164,25 +164,44 @@ class TreeGrower:
         n_threads: int | None = None,
     ) -> None:
         check_array(bins, "bins", np.uint8, 2)
-        n_columns = bins.shape[1]
-        if n_columns == 0:
-            fail(_WHERE, "bins with at least one column", describe(bins))
-        is_categorical = as_mask(categorical, n_columns, _WHERE, "categorical")
-        if is_categorical is None:
-            is_categorical = np.zeros(n_columns, np.bool_)
-        rules = as_native_parameters(parameters or GrowthParameters(), is_categorical)
-        self.missing_code = as_integer(
-            missing_code, _WHERE, "missing_code", low=1, high=255
-        )
-        self.n_threads = resolve_n_threads(n_threads, _WHERE)
-        self.shape = bins.shape
         self._native: native.boosting.TreeGrower | native.boosting.SparseTreeGrower
         self._native = native.boosting.TreeGrower(
             bins,
-            as_column_bins(column_bins, n_columns, _WHERE),
+            *self._settings(
+                bins.shape,
+                column_bins,
+                categorical,
+                parameters,
+                missing_code,
+                n_threads,
+                _WHERE,
+            ),
+        )
+
+    def _settings(
+        self,
+        shape: tuple[int, ...],
+        column_bins: ArrayLike,
+        categorical: ArrayLike | None,
+        parameters: GrowthParameters | None,
+        missing_code: int,
+        n_threads: int | None,
+        where: str,
+    ) -> tuple[Any, ...]:
+        """Check what goes with a table; give it as the bindings take it, in order."""
+        n_rows, n_columns = shape
+        if n_columns == 0:
+            fail(where, "bins with at least one column", f"shape {shape}")
+        is_categorical = as_mask(categorical, n_columns, where, "categorical")
+        if is_categorical is None:
+            is_categorical = np.zeros(n_columns, np.bool_)
+        self.shape = n_rows, n_columns
+        self.n_threads = resolve_n_threads(n_threads, where)
+        return (
+            as_column_bins(column_bins, n_columns, where),
             is_categorical,
-            self.missing_code,
-            rules,
+            as_integer(missing_code, where, "missing_code", low=1, high=255),
+            as_native_parameters(parameters or GrowthParameters(), is_categorical),
             self.n_threads,
         )
 

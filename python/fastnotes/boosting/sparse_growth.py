@@ -13,9 +13,6 @@ from fastnotes.boosting.growth import (
     GrownTree,
     GrowthParameters,
     TreeGrower,
-    as_column_bins,
-    as_mask,
-    as_native_parameters,
     as_native_tree,
     check_array,
 )
@@ -61,24 +58,17 @@ class SparseTreeGrower(TreeGrower):
         n_threads: int | None = None,
     ) -> None:
         where = "boosting.SparseTreeGrower"
-        n_columns = _check(bins, where)
-        if n_columns == 0:
-            fail(where, "bins with at least one column", "none")
-        is_categorical = as_mask(categorical, n_columns, where, "categorical")
-        if is_categorical is None:
-            is_categorical = np.zeros(n_columns, np.bool_)
-        self.missing_code = as_integer(
-            missing_code, where, "missing_code", low=1, high=255
-        )
-        self.n_threads = resolve_n_threads(n_threads, where)
-        self.shape = bins.n_rows, n_columns
         self._native = native.boosting.SparseTreeGrower(
             *bins,
-            as_column_bins(column_bins, n_columns, where),
-            is_categorical,
-            self.missing_code,
-            as_native_parameters(parameters or GrowthParameters(), is_categorical),
-            self.n_threads,
+            *self._settings(
+                (bins.n_rows, _check(bins, where)),
+                column_bins,
+                categorical,
+                parameters,
+                missing_code,
+                n_threads,
+                where,
+            ),
         )
 
 

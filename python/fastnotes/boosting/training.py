@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -15,13 +15,12 @@ from fastnotes.boosting.growth import (
     GrownTree,
     GrowthParameters,
     TreeGrower,
-    add_tree_values,
 )
 from fastnotes.boosting.metrics import Metric
 from fastnotes.boosting.objectives import BoundObjective
 from fastnotes.boosting.progress import Progress
 from fastnotes.boosting.sampling import RowSampler, sample_columns
-from fastnotes.boosting.sparse_growth import SparseRows, SparseTreeGrower
+from fastnotes.boosting.sparse_growth import SparseTreeGrower
 from fastnotes.boosting.sparse_table import SparseBins, SparseTrainingTable
 from fastnotes.boosting.table import TableEncoder
 from fastnotes.boosting.training_table import ColumnBins, TrainingTable
@@ -49,15 +48,16 @@ class RowSet:
     Attributes
     ----------
     name : str
-    bins : uint8 array of shape (n_rows, n_columns), SparseBins or SparseRows
-        What other rows are added to by; those that learn are added to by the grower.
+    add_tree : callable or None
+        Adds a tree's values to margins of shape (n_rows,); None where the margins are
+        those of the rows that learn, to which the grower adds.
     metrics : list of BoundMetric
     margins : float64 array of shape (n_outputs, n_rows)
         Those of the rounds so far.
     """
 
     name: str
-    bins: NDArray[np.uint8] | SparseBins | SparseRows
+    add_tree: Callable[[NDArray[np.float64], GrownTree], None] | None
     metrics: list[BoundMetric]
     margins: NDArray[np.float64]
 
@@ -193,8 +193,8 @@ class Training:
                 tree = self._renewed(tree, rows, k)
             self._grower.add_leaf_values(margins[k], tree)
             for scored in self._scored:
-                if scored.margins is not margins:
-                    _add_tree(tree, scored, k, n_threads)
+                if scored.add_tree is not None:
+                    scored.add_tree(scored.margins[k], tree)
             # The leaves of all rows would outgrow the table.
             self.trees.append(replace(tree, leaf_of_row=_NO_ROWS))
 
@@ -260,14 +260,6 @@ def _grower(
     if isinstance(table.bins, SparseBins):
         return SparseTreeGrower(table.bins, columns.column_bins, **options)
     return TreeGrower(table.bins, columns.column_bins, **options)
-
-
-def _add_tree(tree: GrownTree, rows: RowSet, output: int, n_threads: int) -> None:
-    """Add a tree's values to the margins of rows that did not learn."""
-    if isinstance(rows.bins, SparseRows):
-        rows.bins.add_tree_values(rows.margins[output], tree)
-    elif not isinstance(rows.bins, SparseBins):
-        add_tree_values(rows.bins, tree, rows.margins[output], n_threads=n_threads)
 
 
 def within_bounds(
