@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnotes.bench import peers
+from fastnotes.bench.boosting_training import noisy_signal
+from fastnotes.bench.boosting_training_peers import LEARNING_RATE, lightgbm_options
 from fastnotes.bench.case import OURS, Case, Contender, Inputs, Run
 
 CALLS = 100
 """One row is predicted so many times in a row."""
-
-LEARNING_RATE = 0.1
 
 # ---------------------------------------------------------------- inputs
 
@@ -30,12 +30,7 @@ def signal(
     """Return normal columns, classes of equal size, and our model of them."""
     from fastnotes.boosting import BoostedTreesClassifier
 
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((n_train + n_rows, n_columns), dtype=np.float32)
-    X[:, ::6] = np.clip(np.rint(X[:, ::6]), -1, 1)
-    score = X[:, 1] * X[:, 2] + np.abs(X[:, 3]) - np.sin(2 * X[:, 4]) + X[:, 0]
-    score += np.where(X[:, 5] > 0.5, X[:, 7], -X[:, 8])
-    score += rng.logistic(size=len(X)).astype(np.float32)
+    X, score = noisy_signal(n_train + n_rows, n_columns)
     cuts = np.quantile(score, np.arange(1, n_classes) / n_classes)
     y = np.searchsorted(cuts, score).astype(np.float32)
     settings = {"n_estimators": 100, "max_depth": 6} | parameters
@@ -74,19 +69,10 @@ def _xgboost(inputs: Inputs, n_threads: int) -> Any:
 def _lightgbm(inputs: Inputs, n_threads: int) -> Any:
     lightgbm = peers.load("lightgbm")
     settings, n_classes = inputs["parameters"], inputs["n_classes"]
-    depth = settings["max_depth"]
-    options = {
-        "objective": "binary" if n_classes == 2 else "multiclass",
-        "num_class": 1 if n_classes == 2 else n_classes,
-        "learning_rate": LEARNING_RATE,
-        "max_depth": depth or -1,
-        "num_leaves": settings.get("max_leaves", 2**depth),
-        "lambda_l2": 1.0,
-        "min_sum_hessian_in_leaf": 1.0,
-        "min_data_in_leaf": 1,
-        "num_threads": n_threads,
-        "verbosity": -1,
-    }
+    objective = "binary:logistic" if n_classes == 2 else "multi:softprob"
+    options = lightgbm_options(
+        {"objective": objective} | settings, n_classes, n_threads
+    )
     data = lightgbm.Dataset(inputs["X_train"], inputs["y_train"], params=options)
     return lightgbm.train(options, data, settings["n_estimators"])
 

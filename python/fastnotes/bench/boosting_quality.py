@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from fastnotes.bench import boosting_quality_peers as peers
 from fastnotes.bench.boosting_quality_page import draw, replace_table
+from fastnotes.bench.boosting_training import loss
 
 RESULT = Path("benchmarks", "results", "boosting-quality.json")
 PAGE = Path("docs", "boosting.md")
@@ -46,7 +47,7 @@ class Outcome:
 
     subject: str
     metric: str
-    library: str
+    contender: str
     figures: list[float]
     seconds: list[float]
 
@@ -96,7 +97,8 @@ def split_of(subject: Subject, seed: int) -> Split:
     if train is None:
         order = np.random.default_rng(seed).permutation(len(data.y))
         test, train = np.split(order, [int(len(order) * _TEST_SHARE)])
-    X = np.ascontiguousarray(data.X, dtype=np.float32)
+    table = data.X.toarray() if hasattr(data.X, "toarray") else data.X
+    X = np.ascontiguousarray(table, dtype=np.float32)
     y = data.y.astype(np.float32)
 
     def part(array: Any, rows: Any) -> Any:
@@ -115,15 +117,10 @@ def split_of(subject: Subject, seed: int) -> Split:
 
 def figure(subject: Subject, split: Split, predicted: NDArray[Any]) -> float:
     """Return the test figure of predictions: probabilities, means or scores."""
-    y, p = split.y_test.astype(np.float64), predicted.astype(np.float64)
-    if subject.metric == "RMSE":
-        return float(np.sqrt(np.mean((p - y) ** 2)))
     if subject.metric == "NDCG@10":
-        return _mean_ndcg(y, p, split.query_test)
-    if p.ndim == 1:
-        p = np.stack([1 - p, p], axis=1)
-    chosen = p[np.arange(len(y)), y.astype(np.int64)]
-    return float(-np.mean(np.log(np.clip(chosen, 1e-15, 1))))
+        scores = predicted.astype(np.float64)
+        return _mean_ndcg(split.y_test, scores, split.query_test)
+    return loss(subject.objective, split.y_test, predicted)
 
 
 def _mean_ndcg(y: NDArray[Any], scores: NDArray[Any], query: Any) -> float:

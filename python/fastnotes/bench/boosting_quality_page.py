@@ -24,7 +24,7 @@ _COLOURS = {
 def _by_subject(outcomes: Sequence[Any]) -> dict[str, dict[str, Any]]:
     table: dict[str, dict[str, Any]] = {}
     for outcome in outcomes:
-        table.setdefault(outcome.subject, {})[outcome.library] = outcome
+        table.setdefault(outcome.subject, {})[outcome.contender] = outcome
     return table
 
 
@@ -78,8 +78,10 @@ def table(outcomes: Sequence[Any]) -> str:
 def replace_table(page: Path, outcomes: Sequence[Any]) -> None:
     """Put the table between the page's marks."""
     text = page.read_text(encoding="utf-8")
-    before, _, rest = text.partition(START)
-    _, _, after = rest.partition(END)
+    before, start, rest = text.partition(START)
+    _, end, after = rest.partition(END)
+    if not (start and end):
+        raise ValueError(f"[bench.boosting_quality] expected marks in {page}, got none")
     made = f"{before}{START}\n\n{table(outcomes)}\n{END}{after}"
     page.write_text(made, encoding="utf-8")
 

@@ -13,12 +13,20 @@ from typing import Any
 import numpy as np
 
 from fastnotes.bench import peers
+from fastnotes.bench.boosting_training_peers import (
+    LEARNING_RATE,
+    MAX_BIN,
+    lightgbm_options,
+    n_classes_of,
+    xgboost_options,
+)
 from fastnotes.bench.case import OURS
 
 Settings = Mapping[str, Any]
 Fit = Callable[[], Callable[[Any], Any]]
 _RANKING, _SOFTMAX = "rank:ndcg", "multi:softprob"
 _SQUARED = "reg:squarederror"
+_COMMON = {"max_depth": 6}
 
 
 def _group_sizes(query: Any) -> Any:
@@ -33,8 +41,8 @@ def ours(objective: str, split: Any, settings: Settings) -> Fit:
     model = getattr(boosting, f"BoostedTrees{kind}")(
         objective=objective,
         n_estimators=settings["n_estimators"],
-        learning_rate=0.1,
-        max_depth=6,
+        learning_rate=LEARNING_RATE,
+        **_COMMON,
         subsample=0.8,
         colsample_bytree=0.8,
         random_state=settings["seed"],
@@ -55,25 +63,14 @@ def ours(objective: str, split: Any, settings: Settings) -> Fit:
 def xgboost(objective: str, split: Any, settings: Settings) -> Fit:
     """XGBoost's hist."""
     library = peers.load("xgboost")
-    options = {
-        "objective": objective,
-        "eta": 0.1,
-        "max_depth": 6,
-        "max_bin": 255,
-        "subsample": 0.8,
-        "colsample_bytree": 0.8,
-        "tree_method": "hist",
-        "seed": settings["seed"],
-        "nthread": settings["n_threads"],
-        "verbosity": 0,
-    }
-    if objective == _SOFTMAX:
-        options["num_class"] = int(split.y.max()) + 1
+    common = _COMMON | {"objective": objective}
+    options = xgboost_options(common, n_classes_of(split.y), settings["n_threads"])
+    options |= {"subsample": 0.8, "colsample_bytree": 0.8, "seed": settings["seed"]}
 
     def fit() -> Callable[[Any], Any]:
         extra = {} if split.query is None else {"qid": split.query}
         data = library.QuantileDMatrix(
-            split.X, split.y, weight=split.weight, max_bin=255, **extra
+            split.X, split.y, weight=split.weight, max_bin=MAX_BIN, **extra
         )
         model = library.train(options, data, settings["n_estimators"])
         return lambda X: model.inplace_predict(X)
@@ -82,30 +79,16 @@ def xgboost(objective: str, split: Any, settings: Settings) -> Fit:
 
 
 def lightgbm(objective: str, split: Any, settings: Settings) -> Fit:
-    """LightGBM's defaults but for the common parameters."""
+    """LightGBM."""
     library = peers.load("lightgbm")
-    options = {
-        "objective": {
-            "binary:logistic": "binary",
-            _SOFTMAX: "multiclass",
-            _SQUARED: "l2",
-            _RANKING: "lambdarank",
-        }[objective],
-        "learning_rate": 0.1,
-        "max_depth": 6,
-        "num_leaves": 64,
-        "lambda_l2": 1.0,
-        "min_sum_hessian_in_leaf": 1.0,
-        "min_data_in_leaf": 1,
+    common = _COMMON | {"objective": objective}
+    options = lightgbm_options(common, n_classes_of(split.y), settings["n_threads"])
+    options |= {
         "bagging_fraction": 0.8,
         "bagging_freq": 1,
         "feature_fraction": 0.8,
         "seed": settings["seed"],
-        "num_threads": settings["n_threads"],
-        "verbosity": -1,
     }
-    if objective == _SOFTMAX:
-        options["num_class"] = int(split.y.max()) + 1
 
     def fit() -> Callable[[Any], Any]:
         group = None if split.query is None else _group_sizes(split.query)
@@ -126,7 +109,7 @@ def sklearn(objective: str, split: Any, settings: Settings) -> Fit | None:
     library = peers.load("sklearn.ensemble")
     model = getattr(library, f"HistGradientBoosting{kind}")(
         max_iter=settings["n_estimators"],
-        learning_rate=0.1,
+        learning_rate=LEARNING_RATE,
         max_depth=6,
         max_leaf_nodes=64,
         l2_regularization=1.0,

@@ -32,14 +32,23 @@ def _task(
     }
 
 
-def signal(n_rows: int, n_columns: int, n_test: int, **parameters: Any) -> Inputs:
-    """Return a class that depends on products and thresholds, HIGGS-like."""
+def noisy_signal(
+    n_rows: int, n_columns: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return columns, and a score of products and thresholds of them, with noise."""
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((n_rows + n_test, n_columns), dtype=np.float32)
+    X = rng.standard_normal((n_rows, n_columns), dtype=np.float32)
     X[:, ::6] = np.clip(np.rint(X[:, ::6]), -1, 1)
     score = X[:, 1] * X[:, 2] + np.abs(X[:, 3]) - np.sin(2 * X[:, 4]) + X[:, 0]
-    score += np.where(X[:, 5] > 0.5, X[:, 7], -X[:, 8]) - 0.8
-    y = (score + rng.logistic(size=len(X)).astype(np.float32) > 0).astype(np.float32)
+    score += np.where(X[:, 5] > 0.5, X[:, 7], -X[:, 8])
+    score += rng.logistic(size=n_rows).astype(np.float32)
+    return X, score
+
+
+def signal(n_rows: int, n_columns: int, n_test: int, **parameters: Any) -> Inputs:
+    """Return two classes of about equal size, HIGGS-like."""
+    X, score = noisy_signal(n_rows + n_test, n_columns)
+    y = (score > 0.8).astype(np.float32)
     train, test = slice(n_rows), slice(n_rows, None)
     return _task((X[train], y[train]), (X[test], y[test]), _LOGISTIC, **parameters)
 
@@ -64,7 +73,7 @@ def sparse_signal(
     weights = np.where(np.arange(n_columns) < 200, rng.standard_normal(n_columns), 0)
     score = X @ weights.astype(np.float32)
     y = (score - np.median(score) + rng.logistic(size=n) > 0).astype(np.float32)
-    X = X.tocsr()
+    X = sparse.csr_matrix(X)  # XGBoost predicts from matrices, not from arrays
     train, test = slice(n_rows), slice(n_rows, None)
     return _task((X[train], y[train]), (X[test], y[test]), _LOGISTIC, **parameters)
 
@@ -114,15 +123,20 @@ def _our_answer(raw: Any) -> NDArray[Any]:
 # ---------------------------------------------------------------- agreement
 
 
-def test_loss(inputs: Inputs, answer: Any) -> float:
+def loss(objective: str, y: NDArray[Any], predicted: Any) -> float:
     """Log loss of probabilities, or the root of the mean squared error."""
-    y, predicted = inputs["y_test"], np.asarray(answer, dtype=np.float64)
-    if inputs["parameters"]["objective"] == _SQUARED:
+    predicted = np.asarray(predicted, dtype=np.float64)
+    if objective == _SQUARED:
         return float(np.sqrt(np.mean((predicted - y) ** 2)))
     if predicted.ndim == 1:
         predicted = np.stack([1 - predicted, predicted], axis=1)
     chosen = predicted[np.arange(len(y)), y.astype(np.int64)]
     return float(-np.mean(np.log(np.clip(chosen, 1e-15, 1))))
+
+
+def test_loss(inputs: Inputs, answer: Any) -> float:
+    """Loss of the test rows' predictions."""
+    return loss(inputs["parameters"]["objective"], inputs["y_test"], answer)
 
 
 def _behind(inputs: Inputs, answer: Any, reference: Any) -> float:

@@ -6,6 +6,7 @@ row in a leaf, and the same rounds.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,20 +21,22 @@ _LIGHTGBM_NAMES = {
     "binary:logistic": "binary",
     "multi:softprob": "multiclass",
     "reg:squarederror": "l2",
+    "rank:ndcg": "lambdarank",
 }
 
 
-def _n_classes(inputs: Inputs) -> int:
-    return int(inputs["y"].max()) + 1
+def n_classes_of(y: Any) -> int:
+    """Classes, where y holds their codes."""
+    return int(y.max()) + 1
 
 
-def lightgbm_training(inputs: Inputs, n_threads: int) -> Run:
-    """``lightgbm.Dataset`` and ``lightgbm.train``."""
-    lightgbm = peers.load("lightgbm")
-    settings = inputs["parameters"]
-    depth = settings["max_depth"]
+def lightgbm_options(
+    settings: Mapping[str, Any], n_classes: int, n_threads: int
+) -> dict[str, Any]:
+    """Return the parameters all share, as LightGBM calls them."""
+    objective, depth = settings["objective"], settings["max_depth"]
     options = {
-        "objective": _LIGHTGBM_NAMES[settings["objective"]],
+        "objective": _LIGHTGBM_NAMES[objective],
         "learning_rate": LEARNING_RATE,
         "max_depth": depth or -1,
         "num_leaves": settings.get("max_leaves", 2**depth),
@@ -44,9 +47,38 @@ def lightgbm_training(inputs: Inputs, n_threads: int) -> Run:
         "num_threads": n_threads,
         "verbosity": -1,
     }
+    if objective == "multi:softprob":
+        options["num_class"] = n_classes
+    return options
+
+
+def xgboost_options(
+    settings: Mapping[str, Any], n_classes: int, n_threads: int
+) -> dict[str, Any]:
+    """Return the parameters all share, as XGBoost calls them."""
+    options = {
+        "objective": settings["objective"],
+        "eta": LEARNING_RATE,
+        "max_depth": settings["max_depth"],
+        "max_leaves": settings.get("max_leaves", 0),
+        "grow_policy": "lossguide" if "max_leaves" in settings else "depthwise",
+        "lambda": 1.0,
+        "min_child_weight": 1.0,
+        "max_bin": MAX_BIN,
+        "tree_method": "hist",
+        "nthread": n_threads,
+        "verbosity": 0,
+    }
     if settings["objective"] == "multi:softprob":
-        options["num_class"] = _n_classes(inputs)
-    X, y = inputs["X"], inputs["y"]
+        options["num_class"] = n_classes
+    return options
+
+
+def lightgbm_training(inputs: Inputs, n_threads: int) -> Run:
+    """``lightgbm.Dataset`` and ``lightgbm.train``."""
+    lightgbm = peers.load("lightgbm")
+    settings, X, y = inputs["parameters"], inputs["X"], inputs["y"]
+    options = lightgbm_options(settings, n_classes_of(y), n_threads)
 
     def run() -> Any:
         data = lightgbm.Dataset(X, y, params=options)
@@ -64,23 +96,8 @@ def lightgbm_answer(raw: Any) -> NDArray[Any]:
 def xgboost_training(inputs: Inputs, n_threads: int) -> Run:
     """``xgboost.QuantileDMatrix`` and ``xgboost.train``."""
     xgboost = peers.load("xgboost")
-    settings = inputs["parameters"]
-    options = {
-        "objective": settings["objective"],
-        "eta": LEARNING_RATE,
-        "max_depth": settings["max_depth"],
-        "max_leaves": settings.get("max_leaves", 0),
-        "grow_policy": "lossguide" if "max_leaves" in settings else "depthwise",
-        "lambda": 1.0,
-        "min_child_weight": 1.0,
-        "max_bin": MAX_BIN,
-        "tree_method": "hist",
-        "nthread": n_threads,
-        "verbosity": 0,
-    }
-    if settings["objective"] == "multi:softprob":
-        options["num_class"] = _n_classes(inputs)
-    X, y = inputs["X"], inputs["y"]
+    settings, X, y = inputs["parameters"], inputs["X"], inputs["y"]
+    options = xgboost_options(settings, n_classes_of(y), n_threads)
 
     def run() -> Any:
         data = xgboost.QuantileDMatrix(X, y, max_bin=MAX_BIN, nthread=n_threads)
