@@ -25,14 +25,7 @@ from fastnotes.boosting import (
     BoostedTreesRegressor,
 )
 from support.tolerances import ELEMENTWISE, REDUCTION, TRANSCENDENTAL
-
-FIELDS = ("feature", "threshold", "left", "value", "gain", "cover", "tree_output")
-
-
-def assert_same_trees(one, other):
-    for name in FIELDS:
-        left, right = getattr(one.trees_, name), getattr(other.trees_, name)
-        np.testing.assert_array_equal(left, right)
+from support.trees import assert_same_trees
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fastnotes._reference.boosting_prediction import margins as walk
 from fastnotes.boosting.model_files import read_model
-from support.forests import walk
 from support.tolerances import REDUCTION
 
 lightgbm = pytest.importorskip("lightgbm")

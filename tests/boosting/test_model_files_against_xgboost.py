@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fastnotes._reference.boosting_prediction import margins as walk
 from fastnotes.boosting.model_files import SavedModel, read_model, write_model
-from support.forests import random_forest, random_rows, walk
+from support.forests import random_forest, random_rows
 from support.tolerances import REDUCTION
 
 xgboost = pytest.importorskip("xgboost")

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fastnotes._reference.boosting_prediction import margins as walk
 from fastnotes.boosting.model_files import SavedModel, read_model
 from fastnotes.boosting.model_files.json_text import dump_json
 from fastnotes.boosting.model_files.ubjson import dump_ubjson
 from fastnotes.boosting.model_files.xgboost_writer import write_document
-from support.forests import random_forest, random_rows, walk
+from support.forests import random_forest, random_rows
 
 LIGHTGBM = b"""tree
 version=v4

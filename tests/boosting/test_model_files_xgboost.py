@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastnotes._reference.boosting_prediction import margins as walk
 from fastnotes.boosting.model_files import SavedModel, read_model, write_model
 from fastnotes.boosting.model_files.json_text import dump_json
 from fastnotes.boosting.model_files.margins import from_margin, to_margin
 from fastnotes.boosting.model_files.ubjson import dump_ubjson, parse_ubjson
 from fastnotes.boosting.model_files.xgboost_writer import write_document
-from support.forests import random_forest, random_rows, walk
+from support.forests import random_forest, random_rows
 from support.tolerances import ELEMENTWISE, TRANSCENDENTAL
 
 FORMS = {".json": dump_json, ".ubj": dump_ubjson}

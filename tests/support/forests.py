@@ -1,35 +1,10 @@
-"""Random tree ensembles, and the plain walk that says what they predict."""
+"""Random tree ensembles whose siblings may lie anywhere behind their parent."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from fastnotes.boosting.trees import TreeEnsemble
-
-
-def walk(trees: TreeEnsemble, X) -> np.ndarray:
-    """Margins of every row, one comparison after another, as TreeEnsemble defines."""
-    X = np.asarray(X, np.float64)
-    margins = np.tile(trees.base_score, (len(X), 1))
-    for tree in range(trees.n_trees):
-        start = int(trees.tree_offsets[tree])
-        for row, x in enumerate(X):
-            node = start
-            while trees.feature[node] >= 0:
-                left = goes_left(trees, node, float(x[trees.feature[node]]))
-                node = start + int((trees.left if left else trees.right)[node])
-            margins[row, trees.tree_output[tree]] += np.float64(trees.value[node])
-    return margins
-
-
-def goes_left(trees: TreeEnsemble, node: int, x: float) -> bool:
-    first, last = trees.category_offsets[node : node + 2]
-    if np.isnan(x) or (last > first and x < 0):
-        return bool(trees.default_left[node])
-    if last == first:
-        return x <= trees.threshold[node]
-    word, bit = divmod(int(x), 32)
-    return word < last - first and bool(trees.category_words[first + word] >> bit & 1)
 
 
 def random_forest(

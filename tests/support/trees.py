@@ -110,3 +110,13 @@ def random_rows(
         X[:, column] = rng.integers(-1, N_CATEGORIES + 30, n_rows)
     X[rng.random(X.shape) < missing] = np.nan
     return X.astype(dtype)
+
+
+_FIELDS = ("feature", "threshold", "left", "value", "gain", "cover", "tree_output")
+
+
+def assert_same_trees(one: Any, other: Any) -> None:
+    """Two estimators have grown the same trees."""
+    for name in _FIELDS:
+        left, right = getattr(one.trees_, name), getattr(other.trees_, name)
+        np.testing.assert_array_equal(left, right)
