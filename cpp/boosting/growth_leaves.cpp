@@ -1,15 +1,11 @@
 #include "boosting/growth_state.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <limits>
 
 namespace fastnotes::boosting {
 namespace {
 
 using std::int32_t;
-using std::int64_t;
 using std::uint8_t;
 
 constexpr index_t row_grain = index_t{1} << 15; ///< rows that are worth a thread

@@ -71,7 +71,7 @@ class Masses {
 
 } // namespace
 
-void sample_rows(index_t n_rows, uint64_t seed, View1<int64_t> rows) noexcept {
+void sample_strata(index_t n_rows, uint64_t seed, View1<int64_t> rows) noexcept {
     const Strata strata{{seed, sample_purpose}, n_rows, rows.size};
     for (index_t i = 0; i < rows.size; ++i) rows(i) = strata(i);
 }

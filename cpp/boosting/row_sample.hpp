@@ -18,7 +18,8 @@ inline constexpr std::int64_t most_mass = std::int64_t{1} << 53;
 /// of Philox4x32-10 keyed on (seed, sample_purpose, i).
 ///
 ///   rows [n] i64, ascending, 0 < n <= n_rows   out, overwritten
-void sample_rows(index_t n_rows, std::uint64_t seed, View1<std::int64_t> rows) noexcept;
+void sample_strata(index_t n_rows, std::uint64_t seed,
+                   View1<std::int64_t> rows) noexcept;
 
 /// Rows of weight > 0 with integer masses, all of them or a sample. Returns how many.
 ///

@@ -51,9 +51,7 @@ index_t sample_block(RandomStream stream, uint32_t round, uint64_t below, index_
 
 } // namespace
 
-index_t sample_blocks(index_t n_rows) noexcept {
-    return (n_rows + block_rows - 1) / block_rows;
-}
+index_t sample_blocks(index_t n_rows) noexcept { return ceil_div(n_rows, block_rows); }
 
 index_t sample_rows(double chance, uint64_t seed, uint32_t round, View1<int32_t> rows,
                     std::int64_t* counts, int n_threads) noexcept {

@@ -46,7 +46,7 @@ RowMasses choose_rows(index_t n_rows, View1<const double> weights, uint64_t seed
     if (sample.rows.data == nullptr) return {nullptr, n_rows};
     index_t n = sample.rows.size;
     if (weights.data == nullptr) {
-        sample_rows(n_rows, seed, sample.rows);
+        sample_strata(n_rows, seed, sample.rows);
     } else {
         n = select_rows(weights, seed, sample.subsample, sample.rows.data,
                         sample.masses.data);

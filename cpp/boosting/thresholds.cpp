@@ -100,7 +100,7 @@ void fit_thresholds(View2<const T> X, View1<const double> weights, uint64_t seed
                     static_cast<Heavy<Key<T>>*>(scratch), n_threads);
         return;
     }
-    if (sample.rows.data != nullptr) sample_rows(X.rows, seed, sample.rows);
+    if (sample.rows.data != nullptr) sample_strata(X.rows, seed, sample.rows);
     const index_t n = sample.rows.data == nullptr ? X.rows : sample.rows.size;
     cut_columns(X, {n, sample.rows.data, nullptr}, thresholds, counts,
                 static_cast<Key<T>*>(scratch), n_threads);

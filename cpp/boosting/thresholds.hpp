@@ -10,7 +10,7 @@
 
 namespace fastnotes::boosting {
 
-/// Rows to fit on; see sample_rows and select_rows.
+/// Rows to fit on; see sample_strata and select_rows.
 ///
 ///   rows   [n] i64, ascending; null data: every row       scratch
 ///   masses [n] i64; null data: every row counts once      scratch
