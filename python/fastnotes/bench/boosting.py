@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnotes.bench import boosting_peers as of
-from fastnotes.bench import boosting_prediction
+from fastnotes.bench import boosting_prediction, boosting_training
 from fastnotes.bench.case import OURS, Case, Contender, Inputs, Run, Score, Work
 
 N_BINS = 256
@@ -296,5 +296,6 @@ CASES = (
         build=uniform_codes,
         full={"n_rows": 1_000_000, "n_columns": 28, "subset": True},
     ),
+    *boosting_training.CASES,
     *boosting_prediction.CASES,
 )
