@@ -89,8 +89,11 @@ py::array_t<double> discounted_gain(const py::array& gains, const py::array& off
     const View1<double> sums{out.mutable_data(), lists.offsets.size - 1};
     const Workspace<double> scratch(
         boosting::ranking_scratch(lists.longest, n_threads));
-    const py::gil_scoped_release nogil;
-    boosting::discounted_gain(lists, truncation, d, s, sums, scratch.data(), n_threads);
+    {
+        const py::gil_scoped_release nogil;
+        boosting::discounted_gain(lists, truncation, d, s, sums, scratch.data(),
+                                  n_threads);
+    }
     return out;
 }
 

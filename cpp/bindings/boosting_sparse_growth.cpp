@@ -112,9 +112,11 @@ class SparseRows {
         const auto view = as_grown_view(tree, "boosting.SparseRows.find_leaves");
         auto leaf_of_row = empty<int32_t>(entries_.n_rows);
         const View1<int32_t> leaves{leaf_of_row.mutable_data(), entries_.n_rows};
-        const py::gil_scoped_release nogil;
-        boosting::find_sparse_leaves(entries_, absent_, view, missing_code_, leaves,
-                                     n_threads_);
+        {
+            const py::gil_scoped_release nogil;
+            boosting::find_sparse_leaves(entries_, absent_, view, missing_code_, leaves,
+                                         n_threads_);
+        }
         return leaf_of_row;
     }
 
