@@ -1,6 +1,7 @@
 /// Growth of trees: a grower as an opaque object, arrays in and out.
 #include "bindings/arrays.hpp"
 #include "bindings/rooms.hpp"
+#include "bindings/workspace.hpp"
 
 #include "boosting/growth.hpp"
 
@@ -142,7 +143,7 @@ class Grower {
         }
         input.columns =
             mask_view(columns, codes_.columns, grow_name, "columns of size n_columns");
-        auto leaf_of_row = empty<int32_t>(codes_.rows);
+        auto leaf_of_row = pooled_empty<int32_t>(codes_.rows);
         const View1<int32_t> leaves{leaf_of_row.mutable_data(), codes_.rows};
         auto status = GrowthStatus::ok;
         {

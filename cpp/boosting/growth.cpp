@@ -1,25 +1,24 @@
 #include "boosting/growth.hpp"
 
 #include "boosting/growth_state.hpp"
-#include "boosting/quantization.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <limits>
 #include <utility>
 
 namespace fastnotes::boosting {
 namespace {
 
-using std::int16_t;
 using std::int32_t;
 using std::int64_t;
 using std::uint8_t;
 
+/// Codes that stay near a thread while the nodes of a level are cut: about its
+/// second-level cache.
+constexpr index_t window_codes = index_t{1} << 19;
+/// Bytes of a row up to which cache lines hold rows of several nodes.
+constexpr index_t window_columns = 64;
 /// Work (rows x columns) that is worth a thread.
 constexpr index_t thread_grain = index_t{1} << 17;
-constexpr index_t largest_quantised = 32767;
 
 HistogramLayout make_layout(const GrowthTable& table, const GrowthRules& rules) {
     HistogramLayout layout;
@@ -56,23 +55,6 @@ bool check_codes(const GrowthTable& table, int n_threads) noexcept {
     return in_range;
 }
 
-int16_t quantise(float value, double scale) noexcept {
-    const double scaled = static_cast<double>(value) * scale + integer_magic;
-    int64_t bits;
-    std::memcpy(&bits, &scaled, sizeof bits);
-    return static_cast<int16_t>(
-        std::clamp<int64_t>(bits - magic_bits, -largest_quantised, largest_quantised));
-}
-
-/// 2^exponent such that |largest| 2^exponent is in [2^(bits-1), 2^bits).
-double power_scale(bits_of<float> largest_bits, int bits) noexcept {
-    float largest;
-    std::memcpy(&largest, &largest_bits, sizeof largest);
-    int exponent = 0;
-    (void)std::frexp(static_cast<double>(largest), &exponent);
-    return std::ldexp(1.0, bits - exponent);
-}
-
 } // namespace
 
 TreeGrower::TreeGrower(const GrowthTable& table, GrowthRules rules, int n_threads)
@@ -91,8 +73,9 @@ TreeGrower::State::State(const GrowthTable& table, GrowthRules rules, int n_thre
       n_threads_(worthwhile_threads(table.bins.size(), thread_grain, n_threads)),
       n_lists_(n_threads_), codes_in_range_(check_codes(table, n_threads_)),
       layout_(make_layout(table, rules_)),
-      records_{AlignedBuffer<RowRecord>(table.bins.rows),
-               AlignedBuffer<RowRecord>(table.bins.rows)} {
+      window_rows_(table.bins.columns > window_columns
+                       ? all_rows
+                       : window_codes / table.bins.columns * n_lists_) {
     const bool may_overflow = table.bins.rows > most_packed_rows;
     for (int t = 0; t < n_threads_; ++t) {
         workers_.push_back({AlignedBuffer<int64_t>(table.bins.columns * column_slots),
@@ -131,104 +114,6 @@ GrowthStatus TreeGrower::State::grow(const GrowthInput& input, GrownNodes& tree,
     }
     finish_tree(input, order, tree, leaf_of_row);
     return GrowthStatus::ok;
-}
-
-/// Finds the scales, and what is wrong with the input.
-GrowthStatus TreeGrower::State::read_input(const GrowthInput& input) {
-    const View1<const int32_t> rows = input.rows;
-    n_used_ = rows.data == nullptr ? table_.bins.rows : rows.size;
-    std::vector<LargestBits<float>> largest(static_cast<std::size_t>(n_threads_));
-    std::atomic<bool> rows_good{true};
-    parallel_region(n_threads_, [&](const Team& team) {
-        const auto [first, last] = team.share(table_.bins.rows);
-        const index_t half = (last - first + 1) / 2; // the halves may share a row
-        raise_largest(input.grad.data, input.hess.data, first, last - half, half,
-                      largest[static_cast<std::size_t>(team.index)]);
-        if (rows.data == nullptr) return;
-        const auto [from, to] = team.share(rows.size);
-        bool good = true;
-        for (index_t i = from; i < to; ++i) {
-            good &= rows.data[i] < table_.bins.rows &&
-                    rows.data[i] > (i > 0 ? rows.data[i - 1] : -1);
-        }
-        if (!good) rows_good = false;
-    });
-    if (!rows_good) return GrowthStatus::bad_row;
-    LargestBits<float> most;
-    for (const auto& one : largest) {
-        most.grad = std::max(most.grad, one.grad);
-        most.hess = std::max(most.hess, one.hess);
-    }
-    const auto infinity = magnitude_bits(std::numeric_limits<float>::infinity());
-    if (most.grad >= infinity) return GrowthStatus::gradient_not_finite;
-    if (most.hess >= infinity) return GrowthStatus::hessian_not_finite;
-    units_ = {1.0 / power_scale(most.grad, quantized_bits),
-              1.0 / power_scale(most.hess, quantized_bits)};
-    // n values below 2^bits add up to less than 2^62.
-    int exponent = 0;
-    (void)std::frexp(static_cast<double>(table_.bins.rows), &exponent);
-    const int bits = std::min(62 - exponent, 50);
-    exact_scale_g_ = power_scale(most.grad, bits);
-    exact_scale_h_ = power_scale(most.hess, bits);
-    return GrowthStatus::ok;
-}
-
-/// Lists the rows of one list, blocks of block_rows dealt out in turn, and sums them.
-void TreeGrower::State::list_rows(int list, Sums& total) noexcept {
-    const GrowthInput& input = *input_;
-    const double scale_g = 1.0 / units_.grad, scale_h = 1.0 / units_.hess;
-    Segment& segment = segments_of(0)[list];
-    RowRecord* to = buffer_of(0) + segment.first;
-    int64_t G = 0, H = 0;
-    for (index_t at = list * block_rows; at < n_used_; at += n_lists_ * block_rows) {
-        const index_t last = std::min(at + block_rows, n_used_);
-        for (index_t i = at; i < last; ++i) {
-            const index_t row = input.rows.data == nullptr ? i : input.rows.data[i];
-            const RowRecord record{static_cast<int32_t>(row),
-                                   quantise(input.hess.data[row], scale_h),
-                                   quantise(input.grad.data[row], scale_g)};
-            *to++ = record;
-            G += record.grad;
-            H += record.hess;
-        }
-    }
-    total = {static_cast<double>(G), static_cast<double>(H)};
-}
-
-void TreeGrower::State::plant_root() {
-    nodes_.emplace_back();
-    segments_.resize(static_cast<std::size_t>(n_lists_));
-    index_t first = 0;
-    for (int t = 0; t < n_lists_; ++t) {
-        index_t n = 0;
-        for (index_t at = t * block_rows; at < n_used_; at += n_lists_ * block_rows) {
-            n += std::min(block_rows, n_used_ - at);
-        }
-        segments_[static_cast<std::size_t>(t)] = {static_cast<int32_t>(first),
-                                                  static_cast<int32_t>(n)};
-        first += n;
-    }
-    GrowthNode& root = at(0);
-    root.rows = n_used_;
-    std::vector<Sums> totals(static_cast<std::size_t>(n_lists_), Sums{0.0, 0.0});
-    parallel_region(n_threads_, [&](const Team& team) {
-        for (int t = team.index; t < n_lists_; t += team.size) {
-            list_rows(t, totals[static_cast<std::size_t>(t)]);
-        }
-    });
-    for (const Sums& part : totals) {
-        root.frame.total.G += part.G;
-        root.frame.total.H += part.H;
-    }
-    if (!may_be_cut(root)) return;
-    root.columns = &chooser_->of_node(0, root.path, root.cut_columns);
-    if (n_used_ <= most_direct_rows) {
-        search_rows(source_, {segments_.data(), n_lists_}, buffer_of(0),
-                    {root.columns->data(), static_cast<index_t>(root.columns->size())},
-                    root.frame, rules_, units_, workers_[0].direct, root.cut);
-        return;
-    }
-    sum_root();
 }
 
 } // namespace fastnotes::boosting

@@ -1,4 +1,5 @@
 #include "boosting/growth_state.hpp"
+#include "boosting/quantization.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -12,6 +13,8 @@ using std::int32_t;
 using std::int64_t;
 using std::uint8_t;
 
+constexpr index_t sum_step = 256;               ///< rows whose integers stay at hand
+constexpr index_t label_rows_least = 8;         ///< of a node in a window, on average
 constexpr index_t row_grain = index_t{1} << 15; ///< rows that are worth a thread
 
 float as_float(double value) noexcept {
@@ -19,8 +22,13 @@ float as_float(double value) noexcept {
     return static_cast<float>(std::clamp(value, -most, most));
 }
 
-int64_t exact_integer(float value, double scale) noexcept {
-    return std::llrint(static_cast<double>(value) * scale);
+/// The integers nearest to value[i] scale, |value scale| <= 2^51.
+void exact_integers(const float* value, index_t n, double scale,
+                    int64_t* out) noexcept {
+    for (index_t i = 0; i < n; ++i) {
+        out[i] = static_cast<int64_t>(
+            integer_bits(static_cast<double>(value[i]) * scale) - magic_bits);
+    }
 }
 
 } // namespace
@@ -54,7 +62,7 @@ void TreeGrower::State::number_nodes(const GrowthOrder& order, GrownNodes& tree)
         tree.default_left[i] = node.cut.default_left ? 1 : 0;
         tree.is_categorical[i] = node.cut.categorical ? 1 : 0;
         tree.gain[i] = as_float(node.cut.gain);
-        tree.left_codes[i] = node.cut.left_codes;
+        if (node.cut.categorical) tree.left_codes[i] = node.cut.left_codes;
         next += 2;
     }
     for (std::size_t i = 1; i < nodes_.size(); ++i) {
@@ -63,59 +71,100 @@ void TreeGrower::State::number_nodes(const GrowthOrder& order, GrownNodes& tree)
     }
 }
 
-/// Writes the leaf of every row that was learnt from.
-void TreeGrower::State::label_rows(int32_t* leaf_of_row) noexcept {
-    const auto n_nodes = static_cast<index_t>(nodes_.size());
-    parallel_region(n_threads_, [&](const Team& team) {
-        for (index_t i = 0; i < n_nodes; ++i) {
-            const GrowthNode& node = at(i);
-            const bool listed = node.rows >= 0;
-            const bool parts = node.expanded() && at(node.left).rows < 0;
-            if (!listed || (node.expanded() && !parts)) continue;
-            const int32_t own = number_[static_cast<std::size_t>(i)];
-            int32_t labels[2] = {own, own};
-            CodeTable table{};
-            index_t c = 0;
-            if (parts) {
-                labels[1] = number_[static_cast<std::size_t>(node.left)];
-                labels[0] = number_[static_cast<std::size_t>(node.left + 1)];
-                table = make_code_table(node.cut, table_.missing_code);
-                c = node.cut.column;
+/// Nodes whose rows are still listed: leaves, and parents of leaves that were cut last.
+std::vector<TreeGrower::State::Terminal> TreeGrower::State::find_terminals() {
+    std::vector<Terminal> terminals;
+    for (index_t i = 0; i < static_cast<index_t>(nodes_.size()); ++i) {
+        const GrowthNode& node = at(i);
+        if (node.rows < 0 || (node.expanded() && at(node.left).rows >= 0)) continue;
+        const int32_t own = number_[static_cast<std::size_t>(i)];
+        Terminal terminal{i, -1, {own, own}, {}};
+        if (node.expanded()) {
+            terminal.labels[1] = number_[static_cast<std::size_t>(node.left)];
+            terminal.labels[0] = number_[static_cast<std::size_t>(node.left + 1)];
+            const auto goes_left = make_code_table(node.cut, table_.missing_code);
+            for (std::size_t code = 0; code < code_slots; ++code) {
+                terminal.second[code / 32] |= std::uint32_t{goes_left[code]}
+                                              << (code % 32);
             }
-            const bool looks = labels[0] != labels[1];
-            const index_t stride = table_.bins.columns;
-            const uint8_t* const codes = table_.bins.data + c;
+        }
+        if (terminal.labels[0] != terminal.labels[1]) terminal.column = node.cut.column;
+        terminals.push_back(terminal);
+    }
+    return terminals;
+}
+
+/// Writes the leaf of rows below `end`.
+void TreeGrower::State::label(const Terminal& terminal, RecordReader& reader,
+                              index_t end, int32_t* leaf_of_row) const noexcept {
+    const index_t n = reader.count_below(end), stride = table_.bins.columns;
+    if (terminal.column < 0) {
+        for (index_t i = 0; i < n; ++i) leaf_of_row[reader[i].row] = terminal.labels[0];
+    } else {
+        const uint8_t* const codes = table_.bins.data + terminal.column;
+        for (index_t i = 0; i < n; ++i) {
+            const index_t next = std::min(i + prefetch_rows, n - 1);
+            simd::prefetch(codes + reader[next].row * stride);
+            const index_t row = reader[i].row;
+            const uint8_t code = codes[row * stride];
+            leaf_of_row[row] =
+                terminal.labels[terminal.second[code / 32] >> (code % 32) & 1];
+        }
+    }
+    reader.skip(n);
+}
+
+/// Writes the leaf of every row that was learnt from.
+void TreeGrower::State::label_rows(int32_t* leaf_of_row) {
+    const std::vector<Terminal> terminals = find_terminals();
+    const std::size_t n = terminals.size();
+    const index_t n_rows = table_.bins.rows;
+    const index_t windows = ceil_div(n_rows, window_rows_);
+    const bool windowed =
+        static_cast<index_t>(n) * windows * label_rows_least < n_used_;
+    std::vector<RecordReader> readers(n * static_cast<std::size_t>(n_lists_));
+    parallel_region(
+        worthwhile_threads(n_used_, row_grain, n_threads_), [&](const Team& team) {
             for (int t = team.index; t < n_lists_; t += team.size) {
-                const Segment segment = segments_of(i)[t];
-                const RowRecord* const records = buffer_of(node.depth) + segment.first;
-                for (index_t k = 0; k < segment.n; ++k) {
-                    const int32_t row = records[k].row;
-                    if (looks) {
-                        const index_t next =
-                            std::min<index_t>(k + prefetch_rows, segment.n - 1);
-                        simd::prefetch(codes + records[next].row * stride);
-                        leaf_of_row[row] = labels[table[codes[row * stride]]];
-                    } else {
-                        leaf_of_row[row] = own;
+                RecordReader* const of_list =
+                    readers.data() + static_cast<std::size_t>(t) * n;
+                for (std::size_t i = 0; i < n; ++i) {
+                    of_list[i] = reader_of(terminals[i].node, t);
+                }
+                for (index_t end = 0; end < n_rows;) {
+                    end = windowed ? std::min(end + window_rows_, n_rows) : n_rows;
+                    for (std::size_t i = 0; i < n; ++i) {
+                        label(terminals[i], of_list[i], end, leaf_of_row);
                     }
                 }
             }
-        }
-    });
+        });
 }
 
 void TreeGrower::State::sum_leaves(const GrowthInput& input, const int32_t* leaf_of_row,
                                    index_t n_nodes, std::vector<Totals>& totals) {
     const int threads = worthwhile_threads(n_used_, row_grain, n_threads_);
+    const bool listed = input.rows.data != nullptr;
     std::vector<Totals> sums(static_cast<std::size_t>(threads * n_nodes));
     parallel_region(threads, [&](const Team& team) {
         Totals* const own = sums.data() + team.index * n_nodes;
         const auto [first, last] = team.share(n_used_);
-        for (index_t i = first; i < last; ++i) {
-            const index_t row = input.rows.data == nullptr ? i : input.rows.data[i];
-            Totals& leaf = own[leaf_of_row[row]];
-            leaf.G += exact_integer(input.grad.data[row], exact_scale_g_);
-            leaf.H += exact_integer(input.hess.data[row], exact_scale_h_);
+        for (index_t at = first; at < last; at += sum_step) {
+            const index_t n = std::min(sum_step, last - at);
+            float grad[sum_step], hess[sum_step];
+            int64_t G[sum_step], H[sum_step];
+            const int32_t* const rows = listed ? input.rows.data + at : nullptr;
+            for (index_t i = 0; listed && i < n; ++i) {
+                grad[i] = input.grad.data[rows[i]];
+                hess[i] = input.hess.data[rows[i]];
+            }
+            exact_integers(listed ? grad : input.grad.data + at, n, exact_scale_g_, G);
+            exact_integers(listed ? hess : input.hess.data + at, n, exact_scale_h_, H);
+            for (index_t i = 0; i < n; ++i) {
+                Totals& leaf = own[leaf_of_row[listed ? rows[i] : at + i]];
+                leaf.G += G[i];
+                leaf.H += H[i];
+            }
         }
     });
     totals.assign(sums.begin(), sums.begin() + n_nodes);

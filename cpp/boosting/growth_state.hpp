@@ -52,20 +52,25 @@ class TreeGrower::State {
         std::int64_t G = 0, H = 0;
     };
 
-    // growth.cpp
+    // growth_input.cpp
     GrowthStatus read_input(const GrowthInput& input);
-    void start_tree(const GrowthInput& input);
-    void list_rows(int list, Sums& total) noexcept;
+    void list_outliers(const GrowthInput& input);
+    View1<const RowRecord> extra_records(index_t at, index_t n) const noexcept;
+    QuantisedTotals list_rows(int list, RowSums* sums) noexcept;
     void plant_root();
 
     // growth_expand.cpp
-    void sum_root();
+    void search_root();
     void expand(const std::vector<index_t>& batch);
     void make_children(index_t parent);
     void plan(std::vector<Expansion>& expansions);
     Expansion::Kind kind_of(const GrowthNode& node) const noexcept;
     void run(const Expansion& expansion, Worker& worker) noexcept;
-    void route(const Expansion& expansion, int list, RowSums* sums) noexcept;
+    RecordReader reader_of(index_t node, int list) noexcept;
+    SegmentRouter router_of(index_t node, int list) noexcept;
+    Routing routing_of(const Expansion& expansion) noexcept;
+    void route_shared(const std::vector<const Expansion*>& shared, int list,
+                      SegmentRouter* routers) noexcept;
     void search_direct(index_t node, Worker& worker) noexcept;
     void count_rows(const Expansion& expansion) noexcept;
     void finish(const Expansion& expansion);
@@ -95,7 +100,16 @@ class TreeGrower::State {
     void finish_tree(const GrowthInput& input, const GrowthOrder& order,
                      GrownNodes& tree, View1<std::int32_t> leaf_of_row);
     void number_nodes(const GrowthOrder& order, GrownNodes& tree);
-    void label_rows(std::int32_t* leaf_of_row) noexcept;
+    struct Terminal {
+        index_t node;
+        index_t column; ///< -1: all rows have label 0
+        std::int32_t labels[2];
+        CodeSet second; ///< codes whose rows have label 1
+    };
+    std::vector<Terminal> find_terminals();
+    void label(const Terminal& terminal, RecordReader& reader, index_t end,
+               std::int32_t* leaf_of_row) const noexcept;
+    void label_rows(std::int32_t* leaf_of_row);
     void sum_leaves(const GrowthInput& input, const std::int32_t* leaf_of_row,
                     index_t n_nodes, std::vector<Totals>& totals);
     void set_values(const std::vector<Totals>& totals, GrownNodes& tree) const;
@@ -126,6 +140,9 @@ class TreeGrower::State {
     // Of the tree that grows.
     const GrowthInput* input_ = nullptr;
     index_t n_used_ = 0;
+    index_t window_rows_; ///< rows whose codes stay near while all nodes are cut
+    Quantiser quantiser_{};
+    std::vector<RowRecord> extra_records_; ///< of outliers, beyond the first of a row
     Units units_{1.0, 1.0};
     double exact_scale_g_ = 1.0, exact_scale_h_ = 1.0;
     std::vector<ColumnTile> tiles_;

@@ -142,7 +142,7 @@ class _Grower:
             statistic = sums[present, 0] / (sums[present, 1] + self.p.cat_smooth)
             order = present[np.argsort(statistic, kind="stable")]
             most = self.p.max_cat_threshold
-            for k in range(1, len(order)):
+            for k in range(1, len(order) + 1):
                 if min(k, len(order) - k) <= most:
                     yield -1, np.isin(codes, order[:k])
 
