@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bindings/arrays.hpp"
+#include "bindings/workspace.hpp"
 
 #include "boosting/growth.hpp"
 
@@ -131,7 +132,7 @@ py::tuple grow_tree(Grower& grower, boosting::GrownNodes& tree, const GrownTable
     }
     input.columns =
         mask_view(arrays.columns, table.n_columns, where, "columns of size n_columns");
-    auto leaf_of_row = empty<std::int32_t>(table.n_rows);
+    auto leaf_of_row = pooled_empty<std::int32_t>(table.n_rows);
     const View1<std::int32_t> leaves{leaf_of_row.mutable_data(), table.n_rows};
     auto status = boosting::GrowthStatus::ok;
     {

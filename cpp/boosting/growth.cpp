@@ -1,22 +1,22 @@
 #include "boosting/growth.hpp"
 
 #include "boosting/growth_state.hpp"
-#include "boosting/quantization.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <limits>
 #include <utility>
 
 namespace fastnotes::boosting {
 namespace {
 
-using std::int16_t;
 using std::int32_t;
 using std::int64_t;
 using std::uint8_t;
 
+/// Codes that stay near a thread while the nodes of a level are cut: about its
+/// second-level cache.
+constexpr index_t window_codes = index_t{1} << 19;
+/// Bytes of a row up to which cache lines hold rows of several nodes.
+constexpr index_t window_columns = 64;
 /// Work (rows x columns) that is worth a thread.
 constexpr index_t thread_grain = index_t{1} << 17;
 
@@ -74,8 +74,9 @@ TreeGrower::State::State(const GrowthTable& table, GrowthRules rules, int n_thre
       table_(table), n_lists_(n_threads_),
       codes_in_range_(check_codes(table, n_threads_)),
       layout_(make_layout(table, rules_)),
-      records_{AlignedBuffer<RowRecord>(table.bins.rows),
-               AlignedBuffer<RowRecord>(table.bins.rows)} {
+      window_rows_(table.bins.columns > window_columns
+                       ? all_rows
+                       : window_codes / table.bins.columns * n_lists_) {
     const bool may_overflow = table.bins.rows > most_packed_rows;
     for (int t = 0; t < n_threads_; ++t) {
         workers_.push_back({AlignedBuffer<int64_t>(table.bins.columns * column_slots),
@@ -90,8 +91,9 @@ TreeGrower::State::State(const GrowthTable& table, GrowthRules rules, int n_thre
 
 GrowthStatus TreeGrower::State::grow(const GrowthInput& input, GrownNodes& tree,
                                      View1<int32_t> leaf_of_row) {
-    const GrowthStatus status = read_input(input);
+    const GrowthStatus status = read_input(input, true);
     if (status != GrowthStatus::ok) return status;
+    list_outliers(input);
     ColumnChooser chooser(rules_, list_columns(input, table_.bins.columns), input.seed,
                           input.tree_index);
     chooser_ = &chooser;
@@ -109,64 +111,6 @@ GrowthStatus TreeGrower::State::grow(const GrowthInput& input, GrownNodes& tree,
     }
     finish_tree(input, order, tree, leaf_of_row);
     return GrowthStatus::ok;
-}
-
-/// Lists the rows of one list, blocks of block_rows dealt out in turn, and sums them.
-void TreeGrower::State::list_rows(int list, Sums& total) noexcept {
-    const GrowthInput& input = *input_;
-    const double scale_g = 1.0 / units_.grad, scale_h = 1.0 / units_.hess;
-    Segment& segment = segments_of(0)[list];
-    RowRecord* to = buffer_of(0) + segment.first;
-    int64_t G = 0, H = 0;
-    for (index_t at = list * block_rows; at < n_used_; at += n_lists_ * block_rows) {
-        const index_t last = std::min(at + block_rows, n_used_);
-        for (index_t i = at; i < last; ++i) {
-            const index_t row = input.rows.data == nullptr ? i : input.rows.data[i];
-            const RowRecord record{static_cast<int32_t>(row),
-                                   quantise(input.hess.data[row], scale_h),
-                                   quantise(input.grad.data[row], scale_g)};
-            *to++ = record;
-            G += record.grad;
-            H += record.hess;
-        }
-    }
-    total = {static_cast<double>(G), static_cast<double>(H)};
-}
-
-void TreeGrower::State::plant_root() {
-    nodes_.emplace_back();
-    segments_.resize(static_cast<std::size_t>(n_lists_));
-    index_t first = 0;
-    for (int t = 0; t < n_lists_; ++t) {
-        index_t n = 0;
-        for (index_t at = t * block_rows; at < n_used_; at += n_lists_ * block_rows) {
-            n += std::min(block_rows, n_used_ - at);
-        }
-        segments_[static_cast<std::size_t>(t)] = {static_cast<int32_t>(first),
-                                                  static_cast<int32_t>(n)};
-        first += n;
-    }
-    GrowthNode& root = at(0);
-    root.rows = n_used_;
-    std::vector<Sums> totals(static_cast<std::size_t>(n_lists_), Sums{0.0, 0.0});
-    parallel_region(n_threads_, [&](const Team& team) {
-        for (int t = team.index; t < n_lists_; t += team.size) {
-            list_rows(t, totals[static_cast<std::size_t>(t)]);
-        }
-    });
-    for (const Sums& part : totals) {
-        root.frame.total.G += part.G;
-        root.frame.total.H += part.H;
-    }
-    if (!may_be_cut(root)) return;
-    root.columns = &chooser_->of_node(0, root.path, root.cut_columns);
-    if (n_used_ <= most_direct_rows) {
-        search_rows(source_, {segments_.data(), n_lists_}, buffer_of(0),
-                    {root.columns->data(), static_cast<index_t>(root.columns->size())},
-                    root.frame, rules_, units_, workers_[0].direct, root.cut);
-        return;
-    }
-    sum_root();
 }
 
 } // namespace fastnotes::boosting

@@ -29,13 +29,18 @@ void add_unpacked(const int64_t* packed, const GrowthColumn& about,
 void accumulate_narrow(View1<const RowSums> parts, index_t column,
                        const GrowthColumn& about, double* out) noexcept {
     alignas(64) int64_t running[code_slots];
-    std::copy_n(parts.data[0].packed(column), about.known, running);
-    std::fill(running + about.known, running + about.padded, int64_t{0});
-    for (index_t p = 1; p < parts.size; ++p) {
-        const int64_t* const packed = parts.data[p].packed(column);
-        for (index_t b = 0; b < about.known; ++b) running[b] += packed[b];
+    const int64_t* packed = parts.data[0].packed(column);
+    if (parts.size > 1) {
+        std::copy_n(packed, about.known, running);
+        for (index_t p = 1; p < parts.size; ++p) {
+            const int64_t* const part = parts.data[p].packed(column);
+            for (index_t b = 0; b < about.known; ++b) running[b] += part[b];
+        }
+        packed = running;
     }
-    for (index_t b = 1; b < about.known; ++b) running[b] += running[b - 1];
+    int64_t sum = 0;
+    for (index_t b = 0; b < about.known; ++b) running[b] = sum += packed[b];
+    std::fill(running + about.known, running + about.padded, int64_t{0});
     for (index_t b = 0; b < about.padded; b += Packed::size) {
         const auto sums = unpack(simd::load<Packed>(running + b));
         simd::store(out + b, sums.G);
@@ -95,22 +100,31 @@ void RowSums::flush(const RowSource& source) noexcept {
     flushed_ = true;
 }
 
+template <class Rows>
+void RowSums::add_tiles(const RowSource& source, const Rows& rows) noexcept {
+    if (unflushed_ + rows.n > most_packed_rows) flush(source);
+    for (const ColumnTile& tile : *source.tiles) {
+        Rows of_tile = rows;
+        of_tile.codes += tile.first;
+        add_block(of_tile, tile.width, packed_ + tile.first * column_slots);
+    }
+    unflushed_ += rows.n;
+}
+
 void RowSums::add(const RowSource& source, const RowRecord* records, index_t n,
                   index_t readable) noexcept {
-    while (n > 0) {
-        if (unflushed_ == most_packed_rows) flush(source);
-        const index_t count = std::min(n, most_packed_rows - unflushed_);
-        const RecordedRows block{source.bins.data, source.bins.columns, records, count,
-                                 readable};
-        for (const ColumnTile& tile : *source.tiles) {
-            const auto add = tile_of_width<RecordedRows>(tile.width);
-            add(block, tile.first, packed_ + tile.first * column_slots);
-        }
-        unflushed_ += count;
-        records += count;
-        n -= count;
-        readable -= count;
+    const index_t step = most_packed_rows / 2;
+    for (index_t at = 0; at < n; at += step) {
+        add_tiles(source,
+                  RecordedRows{source.bins.data, source.bins.columns, records + at,
+                               std::min(step, n - at), readable - at});
     }
+}
+
+void RowSums::add_consecutive(const RowSource& source, index_t first,
+                              const int64_t* values, index_t n) noexcept {
+    add_tiles(source,
+              ConsecutiveRows{source.bins.row(first), source.bins.columns, values, n});
 }
 
 void accumulate_column(View1<const RowSums> parts, index_t column,

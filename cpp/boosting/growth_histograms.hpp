@@ -65,6 +65,10 @@ class RowSums {
     void add(const RowSource& source, const RowRecord* records, index_t n,
              index_t readable) noexcept;
 
+    /// Adds n <= most_packed_rows rows from `first` on.
+    void add_consecutive(const RowSource& source, index_t first,
+                         const std::int64_t* values, index_t n) noexcept;
+
     /// Packed sums of a column, and what was taken out of them before: null, or
     /// [2, padded] G, then H.
     const std::int64_t* packed(index_t column) const noexcept {
@@ -75,6 +79,8 @@ class RowSums {
     }
 
   private:
+    template <class Rows>
+    void add_tiles(const RowSource& source, const Rows& rows) noexcept;
     void flush(const RowSource& source) noexcept;
 
     std::int64_t* packed_ = nullptr;

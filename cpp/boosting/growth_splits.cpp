@@ -48,17 +48,30 @@ class ClippedGain {
           total_{Reals(total.G), Reals(total.H)},
           parent_(weight_.score(total_, weight_(total_))) {}
 
-    FASTNOTES_INLINE GainVector operator()(SumsVector left) const {
-        const SumsVector right{total_.G - left.G, total_.H - left.H};
-        const Reals w_left = weight_(left), w_right = weight_(right);
-        const Reals both = weight_.score(left, w_left) + weight_.score(right, w_right);
+    FASTNOTES_INLINE Reals operator()(SumsVector left) const {
+        const SumsVector right = right_of(left);
+        const Reals both =
+            weight_.score(left, weight_(left)) + weight_.score(right, weight_(right));
+        return Reals(0.5) * (both - parent_) - gamma_;
+    }
+
+    FASTNOTES_INLINE CutMask admissible(SumsVector left) const {
+        const SumsVector right = right_of(left);
         const Reals lighter = select(left.H < right.H, left.H, right.H);
-        return {Reals(0.5) * (both - parent_) - gamma_,
-                (lighter >= least_) & (lighter + weight_.lambda > Reals(0.0)) &
-                    (sign_ * (w_right - w_left) >= Reals(0.0))};
+        return (lighter >= least_) & (lighter + weight_.lambda > Reals(0.0)) &
+               (sign_ * (weight_(right) - weight_(left)) >= Reals(0.0));
+    }
+
+    FASTNOTES_INLINE Reals bar_of(double) const { return Reals(0.0); }
+    FASTNOTES_INLINE CutMask may_exceed(SumsVector left, Reals) const {
+        return left.H == left.H; // all that are numbers
     }
 
   private:
+    FASTNOTES_INLINE SumsVector right_of(SumsVector left) const {
+        return {total_.G - left.G, total_.H - left.H};
+    }
+
     ClippedWeight weight_;
     Reals gamma_, least_, sign_;
     SumsVector total_;
@@ -71,21 +84,24 @@ struct Choice {
 };
 
 /// The better of both directions of missing. With missing on the right the left may be
-/// any of n places; with it on the left, of n_left.
+/// any of n places; with it on the left, of n_left. Only cuts that gain more than
+/// `floor` count.
 template <class GainOf>
 Choice choose_place(const double* G, const double* H, index_t n, index_t n_left,
-                    Sums missing, const Units& units, const GainOf& gain) noexcept {
-    const Reals by_g(units.grad), by_h(units.hess);
-    const auto sums_with = [&](Sums also) {
-        return [=](index_t p) {
-            return SumsVector{
-                simd::load<Reals>(G + p) * by_g + Reals(also.G * units.grad),
-                simd::load<Reals>(H + p) * by_h + Reals(also.H * units.hess)};
-        };
+                    Sums missing, const Units& units, const GainOf& gain,
+                    double floor) noexcept {
+    const auto sums_at = [=](index_t p) {
+        return SumsVector{simd::load<Reals>(G + p), simd::load<Reals>(H + p)};
     };
-    const Candidate right = best_place(n, sums_with({0.0, 0.0}), gain);
+    const auto sums_with_missing = [=](index_t p) {
+        return SumsVector{simd::load<Reals>(G + p) + Reals(missing.G),
+                          simd::load<Reals>(H + p) + Reals(missing.H)};
+    };
+    const Candidate right = best_place(n, sums_at, gain, units, floor);
     if (missing.G == 0.0 && missing.H == 0.0) return {right, false};
-    const Candidate left = best_place(n_left, sums_with(missing), gain);
+    // On equal gains the lower place wins, so those count too.
+    if (right.place >= 0) floor = std::nextafter(right.gain, 0.0);
+    const Candidate left = best_place(n_left, sums_with_missing, gain, units, floor);
     return left.beats(right) ? Choice{left, true} : Choice{right, false};
 }
 
@@ -146,8 +162,8 @@ void take(const Choice& choice, Sums left, Sums missing, index_t column,
 template <class GainOf>
 void search_bins(index_t column, const ColumnSums& sums, Sums missing,
                  const Units& units, const GainOf& gain, NodeCut& best) noexcept {
-    const Choice choice =
-        choose_place(sums.G, sums.H, sums.n, sums.n - 1, missing, units, gain);
+    const Choice choice = choose_place(sums.G, sums.H, sums.n, sums.n - 1, missing,
+                                       units, gain, best.gain);
     if (!(choice.candidate.gain > best.gain)) return;
     const index_t place = choice.candidate.place;
     take(choice, {sums.G[place], sums.H[place]}, missing, column, best);
@@ -167,7 +183,7 @@ void search_levels(index_t column, bool one_against_all, const ColumnSums& sums,
     std::fill_n(levels.H + levels.n, bins_step, 0.0);
     const auto choose = [&](index_t first, index_t n, index_t n_left) {
         auto choice = choose_place(levels.G + first, levels.H + first, n - first,
-                                   n_left - first, missing, units, gain);
+                                   n_left - first, missing, units, gain, best.gain);
         if (choice.candidate.place >= 0) choice.candidate.place += first;
         return choice;
     };
@@ -221,7 +237,7 @@ void search_column(index_t column, const GrowthColumn& about, const ColumnSums& 
         }
     };
     if (rules.monotone.empty() && rules.max_delta_step == 0.0) {
-        search(Gain(total, rules.split));
+        search(Gain(total, rules.split, units));
     } else {
         search(ClippedGain(total, rules, frame, about.monotone));
     }

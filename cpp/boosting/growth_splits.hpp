@@ -36,11 +36,6 @@ struct ColumnSums {
     const std::uint8_t* code; ///< [n] ascending; null: place p is code p
 };
 
-/// Units of quantised values: a value is its integer times unit.
-struct Units {
-    double grad, hess;
-};
-
 /// The weight -T(G) / (H + lambda) cut to max_delta_step and to [lower, upper].
 double clipped_weight(Sums sums, const GrowthRules& rules, double lower,
                       double upper) noexcept;

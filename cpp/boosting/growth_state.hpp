@@ -49,18 +49,23 @@ class TreeGrower::State : GrowingTree {
         DirectScratch direct;
     };
 
-    // growth.cpp
-    void start_tree(const GrowthInput& input);
-    void list_rows(int list, Sums& total) noexcept;
+    // growth_input.cpp
+    void list_outliers(const GrowthInput& input);
+    View1<const RowRecord> extra_records(index_t at, index_t n) const noexcept;
+    QuantisedTotals list_rows(int list, RowSums* sums) noexcept;
     void plant_root();
 
     // growth_expand.cpp
-    void sum_root();
+    void search_root();
     void expand(const std::vector<index_t>& batch);
     void plan(std::vector<Expansion>& expansions);
     Expansion::Kind kind_of(const GrowthNode& node) const noexcept;
     void run(const Expansion& expansion, Worker& worker) noexcept;
-    void route(const Expansion& expansion, int list, RowSums* sums) noexcept;
+    RecordReader reader_of(index_t node, int list) noexcept;
+    SegmentRouter router_of(index_t node, int list) noexcept;
+    Routing routing_of(const Expansion& expansion) noexcept;
+    void route_shared(const std::vector<const Expansion*>& shared, int list,
+                      SegmentRouter* routers) noexcept;
     void search_direct(index_t node, Worker& worker) noexcept;
     void count_rows(const Expansion& expansion) noexcept;
     void finish(const Expansion& expansion);
@@ -88,7 +93,16 @@ class TreeGrower::State : GrowingTree {
     // growth_leaves.cpp
     void finish_tree(const GrowthInput& input, const GrowthOrder& order,
                      GrownNodes& tree, View1<std::int32_t> leaf_of_row);
-    void label_rows(std::int32_t* leaf_of_row) noexcept;
+    struct Terminal {
+        index_t node;
+        index_t column; ///< -1: all rows have label 0
+        std::int32_t labels[2];
+        CodeSet second; ///< codes whose rows have label 1
+    };
+    std::vector<Terminal> find_terminals();
+    void label(const Terminal& terminal, RecordReader& reader, index_t end,
+               std::int32_t* leaf_of_row) const noexcept;
+    void label_rows(std::int32_t* leaf_of_row);
 
     Segment* segments_of(index_t node) noexcept {
         return segments_.data() + node * n_lists_;
@@ -111,6 +125,8 @@ class TreeGrower::State : GrowingTree {
 
     // Of the tree that grows.
     const GrowthInput* input_ = nullptr;
+    index_t window_rows_; ///< rows whose codes stay near while all nodes are cut
+    std::vector<RowRecord> extra_records_; ///< of outliers, beyond the first of a row
     std::vector<ColumnTile> tiles_;
     RowSource source_{};
     std::vector<Segment> segments_; ///< [nodes, n_lists]

@@ -52,7 +52,7 @@ SparseTreeGrower::State::State(const SparseGrowthTable& table, GrowthRules rules
 
 GrowthStatus SparseTreeGrower::State::grow(const GrowthInput& input, GrownNodes& tree,
                                            View1<int32_t> leaf_of_row) {
-    const GrowthStatus status = read_input(input);
+    const GrowthStatus status = read_input(input, false);
     if (status != GrowthStatus::ok) return status;
     ColumnChooser chooser(rules_,
                           list_columns(input, static_cast<index_t>(columns_.size())),
@@ -84,7 +84,7 @@ GrowthStatus SparseTreeGrower::State::grow(const GrowthInput& input, GrownNodes&
 
 /// Puts every row into the root; rows not learnt from count nothing.
 void SparseTreeGrower::State::read_rows(const GrowthInput& input) {
-    const double scale_g = 1.0 / units_.grad, scale_h = 1.0 / units_.hess;
+    const Quantiser& quantiser = scales_.quantiser;
     std::atomic<int64_t> G{0}, H{0};
     std::atomic<bool> has_negative{false};
     int16_t* const grad = grad_.data();
@@ -102,8 +102,8 @@ void SparseTreeGrower::State::read_rows(const GrowthInput& input) {
                 if (sampled == input.rows.end() || *sampled != r) continue;
                 ++sampled;
             }
-            grad[r] = quantise(input.grad.data[r], scale_g);
-            hess[r] = quantise(input.hess.data[r], scale_h);
+            grad[r] = quantise(input.grad.data[r], quantiser.grad);
+            hess[r] = quantise(input.hess.data[r], quantiser.hess);
             sum_g += grad[r];
             sum_h += hess[r];
             negative |= hess[r] < 0;
