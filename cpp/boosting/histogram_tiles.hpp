@@ -105,6 +105,8 @@ void add_tile(const Rows& block, index_t column, std::int64_t* sums) noexcept {
             const std::uint8_t* const ahead = codes + block.row(next) * block.stride;
             simd::prefetch(ahead);
             simd::prefetch(ahead + Width - 1); // often on the next line
+        } else {
+            simd::prefetch(codes + (i + prefetch_rows) * block.stride);
         }
         add_row<Width>(codes + block.row(i) * block.stride, block.value(i), sums);
     }
