@@ -72,18 +72,19 @@ TreeGrower::State::State(const GrowthTable& table, GrowthRules rules, int n_thre
     : GrowingTree(std::move(rules), table.bins.rows,
                   worthwhile_threads(table.bins.size(), thread_grain, n_threads)),
       table_(table), n_lists_(n_threads_),
-      codes_in_range_(check_codes(table, n_threads_)),
+      codes_in_range_(check_codes(table, n_threads_)), bundled_(table, n_threads_),
       layout_(make_layout(table, rules_)),
-      window_rows_(table.bins.columns > window_columns
+      window_rows_(bundled_.codes().columns > window_columns
                        ? all_rows
-                       : window_codes / table.bins.columns * n_lists_) {
+                       : window_codes / bundled_.codes().columns * n_lists_) {
     const bool may_overflow = table.bins.rows > most_packed_rows;
     for (int t = 0; t < n_threads_; ++t) {
-        workers_.push_back({AlignedBuffer<int64_t>(table.bins.columns * column_slots),
-                            AlignedBuffer<double>(may_overflow ? layout_.size : 0),
-                            AlignedBuffer<double>(layout_.size),
-                            {},
-                            {}});
+        workers_.push_back(
+            {AlignedBuffer<int64_t>(bundled_.codes().columns * column_slots),
+             AlignedBuffer<double>(may_overflow ? bundled_.wide_size() : 0),
+             AlignedBuffer<double>(layout_.size),
+             {},
+             {}});
         Worker& worker = workers_.back();
         worker.sums = RowSums(worker.packed.data(), worker.wide.data());
     }
@@ -97,8 +98,14 @@ GrowthStatus TreeGrower::State::grow(const GrowthInput& input, GrownNodes& tree,
     ColumnChooser chooser(rules_, list_columns(input, table_.bins.columns), input.seed,
                           input.tree_index);
     chooser_ = &chooser;
-    tiles_ = make_tiles(chooser.of_tree());
-    source_ = {table_.bins, &layout_, &tiles_, table_.missing_code};
+    bundles_.clear();
+    for (const int32_t c : chooser.of_tree()) {
+        bundles_.push_back(static_cast<int32_t>(bundled_.bundle_of(c)));
+    }
+    std::sort(bundles_.begin(), bundles_.end());
+    bundles_.erase(std::unique(bundles_.begin(), bundles_.end()), bundles_.end());
+    tiles_ = make_tiles(bundles_);
+    source_ = {bundled_.codes(), &bundled_, &layout_, &tiles_, table_.missing_code};
     input_ = &input;
     pool_.reset(layout_.size, most_histogram_bytes);
     nodes_.clear();

@@ -24,13 +24,15 @@ std::vector<TreeGrower::State::Terminal> TreeGrower::State::find_terminals() {
         if (node.expanded()) {
             terminal.labels[1] = number_[static_cast<std::size_t>(node.left)];
             terminal.labels[0] = number_[static_cast<std::size_t>(node.left + 1)];
-            const auto goes_left = make_code_table(node.cut, table_.missing_code);
+            const auto goes_left = make_code_table(node.cut, source_);
             for (std::size_t code = 0; code < code_slots; ++code) {
                 terminal.second[code / 32] |= std::uint32_t{goes_left[code]}
                                               << (code % 32);
             }
         }
-        if (terminal.labels[0] != terminal.labels[1]) terminal.column = node.cut.column;
+        if (terminal.labels[0] != terminal.labels[1]) {
+            terminal.bundle = bundled_.bundle_of(node.cut.column);
+        }
         terminals.push_back(terminal);
     }
     return terminals;
@@ -39,11 +41,11 @@ std::vector<TreeGrower::State::Terminal> TreeGrower::State::find_terminals() {
 /// Writes the leaf of rows below `end`.
 void TreeGrower::State::label(const Terminal& terminal, RecordReader& reader,
                               index_t end, int32_t* leaf_of_row) const noexcept {
-    const index_t n = reader.count_below(end), stride = table_.bins.columns;
-    if (terminal.column < 0) {
+    const index_t n = reader.count_below(end), stride = source_.bins.columns;
+    if (terminal.bundle < 0) {
         for (index_t i = 0; i < n; ++i) leaf_of_row[reader[i].row] = terminal.labels[0];
     } else {
-        const uint8_t* const codes = table_.bins.data + terminal.column;
+        const uint8_t* const codes = source_.bins.data + terminal.bundle;
         for (index_t i = 0; i < n; ++i) {
             const index_t next = std::min(i + prefetch_rows, n - 1);
             simd::prefetch(codes + reader[next].row * stride);

@@ -93,6 +93,17 @@ CodeTable make_code_table(const NodeCut& cut, uint8_t missing_code) noexcept {
     return table;
 }
 
+CodeTable make_code_table(const NodeCut& cut, const RowSource& source) noexcept {
+    const CodeTable by_column = make_code_table(cut, source.missing_code);
+    const CodeDecoder* const decoder = source.table->decoder(cut.column);
+    if (decoder == nullptr) return by_column;
+    CodeTable table{};
+    for (std::size_t code = 0; code < table.size(); ++code) {
+        table[code] = by_column[(*decoder)[code]];
+    }
+    return table;
+}
+
 index_t RecordReader::count_below(index_t end) const noexcept {
     if (left_ == 0 || (*this)[left_ - 1].row < end) return left_;
     index_t low = 0, high = left_ - 1; // the record at high is not below
@@ -111,7 +122,7 @@ void SegmentRouter::route(const RowSource& source, const Routing& routing, index
                           RowSums* sums) noexcept {
     const index_t stride = source.bins.columns;
     const index_t step = stride > wide_columns ? wide_block_rows : block_rows;
-    const uint8_t* const codes = source.bins.data + routing.column;
+    const uint8_t* const codes = source.bins.data + routing.bundle;
     for (index_t ready = reader_.count_below(end); ready > 0;) {
         const index_t n = std::min(step, ready);
         RowRecord* const left_before = left_;
@@ -145,10 +156,13 @@ void search_rows(const RowSource& source, View1<const Segment> segments,
         }
     }
     for (const int32_t c : columns) {
+        const index_t bundle = source.table->bundle_of(c);
+        const CodeDecoder* const decoder = source.table->decoder(c);
         // Bin 0 also if empty: there missing may go left alone.
         scratch.occupied[0] = 1;
         for (index_t i = 0; i < n; ++i) {
-            const uint8_t code = scratch.codes[i][c];
+            uint8_t code = scratch.codes[i][bundle];
+            if (decoder != nullptr) code = (*decoder)[code];
             scratch.sums[code] += scratch.values[i];
             scratch.occupied[code / 64] |= uint64_t{1} << (code % 64);
         }

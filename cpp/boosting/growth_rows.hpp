@@ -37,9 +37,12 @@ using CodeTable = std::array<std::uint8_t, code_slots>;
 
 CodeTable make_code_table(const NodeCut& cut, std::uint8_t missing_code) noexcept;
 
+/// The same by the codes of the bundle that holds the column.
+CodeTable make_code_table(const NodeCut& cut, const RowSource& source) noexcept;
+
 /// How a node's rows part.
 struct Routing {
-    index_t column;
+    index_t bundle;
     const CodeTable* goes_left;
     bool adds_left; ///< which child's rows are summed, if any are
 };

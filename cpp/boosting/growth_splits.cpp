@@ -159,12 +159,18 @@ void take(const Choice& choice, Sums left, Sums missing, index_t column,
     if (choice.default_left) best.left = {left.G + missing.G, left.H + missing.H};
 }
 
+/// What a cut of the column must gain more than.
+double floor_of(index_t column, const NodeCut& best) noexcept {
+    return column < best.column ? std::nextafter(best.gain, 0.0) : best.gain;
+}
+
 template <class GainOf>
 void search_bins(index_t column, const ColumnSums& sums, Sums missing,
                  const Units& units, const GainOf& gain, NodeCut& best) noexcept {
-    const Choice choice = choose_place(sums.G, sums.H, sums.n, sums.n - 1, missing,
-                                       units, gain, best.gain);
-    if (!(choice.candidate.gain > best.gain)) return;
+    const double floor = floor_of(column, best);
+    const Choice choice =
+        choose_place(sums.G, sums.H, sums.n, sums.n - 1, missing, units, gain, floor);
+    if (!(choice.candidate.gain > floor)) return;
     const index_t place = choice.candidate.place;
     take(choice, {sums.G[place], sums.H[place]}, missing, column, best);
     best.bin = sums.code == nullptr ? place : sums.code[place];
@@ -181,9 +187,10 @@ void search_levels(index_t column, bool one_against_all, const ColumnSums& sums,
     if (!one_against_all) order_levels(levels, rules.cat_smooth, units);
     std::fill_n(levels.G + levels.n, bins_step, 0.0);
     std::fill_n(levels.H + levels.n, bins_step, 0.0);
+    const double floor = floor_of(column, best);
     const auto choose = [&](index_t first, index_t n, index_t n_left) {
         auto choice = choose_place(levels.G + first, levels.H + first, n - first,
-                                   n_left - first, missing, units, gain, best.gain);
+                                   n_left - first, missing, units, gain, floor);
         if (choice.candidate.place >= 0) choice.candidate.place += first;
         return choice;
     };
@@ -198,7 +205,7 @@ void search_levels(index_t column, bool one_against_all, const ColumnSums& sums,
         const Choice other = choose(n - 1 - most, n, n - 1);
         if (other.candidate.gain > choice.candidate.gain) choice = other;
     }
-    if (!(choice.candidate.gain > best.gain)) return;
+    if (!(choice.candidate.gain > floor)) return;
     const index_t place = choice.candidate.place;
     take(choice, {levels.G[place], levels.H[place]}, missing, column, best);
     best.bin = -1;

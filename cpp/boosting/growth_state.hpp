@@ -69,6 +69,7 @@ class TreeGrower::State : GrowingTree {
     void search_direct(index_t node, Worker& worker) noexcept;
     void count_rows(const Expansion& expansion) noexcept;
     void finish(const Expansion& expansion);
+    bool may_use(const GrowthNode& node, std::int32_t column) const noexcept;
     void reserve_parts(index_t n_parts, index_t most_rows);
 
     /// Sums that become histograms: of one node, or of a node and its heavier sibling.
@@ -85,7 +86,7 @@ class TreeGrower::State : GrowingTree {
     struct Cuts {
         NodeCut lighter, heavier;
     };
-    /// Columns [first, last) of the tree's list.
+    /// Bundles [first, last) of the tree's list.
     void search_summed(const Summed& sums, index_t first, index_t last,
                        Cuts& cuts) noexcept;
     void keep(const Summed& sums, const Cuts& cuts) noexcept;
@@ -95,7 +96,7 @@ class TreeGrower::State : GrowingTree {
                      GrownNodes& tree, View1<std::int32_t> leaf_of_row);
     struct Terminal {
         index_t node;
-        index_t column; ///< -1: all rows have label 0
+        index_t bundle; ///< -1: all rows have label 0
         std::int32_t labels[2];
         CodeSet second; ///< codes whose rows have label 1
     };
@@ -115,6 +116,7 @@ class TreeGrower::State : GrowingTree {
     GrowthTable table_;
     int n_lists_;
     bool codes_in_range_;
+    BundledTable bundled_;
     HistogramLayout layout_;
     HistogramPool pool_;
     AlignedBuffer<RowRecord> records_[2];
@@ -127,6 +129,7 @@ class TreeGrower::State : GrowingTree {
     const GrowthInput* input_ = nullptr;
     index_t window_rows_; ///< rows whose codes stay near while all nodes are cut
     std::vector<RowRecord> extra_records_; ///< of outliers, beyond the first of a row
+    std::vector<std::int32_t> bundles_;    ///< ascending, of its columns
     std::vector<ColumnTile> tiles_;
     RowSource source_{};
     std::vector<Segment> segments_; ///< [nodes, n_lists]

@@ -17,11 +17,6 @@ constexpr index_t most_bounds = index_t{1} << 24;
 constexpr index_t chunk_columns = 4;
 constexpr float searched = -1.0f; ///< in place of a bound
 
-/// Whether `a` is the better cut: of equal gains, at the lower column.
-bool beats(const NodeCut& a, const NodeCut& b) noexcept {
-    return a.gain > b.gain || (a.gain == b.gain && a.gain > 0.0 && a.column < b.column);
-}
-
 } // namespace
 
 void SparseTreeGrower::State::search(const std::vector<index_t>& nodes) {
