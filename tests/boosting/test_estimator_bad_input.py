@@ -12,6 +12,7 @@ from fastnotes.boosting import (
     BoostedTreesClassifier,
     BoostedTreesRanker,
     BoostedTreesRegressor,
+    TrainingCallback,
 )
 
 RNG = np.random.default_rng(0)
@@ -65,7 +66,9 @@ PARAMETERS = [
     ({"warm_start": 1}, TypeError, "warm_start as a bool"),
     ({"callbacks": print}, TypeError, "callbacks as a list"),
     ({"callbacks": [print]}, TypeError, "callbacks with a method of"),
+    ({"callbacks": [TrainingCallback]}, TypeError, r"objects: TrainingCallback\(\)"),
     ({"random_state": -1}, ValueError, "random_state from 0"),
+    ({"random_state": RNG}, TypeError, "a Generator: give"),
     ({"n_jobs": 0}, ValueError, "n_jobs other than 0"),
     ({"n_jobs": 10**6}, ValueError, "n_jobs <= 1024"),
     ({"n_jobs": "all"}, TypeError, "n_jobs as an integer"),
@@ -122,8 +125,13 @@ DATA = [
     ({"y": Y.astype(complex)}, ValueError, "Complex data not supported"),
     ({"y": Y.astype(str)}, TypeError, "real numbers"),
     ({"y": Y.reshape(15, 2)}, ValueError, "1d array"),
+    ({"y": np.ma.masked_array(Y, Y > 0.5)}, TypeError, "y without a mask"),
     ({"y": None}, ValueError, "target y is None"),
     ({"X": X[:, 0]}, ValueError, "dimension"),
+    ({"X": None}, TypeError, "X as an array or a data frame, got NoneType"),
+    ({"X": {"a": Y}}, TypeError, "got dict"),
+    ({"X": np.full(X.shape, "2020-01-01", "M8[D]")}, TypeError, "numbers of times"),
+    ({"X": X.astype(np.longdouble)}, TypeError, "at most 64 bits"),
     ({"X": X.astype(complex)}, ValueError, "Complex data not supported"),
     ({"X": X[:0]}, ValueError, "at least one row"),
     ({"X": X[:, :0]}, ValueError, "at least one row and one column"),
@@ -139,6 +147,7 @@ DATA = [
     ({"eval_set": X}, TypeError, r"eval_set as a list of \(X, y\)"),
     ({"eval_set": [(X[:, :2], Y)]}, ValueError, "2 features"),
     ({"eval_set": [(X, Y[:5])]}, ValueError, "y with 30 rows"),
+    ({"eval_set": [(X, Y), (X[:0], Y[:0])]}, ValueError, "rows in set 1 of eval_set"),
     ({"eval_set": [(X, Y)], "sample_weight_eval_set": []}, ValueError, "1 items"),
     ({"eval_set": [(X, Y)], "sample_weight_eval_set": Y}, TypeError, "as a list"),
     ({"init_model": 3}, TypeError, "init_model as a BoostedTreesRegressor"),
@@ -168,6 +177,65 @@ def test_classes():
     half = BoostedTreesClassifier(n_estimators=2).fit(X, CODES)
     with pytest.raises(ValueError, match="y among the classes"):
         BoostedTreesClassifier(n_estimators=2).fit(X, three, init_model=half)
+
+
+@pytest.mark.parametrize(
+    ("labels", "error", "message"),
+    [
+        (["a", None], ValueError, "without missing labels, got None: drop"),
+        (["a", np.nan], ValueError, "without missing labels, got nan: drop"),
+        ([np.nan, 1.0], ValueError, "without missing labels|y finite"),
+        ([1, "a"], TypeError, "labels y of one kind, got int and str"),
+    ],
+    ids=str,
+)
+def test_labels_that_cannot_be_sorted(labels, error, message):
+    y = np.array(labels, dtype=object)[CODES]
+    with pytest.raises(error, match=message) as caught:
+        BoostedTreesClassifier(n_estimators=2).fit(X, y)
+    assert str(caught.value).startswith("[boosting.BoostedTreesClassifier.fit]")
+
+
+def test_labels_that_fit_has_not_seen():
+    model = BoostedTreesClassifier(n_estimators=2)
+    with pytest.raises(ValueError, match=r"classes 0, 1, got 2$"):
+        model.fit(X, CODES, eval_set=[(X, 2 * CODES)])
+    many = np.arange(30) % 15
+    with pytest.raises(ValueError, match=r"8, 9, \.\.\. \(15 in all\), got 15$"):
+        model.fit(X, many, eval_set=[(X, many + 1)])
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"class_weight": "balance"}, TypeError, "'balanced' or None, got 'balance'"),
+        ({"class_weight": [1, 2]}, TypeError, "as a dict by class"),
+        ({"class_weight": {0: 1, "1": 2}}, ValueError, "class_weight of 1, got"),
+        ({"class_weight": {0: 1}, "w": Y[:3]}, ValueError, "sample_weight of shape"),
+        ({"class_weight": {0: 1}, "w": ["a"] * 30}, TypeError, "sample_weight of real"),
+        ({"scale_pos_weight": 2, "w": Y[:3]}, ValueError, "sample_weight of shape"),
+    ],
+    ids=str,
+)
+def test_weights_of_classes(given, error, message):
+    weight = given.pop("w", None)
+    model = BoostedTreesClassifier(n_estimators=2, **given)
+    with pytest.raises(error, match=message) as caught:
+        model.fit(X, CODES, sample_weight=weight)
+    assert str(caught.value).startswith("[boosting.BoostedTreesClassifier.fit]")
+
+
+def test_a_fold_may_lack_a_class_of_class_weight():
+    model = BoostedTreesClassifier(n_estimators=2, class_weight={0: 1, 1: 1, 2: 9})
+    plain = BoostedTreesClassifier(n_estimators=2).fit(X, CODES)
+    np.testing.assert_array_equal(
+        model.fit(X, CODES).predict_proba(X), plain.predict_proba(X)
+    )
+
+
+def test_history_without_an_eval_set():
+    with pytest.raises(ValueError, match="fitted with an eval_set"):
+        BoostedTreesRegressor(n_estimators=2).fit(X, Y).plot_history()
 
 
 def test_lists():

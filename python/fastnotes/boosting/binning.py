@@ -20,6 +20,7 @@ from fastnotes._validation import (
     check_finite,
     check_shape,
     fail,
+    fail_type,
 )
 
 _MAX_SEED = 2**63 - 1
@@ -285,4 +286,7 @@ def as_seed(random_state: Any, where: str) -> int:
     if random_state is None or hasattr(random_state, "randint"):
         generator = check_random_state(random_state)
         return int(generator.randint(0, _MAX_SEED, dtype=np.int64))
+    if isinstance(random_state, np.random.Generator):
+        wanted = "random_state as an integer, a RandomState or None"
+        fail_type(where, wanted, "a Generator: give rng.integers(2**32)")
     return as_integer(random_state, where, "random_state", low=0, high=_MAX_SEED)

@@ -169,8 +169,11 @@ class Explained:
         -------
         matplotlib Axes
         """
-        self._check_fitted(f"boosting.{type(self).__name__}.plot_history")
+        where = f"boosting.{type(self).__name__}.plot_history"
+        self._check_fitted(where)
         history = getattr(self, "evals_result_", {})
+        if not history:
+            fail(where, "a model that was fitted with an eval_set", "no history")
         best = getattr(self, "best_iteration_", None)
         if best is not None:
             best -= self._rounds_before()

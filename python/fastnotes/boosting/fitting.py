@@ -21,6 +21,7 @@ from fastnotes._validation import (
 )
 from fastnotes.boosting._objective import as_weight
 from fastnotes.boosting.binning import as_seed
+from fastnotes.boosting.callbacks import as_callbacks
 from fastnotes.boosting.growth import GrownTree, GrowthParameters, add_tree_values
 from fastnotes.boosting.metrics import Metric, resolve_metric
 from fastnotes.boosting.objectives import Objective
@@ -156,7 +157,7 @@ def _schedule(
         seed=seed,
         n_threads=n_threads,
         verbose=given["verbose"] > 0,
-        callbacks=_callbacks(model.callbacks, where),
+        callbacks=as_callbacks(model.callbacks, where),
     )
 
 
@@ -370,6 +371,8 @@ def _scored_rows(
     for i, (X, y) in enumerate(pairs):
         name = f"validation_{i}"
         values = model._encoder.encode(X, owner=model, where=where)
+        if values.shape[0] == 0:
+            fail(where, f"rows in set {i} of eval_set", "none")
         target = model._encode_target(as_target(y, values.shape[0], where), where)
         rows = _rows(values, target, weights[i], bases[i], where)
         _gather_lists(rows, as_qid(queries[i], values.shape[0], where))
@@ -483,16 +486,3 @@ def _growth(
         ),
         max_cat_to_onehot=given["max_cat_to_onehot"],
     )
-
-
-def _callbacks(given: Any, where: str) -> list[Any]:
-    if given is None:
-        return []
-    if not isinstance(given, (list, tuple)):
-        fail_type(where, "callbacks as a list", type(given).__name__)
-    methods = ("before_training", "after_iteration", "after_training")
-    for callback in given:
-        if not any(hasattr(callback, method) for method in methods):
-            wanted = f"callbacks with a method of {', '.join(methods)}"
-            fail_type(where, wanted, type(callback).__name__)
-    return list(given)
