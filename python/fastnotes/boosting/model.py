@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy, deepcopy
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -128,15 +129,22 @@ class BoostedModel(Explained, BaseEstimator):  # type: ignore[misc]
 
     def _keep(self, training: Training) -> None:
         """Take over what a training has reached."""
-        self._trees = training.ensemble(self.base_score_)
-        self.n_rounds_ = training.n_rounds
-        self._round_offsets = training.round_offsets(len(self.base_score_))
-        self.evals_result_ = training.history
-        if training.stopping is not None and training.stopping.best_round is not None:
-            self.best_iteration_ = training.stopping.best_round
-            self.best_score_ = training.stopping.best_score
+        vars(self).update(self._reached(training))
         del self._training
-        self._cache = {}
+
+    def _reached(self, training: Training) -> dict[str, Any]:
+        """Attributes of the finished rounds."""
+        found: dict[str, Any] = {
+            "_trees": training.ensemble(self.base_score_),
+            "_round_offsets": training.round_offsets(len(self.base_score_)),
+            "_cache": {},
+            "n_rounds_": training.n_rounds,
+            "evals_result_": deepcopy(training.history),
+        }
+        if training.stopping is not None and training.stopping.best_round is not None:
+            found["best_iteration_"] = training.stopping.best_round
+            found["best_score_"] = training.stopping.best_score
+        return found
 
     # ------------------------------------------------------------ for subclasses
 
@@ -198,6 +206,8 @@ class BoostedModel(Explained, BaseEstimator):  # type: ignore[misc]
         state: dict[str, Any] = super().__getstate__().copy()
         if "_cache" in state:
             state["_cache"] = {}
+        if "_training" in state:  # a callback keeps the model of the rounds so far
+            state.update(self._reached(state.pop("_training")))
         return state
 
     def __sklearn_tags__(self) -> Any:
@@ -361,7 +371,8 @@ class BoostedModel(Explained, BaseEstimator):  # type: ignore[misc]
         """
         where = f"boosting.{type(self).__name__}.save_model"
         self._check_fitted(where)
-        write_model(saving.to_saved(self), path)
+        model = copy(self) if "_training" in vars(self) else self
+        write_model(saving.to_saved(model), path)
 
     def load_model(self: _Model, path: Any) -> _Model:
         """Read a model of XGBoost, LightGBM or fastnotes into this estimator.
