@@ -67,7 +67,7 @@ class BoostedModel(Explained, BaseEstimator):  # type: ignore[misc]
     _trees: TreeEnsemble
     _round_offsets: NDArray[np.int64]
     _training: Training
-    #: The last predictor, by what it was made for; kept out of pickles.
+    #: The last predictor and explainer, by what they were made for; not pickled.
     _cache: dict[Any, Any]
 
     # ------------------------------------------------------------ fitting
@@ -129,7 +129,7 @@ class BoostedModel(Explained, BaseEstimator):  # type: ignore[misc]
 
     def _keep(self, training: Training) -> None:
         """Take over what a training has reached."""
-        vars(self).update(self._reached(training))
+        self.__dict__.update(self._reached(training))
         del self._training
 
     def _reached(self, training: Training) -> dict[str, Any]:
@@ -262,12 +262,13 @@ class BoostedModel(Explained, BaseEstimator):  # type: ignore[misc]
     def _predictor(self, where: str) -> Predictor:
         """All trees, laid out; kept until the trees or the threads change."""
         key = (self._default_range(), self.n_jobs)
-        predictor: Predictor | None = self._cache.get(key)
-        if predictor is None:
+        kept = self._cache.get("predictor")
+        if kept is None or kept[0] != key:
             n_threads = resolve_n_jobs(self.n_jobs, where)
-            predictor = Predictor(self.trees_, n_threads)
-            self._cache.clear()
-            self._cache[key] = predictor
+            kept = key, Predictor(self.trees_, n_threads)
+            self._cache.pop("row", None)
+            self._cache["predictor"] = kept
+        predictor: Predictor = kept[1]
         return predictor
 
     def _row_margins(self, X: Any) -> NDArray[np.float64] | None:
