@@ -191,9 +191,22 @@ class BoostedTreesClassifier(ClassifierMixin, BoostedModel):  # type: ignore[mis
         """
         where = "boosting.BoostedTreesClassifier.predict"
         margins = self._margins(X, base_margin, iteration_range, where)
-        if output_margin:
-            return margins[:, 0] if margins.shape[1] == 1 else margins
-        return self._as_labels(margins)
+        return _flat(margins) if output_margin else self._as_labels(margins)
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Return the margins, as ``predict`` does with ``output_margin``.
+
+        Parameters
+        ----------
+        X : table of shape (n_rows, n_features)
+
+        Returns
+        -------
+        float64 array of shape (n_rows,), or (n_rows, n_classes)
+            Log-odds of the second of two classes; else what the softmax is taken of.
+        """
+        where = "boosting.BoostedTreesClassifier.decision_function"
+        return _flat(self._margins(X, None, None, where))
 
     def predict_proba(
         self, X: Any, *, base_margin: Any = None, iteration_range: Any = None
@@ -317,3 +330,8 @@ class BoostedTreesClassifier(ClassifierMixin, BoostedModel):  # type: ignore[mis
     def _accept(self, objective: Objective, where: str) -> None:
         if objective.name != "custom" and objective.link not in ("logit", "softmax"):
             fail(where, "an objective of classes", repr(objective.name))
+
+
+def _flat(margins: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Margins without the axis of outputs where there is one output."""
+    return margins[:, 0] if margins.shape[1] == 1 else margins
