@@ -370,10 +370,7 @@ class BoostedModel(Explained, BaseEstimator):  # type: ignore[misc]
         path : path
             A name that ends in ``.json`` or ``.ubj``.
         """
-        where = f"boosting.{type(self).__name__}.save_model"
-        self._check_fitted(where)
-        model = copy(self) if "_training" in vars(self) else self
-        write_model(saving.to_saved(model), path)
+        self._write(path, "save_model", for_xgboost=True)
 
     def load_model(self: _Model, path: Any) -> _Model:
         """Read a model of XGBoost, LightGBM or fastnotes into this estimator.
@@ -398,8 +395,19 @@ class BoostedModel(Explained, BaseEstimator):  # type: ignore[misc]
         return self
 
     def save(self, path: str | Path) -> None:
-        """Write the model with the parameters, as ``save_model`` does."""
-        self.save_model(path)
+        """Write the model with the parameters, for ``load`` to read.
+
+        Parameters
+        ----------
+        path : path
+            A name that ends in ``.json`` or ``.ubj``; the file is ``save_model``'s.
+        """
+        self._write(path, "save", for_xgboost=False)
+
+    def _write(self, path: str | Path, method: str, *, for_xgboost: bool) -> None:
+        self._check_fitted(f"boosting.{type(self).__name__}.{method}")
+        model = copy(self) if "_training" in vars(self) else self
+        write_model(saving.to_saved(model), path, for_xgboost=for_xgboost)
 
     @classmethod
     def load(cls: type[_Model], path: Any) -> _Model:

@@ -50,7 +50,9 @@ def read_model(source: str | PathLike[str] | bytes) -> SavedModel:
     return xgboost_json.read_document(parse(data))
 
 
-def write_model(model: SavedModel, path: str | PathLike[str]) -> None:
+def write_model(
+    model: SavedModel, path: str | PathLike[str], *, for_xgboost: bool = True
+) -> None:
     """Write a model in XGBoost's schema, for XGBoost and fastnotes to read.
 
     A reader of ``path`` sees the old file or the whole new one, never a part.
@@ -59,7 +61,9 @@ def write_model(model: SavedModel, path: str | PathLike[str]) -> None:
     ----------
     model : SavedModel
     path : path
-        A name that ends in ``.json`` (text) or ``.ubj`` (UBJSON, about half the size).
+        A name that ends in ``.json`` (text) or ``.ubj`` (UBJSON, a quarter smaller).
+    for_xgboost : bool, default=True
+        Warn where XGBoost, which compares in float32, would predict otherwise.
 
     Raises
     ------
@@ -77,6 +81,8 @@ def write_model(model: SavedModel, path: str | PathLike[str]) -> None:
     forms = {".json": dump_json, ".ubj": dump_ubjson}
     if target.suffix not in forms:
         fail(where, "a name ending in .json or .ubj", repr(target.name))
+    if for_xgboost:
+        xgboost_writer.warn_of_blur(model)
     _replace(target, forms[target.suffix](xgboost_writer.write_document(model)))
 
 
