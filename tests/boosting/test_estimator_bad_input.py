@@ -282,6 +282,22 @@ def test_prediction():
         model.predict(X, base_margin=Y[:3])
 
 
+@pytest.mark.parametrize(
+    "labels", [np.array([0, 2**63], np.uint64), np.array([0, 1], "M8[D]")], ids=str
+)
+def test_labels_that_a_file_cannot_hold(labels, tmp_path):
+    model = BoostedTreesClassifier(n_estimators=2).fit(X, labels[CODES])
+    with pytest.raises(ValueError, match="pickle keeps others"):
+        model.save(tmp_path / "model.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    model = BoostedTreesRegressor(n_estimators=2).fit(X, Y)
+    with pytest.raises(FileNotFoundError, match=r"a folder that exists, got .*none$"):
+        model.save(tmp_path / "none" / "model.json")
+
+
 def test_files(tmp_path):
     path = tmp_path / "model.json"
     BoostedTreesClassifier(n_estimators=2).fit(X, CODES).save(path)

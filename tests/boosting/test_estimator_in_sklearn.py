@@ -51,6 +51,15 @@ def test_decision_function_is_the_margin(cancer):
     assert margins.shape == (150, 3)
 
 
+@pytest.mark.parametrize("kind", [bool, int, np.int16])
+def test_objects_that_are_whole_numbers_are_labels(kind, cancer, tmp_path):
+    X, y = cancer
+    model = BoostedTreesClassifier(**FEW)
+    model.fit(X, np.array([kind(label) for label in y], dtype=object))
+    assert model.classes_.dtype == np.array([kind(0)]).dtype
+    np.testing.assert_array_equal(model.predict(X), model.decision_function(X) > 0)
+
+
 def test_calibration_by_margins(cancer):
     X, y = cancer
     model = CalibratedClassifierCV(BoostedTreesClassifier(**FEW), cv=3)

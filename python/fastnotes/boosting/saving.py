@@ -112,16 +112,26 @@ def _note(model: Any) -> dict[str, Any]:
     }
     classes = getattr(model, "classes_", None)
     if classes is not None:
-        kinds = {"b": "bool", "i": "int", "u": "int", "f": "float"}
-        kind = kinds.get(classes.dtype.kind, "str")
-        values = classes.tolist() if kind != "str" else [str(c) for c in classes]
-        note["classes"] = {"kind": kind, "values": values}
+        note["classes"] = {"kind": _label_kind(model), "values": classes.tolist()}
     levels = model._encoder.levels_
     if levels:
         note["unseen"] = {
             str(c): np.flatnonzero(~level.seen).tolist() for c, level in levels.items()
         }
     return note
+
+
+def _label_kind(model: Any) -> str:
+    """What brings the labels back from JSON."""
+    classes = model.classes_
+    kinds = {"b": "bool", "i": "int", "u": "int", "f": "float", "U": "str", "O": "str"}
+    kind = kinds.get(classes.dtype.kind)
+    too_large = kind == "int" and int(classes[-1]) > np.iinfo(np.int64).max
+    if kind is None or too_large:
+        where = f"boosting.{type(model).__name__}.save_model"
+        wanted = "classes that are text, bool, floats or 64-bit integers, as a file has"
+        fail(where, f"{wanted} (pickle keeps others)", str(classes.dtype))
+    return kind
 
 
 def _plain(value: Any) -> Any:

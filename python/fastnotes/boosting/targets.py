@@ -78,6 +78,7 @@ def find_classes(y: NDArray[Any], where: str) -> tuple[NDArray[Any], NDArray[np.
     ValueError
         If y holds no classes, such as numbers with a fraction, or a label is missing.
     """
+    y = _whole_numbers(y)
     counted = _counted_classes(y)
     if counted is not None:
         return counted
@@ -106,6 +107,16 @@ def encode_classes(
         fail(where, f"y among the classes {_listed(classes)}", _listed(bad))
     table: NDArray[np.int32] = place.astype(np.int32)[codes]
     return table
+
+
+def _whole_numbers(y: NDArray[Any]) -> NDArray[Any]:
+    """Return objects that are all bool, or all integers, as what they are."""
+    if y.dtype.kind != "O":
+        return y
+    for kind in ((bool, np.bool_), (int, np.integer)):
+        if all(isinstance(label, kind) for label in y.tolist()):
+            return np.array(y.tolist())
+    return y
 
 
 def _refuse_missing(labels: NDArray[Any], where: str) -> None:

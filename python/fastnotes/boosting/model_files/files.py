@@ -101,6 +101,10 @@ def _each(characters: bytes) -> tuple[bytes, ...]:
 def _replace(path: Path, data: bytes) -> None:
     """Put a file in place in one step."""
     path = path.resolve()
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"[{xgboost_writer.WHERE}] expected a folder that exists, got {path.parent}"
+        )
     part = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         with part.open("xb") as file:
