@@ -151,11 +151,14 @@ class Explained:
         _, names, _ = self._named_trees("plot_importance")
         shares = dict(zip(names, self.feature_importances_.tolist(), strict=True))
         return plots.plot_importance(
-            shares, max_features=max_features, xlabel=self.importance_type, ax=ax
+            shares,
+            max_features=max_features,
+            xlabel=f"share of {self.importance_type.replace('_', ' ')}",
+            ax=ax,
         )
 
     def plot_tree(
-        self, tree: int = 0, *, max_depth: int | None = 4, ax: Any = None
+        self, tree: int = 0, *, max_depth: int | None = 3, ax: Any = None
     ) -> Any:
         """Draw one tree; parameters as of ``fastnotes.boosting.plot_tree``."""
         trees, names, categories = self._named_trees("plot_tree")
