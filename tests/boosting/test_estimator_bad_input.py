@@ -68,7 +68,7 @@ PARAMETERS = [
     ({"callbacks": [print]}, TypeError, "callbacks with a method of"),
     ({"callbacks": [TrainingCallback]}, TypeError, r"objects: TrainingCallback\(\)"),
     ({"random_state": -1}, ValueError, "random_state from 0"),
-    ({"random_state": RNG}, TypeError, "a Generator: give"),
+    ({"random_state": "0"}, TypeError, "random_state as an integer"),
     ({"n_jobs": 0}, ValueError, "n_jobs other than 0"),
     ({"n_jobs": 10**6}, ValueError, "n_jobs <= 1024"),
     ({"n_jobs": "all"}, TypeError, "n_jobs as an integer"),

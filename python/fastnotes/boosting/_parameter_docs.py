@@ -73,8 +73,9 @@ _SHARED = """\
     warm_start : bool, default=False
         A further ``fit`` keeps the trees and adds rounds up to ``n_estimators``.
     callbacks : list of TrainingCallback or None, default=None
-        Called around the rounds, with XGBoost's method names.
-    random_state : int, RandomState instance or None, default=0
+        Called around the rounds, with XGBoost's method names; ``model`` is the
+        estimator with the rounds so far.
+    random_state : int, RandomState, Generator or None, default=0
         Seed of all sampling.
     n_jobs : int or None, default=None
         Threads; None: the process's default, -1: all CPUs. The model does not depend on

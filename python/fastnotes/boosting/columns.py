@@ -101,6 +101,8 @@ def as_table(X: Any, where: str) -> NDArray[Any]:
     refuse_mask(X, where, "X")
     try:
         array = np.asarray(X)
+        if array.dtype.kind in "US" and isinstance(X, (list, tuple)):
+            array = np.asarray(X, dtype=object)  # numbers beside text stay numbers
     except ValueError:
         fail(where, "X as a rectangular array", "a ragged sequence")
     if array.dtype.kind == "c":
