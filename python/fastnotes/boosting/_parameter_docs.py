@@ -51,8 +51,7 @@ _SHARED = """\
     unseen : {"missing", "error"}, default="missing"
         What ``predict`` does with categories that ``fit`` did not see.
     max_cat_to_onehot : int, default=4
-        A column of so many categories is split one against the rest; one of more, by
-        sets.
+        A column of fewer categories is split one against the rest, any other by sets.
     monotone_constraints : sequence, dict or str, default=None
         1 for columns in which predictions may only rise, -1 fall, 0 either; as a
         sequence over all columns, a dict by name or number, or text such as "(1,-1)".
