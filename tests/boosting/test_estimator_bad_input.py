@@ -47,6 +47,7 @@ PARAMETERS = [
     ({"unseen": "ignore"}, ValueError, "unseen"),
     ({"categorical_features": [3]}, ValueError, "from 0 to 2"),
     ({"categorical_features": ["x"]}, ValueError, "without names"),
+    ({"categorical_features": "x"}, ValueError, "'from_dtype' or as a list"),
     ({"max_cat_to_onehot": 0}, ValueError, "max_cat_to_onehot"),
     ({"monotone_constraints": [1, 0]}, ValueError, "for 3 columns"),
     ({"monotone_constraints": [1, 0, 2]}, ValueError, "from -1 to 1"),
@@ -231,6 +232,22 @@ def test_a_fold_may_lack_a_class_of_class_weight():
     np.testing.assert_array_equal(
         model.fit(X, CODES).predict_proba(X), plain.predict_proba(X)
     )
+
+
+def test_monotone_constraints_of_categories():
+    codes = np.abs(np.rint(X))
+    model = BoostedTreesRegressor(
+        categorical_features=[1], monotone_constraints=[1, -1, 0]
+    )
+    with pytest.raises(ValueError, match="column 1 of categories, got -1") as caught:
+        model.fit(codes, Y)
+    assert str(caught.value).startswith("[boosting.BoostedTreesRegressor.fit]")
+
+
+def test_several_quantiles_have_no_score():
+    model = BoostedTreesRegressor(objective="quantile", quantile_alpha=[0.1, 0.9])
+    with pytest.raises(ValueError, match="mean_pinball_loss"):
+        model.fit(X, Y).score(X, Y)
 
 
 def test_history_without_an_eval_set():

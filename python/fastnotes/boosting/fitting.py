@@ -468,6 +468,12 @@ def _growth(
     names = getattr(model, "feature_names_in_", None)
     n_columns = model.n_features_in_
     step = given["max_delta_step"]
+    monotone = monotone_signs(model.monotone_constraints, names, n_columns, where)
+    for c in model._encoder.levels_:
+        if monotone is not None and monotone[c]:
+            column = str(c) if names is None else repr(names[c])
+            wanted = f"monotone_constraints 0 for column {column} of categories"
+            fail(where, wanted, str(monotone[c]))
     return GrowthParameters(
         learning_rate=given["learning_rate"],
         max_depth=given["max_depth"],
@@ -480,7 +486,7 @@ def _growth(
         max_delta_step=objective.default_max_delta_step if step is None else step,
         colsample_bylevel=given["colsample_bylevel"],
         colsample_bynode=given["colsample_bynode"],
-        monotone=monotone_signs(model.monotone_constraints, names, n_columns, where),
+        monotone=monotone,
         interaction=interaction_sets(
             model.interaction_constraints, names, n_columns, where
         ),
