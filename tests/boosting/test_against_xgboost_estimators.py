@@ -111,3 +111,18 @@ def test_models_travel_both_ways(tmp_path):
     np.testing.assert_array_equal(ours.classes_, [0, 1])
     more = BoostedTreesClassifier(n_estimators=2).fit(X, y, init_model=ours)
     assert more.n_rounds_ == 12
+
+
+def test_levels_without_rows_go_with_the_missing_there_too(tmp_path):
+    """A column of sets and one of ordered categories; levels are 0 .. 7 and 0 .. 59."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.integers(0, 8, 3000), rng.integers(0, 60, 3000)])
+    X = np.column_stack([X, rng.standard_normal(3000)]).astype(np.float32)
+    y = X[:, 0] % 3 + np.sin(7 * X[:, 1])
+    X[rng.random(3000) < 0.1, :2] = np.nan
+    seen = ~np.isin(X[:, 0], [2, 5]) & ~np.isin(X[:, 1], [3, 20, 40])
+    ours = BoostedTreesRegressor(n_estimators=10, categorical_features=[0, 1])
+    ours.fit(X[seen], y[seen]).save_model(tmp_path / "ours.json")
+    theirs = xgboost.XGBRegressor()
+    theirs.load_model(tmp_path / "ours.json")
+    assert_same_margins(theirs.predict(X), ours.predict(X), ours.trees_)
