@@ -113,6 +113,13 @@ def test_models_travel_both_ways(tmp_path):
     assert more.n_rounds_ == 12
 
 
+def test_a_model_that_is_no_file_yet():
+    model = xgboost.XGBRegressor(n_estimators=1).fit(np.eye(3), [0, 1, 2])
+    for given in (model, model.get_booster()):
+        with pytest.raises(TypeError, match="itself: save it to a file first"):
+            BoostedTreesRegressor().load_model(given)
+
+
 def test_levels_without_rows_go_with_the_missing_there_too(tmp_path):
     """A column of sets and one of ordered categories; levels are 0 .. 7 and 0 .. 59."""
     rng = np.random.default_rng(0)

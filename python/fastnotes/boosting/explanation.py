@@ -65,7 +65,7 @@ class Explained:
         X : table of shape (n_rows, n_features)
         method : {"path_dependent", "interventional"}
             What an unknown column means: both ways of a split by their share of the
-            cover, as in XGBoost and LightGBM; or the values of the background's rows.
+            cover, as in XGBoost; or the values of the background's rows.
         background : table of shape (n_background, n_features), optional
             Given with "interventional" and only then.
 

@@ -90,7 +90,10 @@ def _content(source: object) -> bytes:
     if isinstance(source, (bytes, bytearray, memoryview)):
         return bytes(source)
     if not isinstance(source, (str, PathLike)):
-        fail_type(WHERE, "a path or bytes", type(source).__name__)
+        kind = type(source).__name__
+        others = type(source).__module__.startswith(("xgboost", "lightgbm"))
+        hint = f"a {kind} itself: save it to a file first" if others else kind
+        fail_type(WHERE, "a path or bytes", hint)
     return Path(source).read_bytes()
 
 
