@@ -79,8 +79,9 @@ def restore(model: Any, saved: SavedModel, where: str) -> None:
     model.n_rounds_ = len(model._round_offsets) - 1
     if saved.best_iteration is not None:
         model.best_iteration_ = saved.best_iteration
-    if saved.feature_names is not None:
-        model.feature_names_in_ = np.array(saved.feature_names, dtype=object)
+    names = _given_names(saved)
+    if names is not None:
+        model.feature_names_in_ = np.array(names, dtype=object)
     if objective.link in ("logit", "softmax"):
         model._restore_classes(classes)
 
@@ -211,6 +212,12 @@ def _with_base_score(
     return replace(trees, base_score=np.where(close, exact, trees.base_score))
 
 
+def _given_names(saved: SavedModel) -> tuple[str, ...] | None:
+    """Names of columns that a user gave: LightGBM makes some up for arrays."""
+    made_up = tuple(f"Column_{c}" for c in range(saved.trees.n_features))
+    return None if saved.feature_names == made_up else saved.feature_names
+
+
 def _offsets(saved: SavedModel, n_outputs: int) -> NDArray[np.int64]:
     if saved.round_offsets is not None:
         return saved.round_offsets
@@ -242,7 +249,7 @@ def _encoder(
             seen = np.ones(len(values), bool)
             seen[_unseen(note, c, len(values), where)] = False
             levels[c] = Levels(list(values), seen)
-    encoder.restore(levels, saved.trees.n_features, saved.feature_names, where)
+    encoder.restore(levels, saved.trees.n_features, _given_names(saved), where)
     return encoder
 
 
