@@ -1,12 +1,16 @@
-"""Every Python block of README.md and docs/ runs, in order, page by page."""
+"""Every Python block of README.md and docs/ runs, and every example of docstrings."""
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import re
 import warnings
 from pathlib import Path
 
 import pytest
+
+import fastnotes
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
@@ -34,6 +38,21 @@ def test_blocks_run(page, tmp_path, monkeypatch):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             exec(code, namespace)
+
+
+PACKAGE = Path(fastnotes.__file__).parent
+WITH_EXAMPLES = [
+    ".".join(("fastnotes", *path.relative_to(PACKAGE).with_suffix("").parts))
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if ">>> " in path.read_text(encoding="utf-8")
+]
+
+
+@pytest.mark.parametrize("name", WITH_EXAMPLES)
+def test_examples_print_what_they_say(name):
+    done = doctest.testmod(importlib.import_module(name))
+    assert done.attempted > 0
+    assert done.failed == 0
 
 
 def test_readme_has_blocks():

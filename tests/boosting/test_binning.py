@@ -65,8 +65,9 @@ def test_random_state_kinds():
 
     np.testing.assert_array_equal(cuts(5), cuts(np.int64(5)))
     assert not np.array_equal(cuts(5), cuts(6))
-    one, other = (cuts(np.random.RandomState(1)) for _ in range(2))
-    np.testing.assert_array_equal(one, other)
+    for kind in (np.random.RandomState, np.random.default_rng):
+        one, other = (cuts(kind(1)) for _ in range(2))
+        np.testing.assert_array_equal(one, other)
     assert not np.array_equal(cuts(None), cuts(None))
 
 

@@ -12,6 +12,7 @@ from fastnotes.boosting import (
     BoostedTreesClassifier,
     BoostedTreesRanker,
     BoostedTreesRegressor,
+    TrainingCallback,
 )
 
 RNG = np.random.default_rng(0)
@@ -46,6 +47,7 @@ PARAMETERS = [
     ({"unseen": "ignore"}, ValueError, "unseen"),
     ({"categorical_features": [3]}, ValueError, "from 0 to 2"),
     ({"categorical_features": ["x"]}, ValueError, "without names"),
+    ({"categorical_features": "x"}, ValueError, "'from_dtype' or as a list"),
     ({"max_cat_to_onehot": 0}, ValueError, "max_cat_to_onehot"),
     ({"monotone_constraints": [1, 0]}, ValueError, "for 3 columns"),
     ({"monotone_constraints": [1, 0, 2]}, ValueError, "from -1 to 1"),
@@ -65,7 +67,9 @@ PARAMETERS = [
     ({"warm_start": 1}, TypeError, "warm_start as a bool"),
     ({"callbacks": print}, TypeError, "callbacks as a list"),
     ({"callbacks": [print]}, TypeError, "callbacks with a method of"),
+    ({"callbacks": [TrainingCallback]}, TypeError, r"objects: TrainingCallback\(\)"),
     ({"random_state": -1}, ValueError, "random_state from 0"),
+    ({"random_state": "0"}, TypeError, "random_state as an integer"),
     ({"n_jobs": 0}, ValueError, "n_jobs other than 0"),
     ({"n_jobs": 10**6}, ValueError, "n_jobs <= 1024"),
     ({"n_jobs": "all"}, TypeError, "n_jobs as an integer"),
@@ -122,8 +126,13 @@ DATA = [
     ({"y": Y.astype(complex)}, ValueError, "Complex data not supported"),
     ({"y": Y.astype(str)}, TypeError, "real numbers"),
     ({"y": Y.reshape(15, 2)}, ValueError, "1d array"),
+    ({"y": np.ma.masked_array(Y, Y > 0.5)}, TypeError, "y without a mask"),
     ({"y": None}, ValueError, "target y is None"),
     ({"X": X[:, 0]}, ValueError, "dimension"),
+    ({"X": None}, TypeError, "X as an array or a data frame, got NoneType"),
+    ({"X": {"a": Y}}, TypeError, "got dict"),
+    ({"X": np.full(X.shape, "2020-01-01", "M8[D]")}, TypeError, "numbers of times"),
+    ({"X": X.astype(np.longdouble)}, TypeError, "at most 64 bits"),
     ({"X": X.astype(complex)}, ValueError, "Complex data not supported"),
     ({"X": X[:0]}, ValueError, "at least one row"),
     ({"X": X[:, :0]}, ValueError, "at least one row and one column"),
@@ -139,6 +148,7 @@ DATA = [
     ({"eval_set": X}, TypeError, r"eval_set as a list of \(X, y\)"),
     ({"eval_set": [(X[:, :2], Y)]}, ValueError, "2 features"),
     ({"eval_set": [(X, Y[:5])]}, ValueError, "y with 30 rows"),
+    ({"eval_set": [(X, Y), (X[:0], Y[:0])]}, ValueError, "rows in set 1 of eval_set"),
     ({"eval_set": [(X, Y)], "sample_weight_eval_set": []}, ValueError, "1 items"),
     ({"eval_set": [(X, Y)], "sample_weight_eval_set": Y}, TypeError, "as a list"),
     ({"init_model": 3}, TypeError, "init_model as a BoostedTreesRegressor"),
@@ -168,6 +178,81 @@ def test_classes():
     half = BoostedTreesClassifier(n_estimators=2).fit(X, CODES)
     with pytest.raises(ValueError, match="y among the classes"):
         BoostedTreesClassifier(n_estimators=2).fit(X, three, init_model=half)
+
+
+@pytest.mark.parametrize(
+    ("labels", "error", "message"),
+    [
+        (["a", None], ValueError, "without missing labels, got None: drop"),
+        (["a", np.nan], ValueError, "without missing labels, got nan: drop"),
+        ([np.nan, 1.0], ValueError, "without missing labels|y finite"),
+        ([1, "a"], TypeError, "labels y of one kind, got int and str"),
+    ],
+    ids=str,
+)
+def test_labels_that_cannot_be_sorted(labels, error, message):
+    y = np.array(labels, dtype=object)[CODES]
+    with pytest.raises(error, match=message) as caught:
+        BoostedTreesClassifier(n_estimators=2).fit(X, y)
+    assert str(caught.value).startswith("[boosting.BoostedTreesClassifier.fit]")
+
+
+def test_labels_that_fit_has_not_seen():
+    model = BoostedTreesClassifier(n_estimators=2)
+    with pytest.raises(ValueError, match=r"classes 0, 1, got 2$"):
+        model.fit(X, CODES, eval_set=[(X, 2 * CODES)])
+    many = np.arange(30) % 15
+    with pytest.raises(ValueError, match=r"8, 9, \.\.\. \(15 in all\), got 15$"):
+        model.fit(X, many, eval_set=[(X, many + 1)])
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"class_weight": "balance"}, TypeError, "'balanced' or None, got 'balance'"),
+        ({"class_weight": [1, 2]}, TypeError, "as a dict by class"),
+        ({"class_weight": {0: 1, "1": 2}}, ValueError, "class_weight of 1, got"),
+        ({"class_weight": {0: 1}, "w": Y[:3]}, ValueError, "sample_weight of shape"),
+        ({"class_weight": {0: 1}, "w": ["a"] * 30}, TypeError, "sample_weight of real"),
+        ({"scale_pos_weight": 2, "w": Y[:3]}, ValueError, "sample_weight of shape"),
+    ],
+    ids=str,
+)
+def test_weights_of_classes(given, error, message):
+    weight = given.pop("w", None)
+    model = BoostedTreesClassifier(n_estimators=2, **given)
+    with pytest.raises(error, match=message) as caught:
+        model.fit(X, CODES, sample_weight=weight)
+    assert str(caught.value).startswith("[boosting.BoostedTreesClassifier.fit]")
+
+
+def test_a_fold_may_lack_a_class_of_class_weight():
+    model = BoostedTreesClassifier(n_estimators=2, class_weight={0: 1, 1: 1, 2: 9})
+    plain = BoostedTreesClassifier(n_estimators=2).fit(X, CODES)
+    np.testing.assert_array_equal(
+        model.fit(X, CODES).predict_proba(X), plain.predict_proba(X)
+    )
+
+
+def test_monotone_constraints_of_categories():
+    codes = np.abs(np.rint(X))
+    model = BoostedTreesRegressor(
+        categorical_features=[1], monotone_constraints=[1, -1, 0]
+    )
+    with pytest.raises(ValueError, match="column 1 of categories, got -1") as caught:
+        model.fit(codes, Y)
+    assert str(caught.value).startswith("[boosting.BoostedTreesRegressor.fit]")
+
+
+def test_several_quantiles_have_no_score():
+    model = BoostedTreesRegressor(objective="quantile", quantile_alpha=[0.1, 0.9])
+    with pytest.raises(ValueError, match="mean_pinball_loss"):
+        model.fit(X, Y).score(X, Y)
+
+
+def test_history_without_an_eval_set():
+    with pytest.raises(ValueError, match="fitted with an eval_set"):
+        BoostedTreesRegressor(n_estimators=2).fit(X, Y).plot_history()
 
 
 def test_lists():
@@ -212,6 +297,22 @@ def test_prediction():
             model.predict(X, iteration_range=given)
     with pytest.raises(ValueError, match="base_margin of shape"):
         model.predict(X, base_margin=Y[:3])
+
+
+@pytest.mark.parametrize(
+    "labels", [np.array([0, 2**63], np.uint64), np.array([0, 1], "M8[D]")], ids=str
+)
+def test_labels_that_a_file_cannot_hold(labels, tmp_path):
+    model = BoostedTreesClassifier(n_estimators=2).fit(X, labels[CODES])
+    with pytest.raises(ValueError, match="pickle keeps others"):
+        model.save(tmp_path / "model.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    model = BoostedTreesRegressor(n_estimators=2).fit(X, Y)
+    with pytest.raises(FileNotFoundError, match=r"a folder that exists, got .*none$"):
+        model.save(tmp_path / "none" / "model.json")
 
 
 def test_files(tmp_path):

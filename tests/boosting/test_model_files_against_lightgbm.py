@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from fastnotes._reference.boosting_prediction import margins as walk
+from fastnotes.boosting import BoostedTreesRegressor
 from fastnotes.boosting.model_files import read_model
-from support.tolerances import REDUCTION
+from support.tolerances import COMPOSITE, REDUCTION
 
 lightgbm = pytest.importorskip("lightgbm")
 
@@ -151,3 +152,17 @@ def test_what_trees_here_cannot_express(objective, parameters, message):
     booster = trained(objective, kind, X, categorical=(), **parameters)
     with pytest.raises(ValueError, match=message):
         read(booster)
+
+
+def test_an_estimator_takes_lightgbms_model_of_an_array(tmp_path):
+    """Its made-up names are none: rows come without, and raise no warning."""
+    X = table()
+    booster = trained("regression", "real", X, categorical=())
+    booster.save_model(tmp_path / "model.txt")
+    model = BoostedTreesRegressor.load(tmp_path / "model.txt")
+    assert not hasattr(model, "feature_names_in_")
+    REDUCTION.assert_close(model.predict(X).astype(np.float32), booster.predict(X))
+    # With hessians of 1 its counts of rows are our cover.
+    COMPOSITE.assert_close(
+        model.shap_values(X).astype(np.float32), booster.predict(X, pred_contrib=True)
+    )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -100,8 +101,31 @@ def test_history():
     assert plot_history(HISTORY, metric="error").get_ylabel() == "error"
 
 
-def test_a_history_of_one_round():
-    assert drawn(plot_history({"train": {"rmse": [1.0]}}, best_round=0)) == []
+@pytest.mark.parametrize("scores", [[1.0], [1.0, 0.5], [1.0, 0.5, 0.4]])
+def test_rounds_are_whole_numbers(scores):
+    ax = plot_history({"train": {"rmse": scores}}, best_round=0)
+    assert drawn(ax) == []
+    assert all(tick == round(tick) for tick in ax.get_xticks())
+
+
+def test_importances_of_no_split():
+    ax = plot_importance({"age": 0.0, "town": 0.0})
+    assert drawn(ax)[:2] == ["0", "0"]
+    assert ax.get_xlim() == (0, 1)
+
+
+def test_a_leaf_that_adds_nothing():
+    trees = random_forest(np.random.default_rng(0), n_inner=0)
+    ax = plot_tree(replace(trees, value=np.zeros_like(trees.value)))
+    assert drawn(ax)[0].startswith("0\n")
+    red, green, blue, _ = ax.texts[0].get_bbox_patch().get_edgecolor()
+    assert red == green == blue
+
+
+def test_a_picture_has_its_largest_size():
+    trees = random_forest(np.random.default_rng(0), n_inner=400, n_rounds=1)
+    ax = plot_tree(trees, max_depth=None)
+    assert ax.figure.get_size_inches().max() <= 400
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,12 @@ def test_pickle():
     np.testing.assert_array_equal(again.encode(X), expected)
 
 
+def test_numbers_beside_text_in_lists_stay_numbers():
+    rows = [[0.5, "Bern"], [1.5, "Chur"]]
+    matrix = TableEncoder(categorical_features=[1]).fit_encode(rows)
+    np.testing.assert_array_equal(matrix, [[0.5, 0], [1.5, 1]])
+
+
 BAD_TABLES = {
     "one dimension": (np.ones(3), ValueError, "Reshape your data"),
     "three dimensions": (np.ones((2, 2, 2)), ValueError, "2 dimensions"),

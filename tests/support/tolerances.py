@@ -70,16 +70,20 @@ class ProductTolerance(NamedTuple):
     per_term: float
 
     def assert_close(
-        self, got: NDArray[Any], expected: NDArray[Any], magnitude: NDArray[Any]
+        self, got: NDArray[Any], expected: NDArray[Any], magnitude: ArrayLike
     ) -> None:
         """Compare element by element; ``magnitude`` is depth * |a| |b|."""
         eps = float(np.finfo(got.dtype).eps)
         assert got.shape == expected.shape
         error = np.abs(got.astype(np.float64) - expected.astype(np.float64))
-        worst = np.max(error - self.per_term * eps * magnitude, initial=0.0)
+        worst = np.max(error - self.per_term * eps * np.asarray(magnitude), initial=0.0)
         assert worst <= 0.0, f"error exceeds the bound by {worst}"
 
 
 #: A product of matrices: at most one rounding per term (Higham 2002, section 3.1), with
 #: another one for the float64 reference's own.
 PRODUCT = ProductTolerance(1.0)
+
+#: A sum in float32 of terms that may cancel, against one in float64: each rounds to at
+#: most eps of what they have in size together, and ``magnitude`` is that times depth.
+SINGLE_SUM = ProductTolerance(1.0)

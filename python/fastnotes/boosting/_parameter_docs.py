@@ -51,8 +51,7 @@ _SHARED = """\
     unseen : {"missing", "error"}, default="missing"
         What ``predict`` does with categories that ``fit`` did not see.
     max_cat_to_onehot : int, default=4
-        A column of so many categories is split one against the rest; one of more, by
-        sets.
+        A column of fewer categories is split one against the rest, any other by sets.
     monotone_constraints : sequence, dict or str, default=None
         1 for columns in which predictions may only rise, -1 fall, 0 either; as a
         sequence over all columns, a dict by name or number, or text such as "(1,-1)".
@@ -73,8 +72,9 @@ _SHARED = """\
     warm_start : bool, default=False
         A further ``fit`` keeps the trees and adds rounds up to ``n_estimators``.
     callbacks : list of TrainingCallback or None, default=None
-        Called around the rounds, with XGBoost's method names.
-    random_state : int, RandomState instance or None, default=0
+        Called around the rounds, with XGBoost's method names; ``model`` is the
+        estimator with the rounds so far.
+    random_state : int, RandomState, Generator or None, default=0
         Seed of all sampling.
     n_jobs : int or None, default=None
         Threads; None: the process's default, -1: all CPUs. The model does not depend on

@@ -69,7 +69,7 @@ class BinMapper(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         With more rows than this, thresholds come from a sample of one row out of each
         of this many equal strata. None uses every row. A value that the sample misses
         shares a bin with a neighbour.
-    random_state : int, RandomState instance or None, default=0
+    random_state : int, RandomState, Generator or None, default=0
         Seed of the sample.
     n_threads : int or None, default=None
         Threads; None means the process's default. The result does not depend on it.
@@ -285,4 +285,6 @@ def as_seed(random_state: Any, where: str) -> int:
     if random_state is None or hasattr(random_state, "randint"):
         generator = check_random_state(random_state)
         return int(generator.randint(0, _MAX_SEED, dtype=np.int64))
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(0, _MAX_SEED))
     return as_integer(random_state, where, "random_state", low=0, high=_MAX_SEED)

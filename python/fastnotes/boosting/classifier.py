@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_sample_weight
 
-from fastnotes._validation import fail
+from fastnotes._validation import fail, fail_type
+from fastnotes.boosting._objective import as_weight
 from fastnotes.boosting._parameter_docs import documented
 from fastnotes.boosting.fitting import FitData
 from fastnotes.boosting.model import BoostedModel
@@ -190,9 +191,22 @@ class BoostedTreesClassifier(ClassifierMixin, BoostedModel):  # type: ignore[mis
         """
         where = "boosting.BoostedTreesClassifier.predict"
         margins = self._margins(X, base_margin, iteration_range, where)
-        if output_margin:
-            return margins[:, 0] if margins.shape[1] == 1 else margins
-        return self._as_labels(margins)
+        return _flat(margins) if output_margin else self._as_labels(margins)
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Return the margins, as ``predict`` does with ``output_margin``.
+
+        Parameters
+        ----------
+        X : table of shape (n_rows, n_features)
+
+        Returns
+        -------
+        float64 array of shape (n_rows,), or (n_rows, n_classes)
+            Log-odds of the second of two classes; else what the softmax is taken of.
+        """
+        where = "boosting.BoostedTreesClassifier.decision_function"
+        return _flat(self._margins(X, None, None, where))
 
     def predict_proba(
         self, X: Any, *, base_margin: Any = None, iteration_range: Any = None
@@ -245,7 +259,7 @@ class BoostedTreesClassifier(ClassifierMixin, BoostedModel):  # type: ignore[mis
         self, y: NDArray[Any], classes: NDArray[Any] | None, where: str
     ) -> NDArray[Any]:
         if classes is None:
-            found, codes = find_classes(y)
+            found, codes = find_classes(y, where)
             if len(found) < 2:
                 fail(where, "y of at least 2 classes", "one class")
             self._restore_classes(found)
@@ -265,14 +279,30 @@ class BoostedTreesClassifier(ClassifierMixin, BoostedModel):  # type: ignore[mis
         factor = scale["scale_pos_weight"]
         if self.class_weight is None and factor == 1:
             return given
-        weight = np.ones(len(y)) if given is None else np.asarray(given, np.float64)
+        own = as_weight(given, len(y), where)
+        weight: NDArray[Any] = np.ones(len(y)) if own is None else own.astype(float)
         if self.class_weight is not None:
-            weight = weight * compute_sample_weight(self.class_weight, self.classes_[y])
+            weight = weight * self._class_weights(y, where)
         if factor != 1:
             if self.n_classes_ > 2:
                 fail(where, "scale_pos_weight=1 with more than 2 classes", str(factor))
             weight = np.where(y == 1, weight * factor, weight)
         return weight
+
+    def _class_weights(self, y: NDArray[Any], where: str) -> NDArray[np.float64]:
+        """Factors of rows by ``class_weight``."""
+        given, labels = self.class_weight, self.classes_.tolist()
+        if isinstance(given, Mapping):
+            # A fold may lack a class; a name that is spelt wrong leaves another bare.
+            bare = [label for label in labels if label not in given]
+            others = [label for label in given if label not in labels]
+            if bare and others:
+                fail(where, f"class_weight of {bare[0]!r}", f"one of {others[0]!r}")
+        elif not (isinstance(given, str) and given == "balanced"):
+            wanted = "class_weight as a dict by class, 'balanced' or None"
+            fail_type(where, wanted, repr(given)[:40])
+        factors: NDArray[np.float64] = compute_sample_weight(given, self.classes_[y])
+        return factors
 
     def _level_statistic(self, y: NDArray[Any]) -> NDArray[Any]:
         if self.n_classes_ == 2 or not self._encoder.levels_:
@@ -300,3 +330,8 @@ class BoostedTreesClassifier(ClassifierMixin, BoostedModel):  # type: ignore[mis
     def _accept(self, objective: Objective, where: str) -> None:
         if objective.name != "custom" and objective.link not in ("logit", "softmax"):
             fail(where, "an objective of classes", repr(objective.name))
+
+
+def _flat(margins: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Margins without the axis of outputs where there is one output."""
+    return margins[:, 0] if margins.shape[1] == 1 else margins

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 from fastnotes._validation import RealArray, fail, fail_type, refuse_mask
 
 _LARGEST_DIRECT = 2**20  # integers below need no sorting to be counted
+
+#: What to do with a column that holds no numbers.
+_TEXT = " (text and categories: name the column in categorical_features)"
+_TIME = " (make numbers of times and durations)"
 
 
 class Factor(NamedTuple):
@@ -97,10 +101,14 @@ def as_table(X: Any, where: str) -> NDArray[Any]:
     refuse_mask(X, where, "X")
     try:
         array = np.asarray(X)
+        if array.dtype.kind in "US" and isinstance(X, (list, tuple)):
+            array = np.asarray(X, dtype=object)  # numbers beside text stay numbers
     except ValueError:
         fail(where, "X as a rectangular array", "a ragged sequence")
     if array.dtype.kind == "c":
         fail(where, "X of real numbers", f"{array.dtype}: Complex data not supported")
+    if array.ndim == 0 and array.dtype.kind in "OUS":
+        fail_type(where, "X as an array or a data frame", _kind_of(X))
     if array.ndim != 2:
         fail(
             where,
@@ -137,7 +145,7 @@ def object_factor(values: NDArray[Any], name: str, where: str) -> Factor:
     codes = np.full(len(values), -1, np.int64)
     try:
         for i, value in enumerate(values.tolist()):
-            if not _is_missing(value):
+            if not is_missing(value):
                 codes[i] = number.setdefault(value, len(number))
     except TypeError:
         kind = type(value).__name__
@@ -145,7 +153,8 @@ def object_factor(values: NDArray[Any], name: str, where: str) -> Factor:
     return Factor(list(number), codes)
 
 
-def _is_missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
+    """Whether it is None, NaN, NaT or NA."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(value, (float, np.generic)) and bool(value != value)
@@ -156,14 +165,26 @@ def object_numbers(values: NDArray[Any], name: str, where: str) -> NDArray[np.fl
     items = [np.nan if type(v).__name__ == "NAType" else v for v in values.tolist()]
     for item in items:
         if isinstance(item, (str, bytes)):
-            fail_type(where, f"column {name} of numbers{_HINT}", f"text {item!r}")
+            fail_type(where, f"column {name} of numbers{_TEXT}", f"text {item!r}")
     try:
         return np.array(items, dtype=object).astype(np.float64)
     except (TypeError, ValueError) as error:
         fail_type(where, f"column {name} of numbers", str(error))
 
 
-_HINT = " (text and categories: name the column in categorical_features)"
+def _kind_of(X: Any) -> str:
+    kind = type(X).__name__
+    return f"a {kind}: collect() it first" if kind == "LazyFrame" else kind
+
+
+def refuse_kind(name: str, dtype: Any, where: str) -> NoReturn:
+    """Refuse a column that is not of numbers, and say what to do."""
+    if getattr(dtype, "kind", "") == "f":
+        hint = " of at most 64 bits"
+    else:
+        times = ("date", "time", "duration", "period")
+        hint = _TIME if str(dtype).lower().startswith(times) else _TEXT
+    fail_type(where, f"column {name} of numbers{hint}", str(dtype))
 
 
 class _ArrayColumns(Columns):
@@ -198,7 +219,7 @@ def _array_numbers(values: NDArray[Any], name: str, where: str) -> NDArray[Any]:
     if values.dtype.kind == "O":
         return object_numbers(values, name, where)
     if values.dtype.kind not in "fiub" or values.dtype.itemsize > 8:
-        fail_type(where, f"column {name} of numbers{_HINT}", str(values.dtype))
+        refuse_kind(name, values.dtype, where)
     return values
 
 
@@ -225,7 +246,7 @@ class _PandasColumns(Columns):
         if isinstance(dtype, np.dtype):
             return _array_numbers(series.to_numpy(), repr(self.names[c]), where)
         if getattr(dtype, "kind", "O") not in "fiub":
-            fail_type(where, f"column {self.names[c]!r} of numbers{_HINT}", str(dtype))
+            refuse_kind(repr(self.names[c]), dtype, where)
         numbers: NDArray[Any] = series.to_numpy(np.float64, na_value=np.nan)
         return numbers
 
@@ -264,8 +285,7 @@ class _PolarsColumns(Columns):
         series = self.frame.to_series(c)
         pl = self.polars
         if not series.dtype.is_numeric() and series.dtype not in (pl.Boolean, pl.Null):
-            name = self.names[c]
-            fail_type(where, f"column {name!r} of numbers{_HINT}", str(series.dtype))
+            refuse_kind(repr(self.names[c]), series.dtype, where)
         if series.dtype != pl.Float32:
             series = series.cast(pl.Float64)
         numbers: NDArray[Any] = series.to_numpy()

@@ -24,11 +24,15 @@ class Explained:
     n_jobs: int | None
     n_features_in_: int
     _encoder: TableEncoder
+    _cache: dict[Any, Any]
 
     def __sklearn_is_fitted__(self) -> bool:
         raise NotImplementedError
 
     def _check_fitted(self, where: str) -> None:
+        raise NotImplementedError
+
+    def _default_range(self) -> tuple[int, int]:
         raise NotImplementedError
 
     def _used_trees(self) -> TreeEnsemble:
@@ -61,7 +65,7 @@ class Explained:
         X : table of shape (n_rows, n_features)
         method : {"path_dependent", "interventional"}
             What an unknown column means: both ways of a split by their share of the
-            cover, as in XGBoost and LightGBM; or the values of the background's rows.
+            cover, as in XGBoost; or the values of the background's rows.
         background : table of shape (n_background, n_features), optional
             Given with "interventional" and only then.
 
@@ -77,10 +81,12 @@ class Explained:
         if (method == "interventional") != (background is not None):
             expected = "a background with interventional, and none otherwise"
             fail(where, expected, f"{method} and {type(background).__name__}")
-        others = None
-        if background is not None:
+        if background is None:
+            explainer = self._explainer(where)
+        else:
             others = np.concatenate(self._blocks(background, where))
-        explainer = self._explainer(others, where)
+            n_threads = resolve_n_jobs(self.n_jobs, where)
+            explainer = Explainer(self._used_trees(), others, n_threads)
         blocks = [explainer.contributions(x) for x in self._blocks(X, where)]
         return _one_output_flat(blocks)
 
@@ -99,13 +105,20 @@ class Explained:
         """
         where = f"boosting.{type(self).__name__}.shap_interaction_values"
         self._check_fitted(where)
-        explainer = self._explainer(None, where)
+        explainer = self._explainer(where)
         blocks = [explainer.interactions(x) for x in self._blocks(X, where)]
         return _one_output_flat(blocks)
 
-    def _explainer(self, background: Any, where: str) -> Explainer:
+    def _explainer(self, where: str) -> Explainer:
+        """What divides margins by the cover; kept until trees or threads change."""
         n_threads = resolve_n_jobs(self.n_jobs, where)
-        return Explainer(self._used_trees(), background, n_threads)
+        key = (self._default_range(), n_threads)
+        kept = self._cache.get("explainer")
+        if kept is None or kept[0] != key:
+            kept = key, Explainer(self._used_trees(), n_threads=n_threads)
+            self._cache["explainer"] = kept
+        explainer: Explainer = kept[1]
+        return explainer
 
     def _blocks(self, X: Any, where: str) -> list[NDArray[Any]]:
         values = self._encoder.encode(X, owner=self, where=where)
@@ -138,11 +151,14 @@ class Explained:
         _, names, _ = self._named_trees("plot_importance")
         shares = dict(zip(names, self.feature_importances_.tolist(), strict=True))
         return plots.plot_importance(
-            shares, max_features=max_features, xlabel=self.importance_type, ax=ax
+            shares,
+            max_features=max_features,
+            xlabel=f"share of {self.importance_type.replace('_', ' ')}",
+            ax=ax,
         )
 
     def plot_tree(
-        self, tree: int = 0, *, max_depth: int | None = 4, ax: Any = None
+        self, tree: int = 0, *, max_depth: int | None = 3, ax: Any = None
     ) -> Any:
         """Draw one tree; parameters as of ``fastnotes.boosting.plot_tree``."""
         trees, names, categories = self._named_trees("plot_tree")
@@ -169,8 +185,11 @@ class Explained:
         -------
         matplotlib Axes
         """
-        self._check_fitted(f"boosting.{type(self).__name__}.plot_history")
+        where = f"boosting.{type(self).__name__}.plot_history"
+        self._check_fitted(where)
         history = getattr(self, "evals_result_", {})
+        if not history:
+            fail(where, "a model that was fitted with an eval_set", "no history")
         best = getattr(self, "best_iteration_", None)
         if best is not None:
             best -= self._rounds_before()

@@ -21,6 +21,7 @@ from fastnotes._validation import (
 )
 from fastnotes.boosting._objective import as_weight
 from fastnotes.boosting.binning import as_seed
+from fastnotes.boosting.callbacks import as_callbacks
 from fastnotes.boosting.growth import GrownTree, GrowthParameters, add_tree_values
 from fastnotes.boosting.metrics import Metric, resolve_metric
 from fastnotes.boosting.objectives import Objective
@@ -156,7 +157,7 @@ def _schedule(
         seed=seed,
         n_threads=n_threads,
         verbose=given["verbose"] > 0,
-        callbacks=_callbacks(model.callbacks, where),
+        callbacks=as_callbacks(model.callbacks, where),
     )
 
 
@@ -370,6 +371,8 @@ def _scored_rows(
     for i, (X, y) in enumerate(pairs):
         name = f"validation_{i}"
         values = model._encoder.encode(X, owner=model, where=where)
+        if values.shape[0] == 0:
+            fail(where, f"rows in set {i} of eval_set", "none")
         target = model._encode_target(as_target(y, values.shape[0], where), where)
         rows = _rows(values, target, weights[i], bases[i], where)
         _gather_lists(rows, as_qid(queries[i], values.shape[0], where))
@@ -465,6 +468,12 @@ def _growth(
     names = getattr(model, "feature_names_in_", None)
     n_columns = model.n_features_in_
     step = given["max_delta_step"]
+    monotone = monotone_signs(model.monotone_constraints, names, n_columns, where)
+    for c in model._encoder.levels_:
+        if monotone is not None and monotone[c]:
+            column = str(c) if names is None else repr(names[c])
+            wanted = f"monotone_constraints 0 for column {column} of categories"
+            fail(where, wanted, str(monotone[c]))
     return GrowthParameters(
         learning_rate=given["learning_rate"],
         max_depth=given["max_depth"],
@@ -477,22 +486,9 @@ def _growth(
         max_delta_step=objective.default_max_delta_step if step is None else step,
         colsample_bylevel=given["colsample_bylevel"],
         colsample_bynode=given["colsample_bynode"],
-        monotone=monotone_signs(model.monotone_constraints, names, n_columns, where),
+        monotone=monotone,
         interaction=interaction_sets(
             model.interaction_constraints, names, n_columns, where
         ),
         max_cat_to_onehot=given["max_cat_to_onehot"],
     )
-
-
-def _callbacks(given: Any, where: str) -> list[Any]:
-    if given is None:
-        return []
-    if not isinstance(given, (list, tuple)):
-        fail_type(where, "callbacks as a list", type(given).__name__)
-    methods = ("before_training", "after_iteration", "after_training")
-    for callback in given:
-        if not any(hasattr(callback, method) for method in methods):
-            wanted = f"callbacks with a method of {', '.join(methods)}"
-            fail_type(where, wanted, type(callback).__name__)
-    return list(given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy, deepcopy
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -66,7 +67,7 @@ class BoostedModel(Explained, BaseEstimator):  # type: ignore[misc]
     _trees: TreeEnsemble
     _round_offsets: NDArray[np.int64]
     _training: Training
-    #: The last predictor, by what it was made for; kept out of pickles.
+    #: The last predictor and explainer, by what they were made for; not pickled.
     _cache: dict[Any, Any]
 
     # ------------------------------------------------------------ fitting
@@ -128,15 +129,22 @@ class BoostedModel(Explained, BaseEstimator):  # type: ignore[misc]
 
     def _keep(self, training: Training) -> None:
         """Take over what a training has reached."""
-        self._trees = training.ensemble(self.base_score_)
-        self.n_rounds_ = training.n_rounds
-        self._round_offsets = training.round_offsets(len(self.base_score_))
-        self.evals_result_ = training.history
-        if training.stopping is not None and training.stopping.best_round is not None:
-            self.best_iteration_ = training.stopping.best_round
-            self.best_score_ = training.stopping.best_score
+        self.__dict__.update(self._reached(training))
         del self._training
-        self._cache = {}
+
+    def _reached(self, training: Training) -> dict[str, Any]:
+        """Attributes of the finished rounds."""
+        found: dict[str, Any] = {
+            "_trees": training.ensemble(self.base_score_),
+            "_round_offsets": training.round_offsets(len(self.base_score_)),
+            "_cache": {},
+            "n_rounds_": training.n_rounds,
+            "evals_result_": deepcopy(training.history),
+        }
+        if training.stopping is not None and training.stopping.best_round is not None:
+            found["best_iteration_"] = training.stopping.best_round
+            found["best_score_"] = training.stopping.best_score
+        return found
 
     # ------------------------------------------------------------ for subclasses
 
@@ -198,6 +206,8 @@ class BoostedModel(Explained, BaseEstimator):  # type: ignore[misc]
         state: dict[str, Any] = super().__getstate__().copy()
         if "_cache" in state:
             state["_cache"] = {}
+        if "_training" in state:  # a callback keeps the model of the rounds so far
+            state.update(self._reached(state.pop("_training")))
         return state
 
     def __sklearn_tags__(self) -> Any:
@@ -252,12 +262,13 @@ class BoostedModel(Explained, BaseEstimator):  # type: ignore[misc]
     def _predictor(self, where: str) -> Predictor:
         """All trees, laid out; kept until the trees or the threads change."""
         key = (self._default_range(), self.n_jobs)
-        predictor: Predictor | None = self._cache.get(key)
-        if predictor is None:
+        kept = self._cache.get("predictor")
+        if kept is None or kept[0] != key:
             n_threads = resolve_n_jobs(self.n_jobs, where)
-            predictor = Predictor(self.trees_, n_threads)
-            self._cache.clear()
-            self._cache[key] = predictor
+            kept = key, Predictor(self.trees_, n_threads)
+            self._cache.pop("row", None)
+            self._cache["predictor"] = kept
+        predictor: Predictor = kept[1]
         return predictor
 
     def _row_margins(self, X: Any) -> NDArray[np.float64] | None:
@@ -359,9 +370,7 @@ class BoostedModel(Explained, BaseEstimator):  # type: ignore[misc]
         path : path
             A name that ends in ``.json`` or ``.ubj``.
         """
-        where = f"boosting.{type(self).__name__}.save_model"
-        self._check_fitted(where)
-        write_model(saving.to_saved(self), path)
+        self._write(path, "save_model", for_xgboost=True)
 
     def load_model(self: _Model, path: Any) -> _Model:
         """Read a model of XGBoost, LightGBM or fastnotes into this estimator.
@@ -386,8 +395,19 @@ class BoostedModel(Explained, BaseEstimator):  # type: ignore[misc]
         return self
 
     def save(self, path: str | Path) -> None:
-        """Write the model with the parameters, as ``save_model`` does."""
-        self.save_model(path)
+        """Write the model with the parameters, for ``load`` to read.
+
+        Parameters
+        ----------
+        path : path
+            A name that ends in ``.json`` or ``.ubj``; the file is ``save_model``'s.
+        """
+        self._write(path, "save", for_xgboost=False)
+
+    def _write(self, path: str | Path, method: str, *, for_xgboost: bool) -> None:
+        self._check_fitted(f"boosting.{type(self).__name__}.{method}")
+        model = copy(self) if "_training" in vars(self) else self
+        write_model(saving.to_saved(model), path, for_xgboost=for_xgboost)
 
     @classmethod
     def load(cls: type[_Model], path: Any) -> _Model:

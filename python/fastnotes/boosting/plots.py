@@ -16,8 +16,9 @@ _INK, _QUIET, _GRID = "#222222", "#6b6b6b", "#e4e4e4"
 #: Blue and orange: apart for every kind of colour vision.
 _POSITIVE, _NEGATIVE = "#2f6db3", "#d9731a"
 _LINES = ("#2f6db3", "#d9731a", "#3a8a5f", "#8a56a8", "#b3924a", "#5a5a5a")
-#: Size of a leaf's place and of a level, in inches.
-_LEAF_WIDTH, _LEVEL_HEIGHT = 1.5, 1.35
+#: Size of a leaf's place and of a level, and the largest picture's side, in inches.
+_LEAF_WIDTH, _LEVEL_HEIGHT = 1.5, 1.5
+_LARGEST_SIDE = 400.0
 _LONGEST_NAME = 28
 #: Characters in a line of a box, and its font.
 _LINE, _FONT = 18, 8.5
@@ -71,6 +72,8 @@ def plot_importance(
     ax.set_yticks(places, [_short(name) for name, _ in ranked])
     ax.set_ylim(-0.6, len(ranked) - 0.4)
     ax.margins(x=0.12)
+    if not any(value for _, value in ranked):
+        ax.set_xlim(0, 1)
     ax.set_xlabel(xlabel)
     ax.grid(axis="x", color=_GRID)
     _plain(ax, ("top", "right", "left"))
@@ -87,7 +90,7 @@ def plot_tree(
     *,
     feature_names: Sequence[str] | None = None,
     categories: Sequence[Sequence[Any] | None] | None = None,
-    max_depth: int | None = 4,
+    max_depth: int | None = 3,
     ax: Any = None,
 ) -> Any:
     """Draw one tree.
@@ -104,7 +107,7 @@ def plot_tree(
         Names of the columns; default f0, f1, ...
     categories : sequence over columns, optional
         Names of a column's levels by code, or None.
-    max_depth : int or None, default=4
+    max_depth : int or None, default=3
         Levels of splits to draw; what lies below is only counted. None draws all.
     ax : matplotlib Axes, optional
         Where to draw; None makes a figure as large as the tree needs.
@@ -205,6 +208,7 @@ def plot_history(
     if best_round is not None:
         label = f"best round: {best_round}"
         ax.axvline(best_round, color=_QUIET, lw=1, ls=(0, (4, 3)), label=label)
+    ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     ax.set_xlabel("round")
     ax.set_ylabel(metric)
     ax.margins(x=0.02)
@@ -324,8 +328,10 @@ def _appearance(
         text = _broken(*condition(trees, node, names, categories))
         return f"{text}\ngain {trees.gain[node]:.4g}\n{cover}", "white", "#9a9a9a"
     value = float(trees.value[node])
+    if value == 0:
+        return f"0\n{cover}", "white", "#9a9a9a"
     colour = _POSITIVE if value > 0 else _NEGATIVE
-    strength = 0.1 + 0.5 * abs(value) / largest if value else 0.0
+    strength = 0.1 + 0.5 * abs(value) / largest
     return f"{value:+.4g}\n{cover}", _tint(colour, strength), colour
 
 
@@ -369,7 +375,8 @@ def _new_axes(where: str, size: tuple[float, float]) -> Any:
         raise ImportError(
             f"[{where}] expected matplotlib to be installed, got none"
         ) from error
-    return plt.subplots(figsize=size, layout="constrained")[1]
+    figsize = tuple(min(side, _LARGEST_SIDE) for side in size)
+    return plt.subplots(figsize=figsize, layout="constrained")[1]
 
 
 def _plain(ax: Any, without: Sequence[str]) -> None:

@@ -186,6 +186,20 @@ class BoostedTreesRegressor(RegressorMixin, BoostedModel):  # type: ignore[misc]
         margins = self._margins(X, base_margin, iteration_range, where)
         return self._as_predictions(margins, output_margin)
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R^2, the share of the variance of ``y`` that is predicted.
+
+        Several quantiles have none: score each by
+        ``sklearn.metrics.mean_pinball_loss``.
+        """
+        where = "boosting.BoostedTreesRegressor.score"
+        self._check_fitted(where)
+        n_outputs = len(self.base_score_)
+        if n_outputs > 1:
+            wanted = "one quantile_alpha (of several, take sklearn's mean_pinball_loss)"
+            fail(where, wanted, str(n_outputs))
+        return float(super().score(X, y, sample_weight))
+
     def staged_predict(self, X: Any) -> Iterator[NDArray[np.float64]]:
         """Yield the predictions after each round, up to the best."""
         where = "boosting.BoostedTreesRegressor.staged_predict"

@@ -79,8 +79,9 @@ def restore(model: Any, saved: SavedModel, where: str) -> None:
     model.n_rounds_ = len(model._round_offsets) - 1
     if saved.best_iteration is not None:
         model.best_iteration_ = saved.best_iteration
-    if saved.feature_names is not None:
-        model.feature_names_in_ = np.array(saved.feature_names, dtype=object)
+    names = _given_names(saved)
+    if names is not None:
+        model.feature_names_in_ = np.array(names, dtype=object)
     if objective.link in ("logit", "softmax"):
         model._restore_classes(classes)
 
@@ -112,16 +113,26 @@ def _note(model: Any) -> dict[str, Any]:
     }
     classes = getattr(model, "classes_", None)
     if classes is not None:
-        kinds = {"b": "bool", "i": "int", "u": "int", "f": "float"}
-        kind = kinds.get(classes.dtype.kind, "str")
-        values = classes.tolist() if kind != "str" else [str(c) for c in classes]
-        note["classes"] = {"kind": kind, "values": values}
+        note["classes"] = {"kind": _label_kind(model), "values": classes.tolist()}
     levels = model._encoder.levels_
     if levels:
         note["unseen"] = {
             str(c): np.flatnonzero(~level.seen).tolist() for c, level in levels.items()
         }
     return note
+
+
+def _label_kind(model: Any) -> str:
+    """What brings the labels back from JSON."""
+    classes = model.classes_
+    kinds = {"b": "bool", "i": "int", "u": "int", "f": "float", "U": "str", "O": "str"}
+    kind = kinds.get(classes.dtype.kind)
+    too_large = kind == "int" and int(classes[-1]) > np.iinfo(np.int64).max
+    if kind is None or too_large:
+        where = f"boosting.{type(model).__name__}.save_model"
+        wanted = "classes that are text, bool, floats or 64-bit integers, as a file has"
+        fail(where, f"{wanted} (pickle keeps others)", str(classes.dtype))
+    return kind
 
 
 def _plain(value: Any) -> Any:
@@ -201,6 +212,12 @@ def _with_base_score(
     return replace(trees, base_score=np.where(close, exact, trees.base_score))
 
 
+def _given_names(saved: SavedModel) -> tuple[str, ...] | None:
+    """Names of columns that a user gave: LightGBM makes some up for arrays."""
+    made_up = tuple(f"Column_{c}" for c in range(saved.trees.n_features))
+    return None if saved.feature_names == made_up else saved.feature_names
+
+
 def _offsets(saved: SavedModel, n_outputs: int) -> NDArray[np.int64]:
     if saved.round_offsets is not None:
         return saved.round_offsets
@@ -232,7 +249,7 @@ def _encoder(
             seen = np.ones(len(values), bool)
             seen[_unseen(note, c, len(values), where)] = False
             levels[c] = Levels(list(values), seen)
-    encoder.restore(levels, saved.trees.n_features, saved.feature_names, where)
+    encoder.restore(levels, saved.trees.n_features, _given_names(saved), where)
     return encoder
 
 

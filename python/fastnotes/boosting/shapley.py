@@ -27,8 +27,8 @@ class Explainer:
     trees : TreeEnsemble
     background : array of shape (n_background, n_features), optional
         Without it, a split on an unknown column takes both ways, by their share of
-        the cover ("path-dependent", as in XGBoost and LightGBM). With it, unknown
-        columns are taken from its rows, and margins averaged over them
+        the cover ("path-dependent", as in XGBoost; LightGBM counts rows). With it,
+        unknown columns are taken from its rows, and margins averaged over them
         ("interventional"); the time is proportional to its rows.
     n_threads : int or None, default=None
         Threads; None means the process's default. No result depends on it.

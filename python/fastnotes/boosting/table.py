@@ -346,7 +346,9 @@ def _categorical(listed: Any, columns: Columns, where: str) -> list[int]:
     if listed is None:
         return []
     if isinstance(listed, str):
-        check_choice(listed, where, "categorical_features", ("from_dtype",))
+        if listed != "from_dtype":
+            wanted = "categorical_features as 'from_dtype' or as a list of columns"
+            fail(where, wanted, repr(listed))
         return [c for c in range(n_columns) if columns.has_category_dtype(c)]
     items = np.asarray(listed, dtype=object)
     if items.ndim != 1:

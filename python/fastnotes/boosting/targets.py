@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from fastnotes._validation import as_index_array, check_finite, fail, fail_type
+from fastnotes._validation import (
+    as_index_array,
+    check_finite,
+    fail,
+    fail_type,
+    refuse_mask,
+)
+from fastnotes.boosting.columns import is_missing
 
 #: Labels that are integers within such a range are counted instead of sorted.
 _COUNTED = 1 << 16
@@ -31,6 +38,14 @@ def as_target(y: Any, n_rows: int, where: str) -> NDArray[Any]:
         fail(where, "y", "None: it requires y to be passed, but the target y is None")
     if hasattr(y, "tocsr"):
         fail_type(where, "y as a dense array", type(y).__name__)
+    refuse_mask(y, where, "y")
+    shape: tuple[int, ...] = getattr(y, "shape", ())
+    if len(shape) == 2 and shape[1] > 1:
+        fail(
+            where,
+            "y as one column: a 1d array (sklearn.multioutput fits a model for each)",
+            f"shape {tuple(shape)}",
+        )
     plain = type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "biuf"
     target: NDArray[Any] = y if plain else column_or_1d(y, warn=True)
     if len(target) != n_rows:
@@ -53,19 +68,29 @@ def as_numbers(y: NDArray[Any], where: str) -> NDArray[Any]:
     return y
 
 
-def find_classes(y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
+def find_classes(y: NDArray[Any], where: str) -> tuple[NDArray[Any], NDArray[np.int32]]:
     """Return the sorted classes and the code of each row's.
 
     Raises
     ------
+    TypeError
+        If the labels are of kinds that have no common order.
     ValueError
-        If y holds no classes, such as numbers with a fraction.
+        If y holds no classes, such as numbers with a fraction, or a label is missing.
     """
+    y = _whole_numbers(y)
     counted = _counted_classes(y)
     if counted is not None:
         return counted
+    try:
+        classes, codes = np.unique(y, return_inverse=True)
+    except TypeError:
+        _refuse_missing(y, where)
+        kinds = sorted({type(label).__name__ for label in y.tolist()})
+        fail_type(where, "labels y of one kind", " and ".join(kinds))
+    if y.dtype.kind == "O":
+        _refuse_missing(classes, where)
     check_classification_targets(y)
-    classes, codes = np.unique(y, return_inverse=True)
     return classes, codes.astype(np.int32)
 
 
@@ -73,15 +98,38 @@ def encode_classes(
     y: NDArray[Any], classes: NDArray[Any], where: str
 ) -> NDArray[np.int32]:
     """Return the codes of labels that must be among the classes."""
-    found, codes = find_classes(y)
+    found, codes = find_classes(y, where)
     place = np.searchsorted(classes, found)
     place = np.minimum(place, len(classes) - 1)
     known = np.asarray(classes[place] == found)
     if not known.all():
-        bad = found[np.argmin(known)]
-        fail(where, f"y among the classes {classes.tolist()}", repr(bad))
+        bad = found[~known]
+        fail(where, f"y among the classes {_listed(classes)}", _listed(bad))
     table: NDArray[np.int32] = place.astype(np.int32)[codes]
     return table
+
+
+def _whole_numbers(y: NDArray[Any]) -> NDArray[Any]:
+    """Return objects that are all bool, or all integers, as what they are."""
+    if y.dtype.kind != "O":
+        return y
+    for kind in ((bool, np.bool_), (int, np.integer)):
+        if all(isinstance(label, kind) for label in y.tolist()):
+            return np.array(y.tolist())
+    return y
+
+
+def _refuse_missing(labels: NDArray[Any], where: str) -> None:
+    missing = [label for label in labels.tolist() if is_missing(label)]
+    if missing:
+        got = f"{missing[0]!r}: drop those rows, or give them a label of their own"
+        fail(where, "y without missing labels", got)
+
+
+def _listed(labels: NDArray[Any], most: int = 10) -> str:
+    """The first labels, in words."""
+    shown = ", ".join(map(repr, labels[:most].tolist()))
+    return shown if len(labels) <= most else f"{shown}, ... ({len(labels)} in all)"
 
 
 def _counted_classes(

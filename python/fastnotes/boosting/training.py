@@ -298,7 +298,8 @@ def assemble(
     left_bins = None
     if columns.categorical.any() and trees:
         left_bins = np.concatenate([tree.left_bins for tree in trees])
-    splits = columns.decode(feature, np.maximum(bins, 0), left_bins)
+    default_left = joined("default_left", np.bool_)
+    splits = columns.decode(feature, np.maximum(bins, 0), left_bins, default_left)
     sizes = [len(tree.feature) for tree in trees]
     return TreeEnsemble(
         n_features=len(columns.column_bins),
@@ -309,7 +310,7 @@ def assemble(
         threshold=splits.threshold,
         left=joined("left", np.int32),
         right=joined("right", np.int32),
-        default_left=joined("default_left", np.bool_),
+        default_left=default_left,
         value=joined("value", np.float32),
         gain=joined("gain", np.float32),
         cover=joined("cover", np.float32),

@@ -88,6 +88,7 @@ class ColumnBins:
         feature: NDArray[np.int32],
         bins: NDArray[np.int32],
         left_bins: NDArray[np.uint32] | None = None,
+        default_left: NDArray[np.bool_] | None = None,
     ) -> NodeSplits:
         """Return what nodes compare with, in terms of the encoded table.
 
@@ -99,6 +100,9 @@ class ColumnBins:
             Bins up to this one go left; at least 0 also where it has no meaning.
         left_bins : uint32 array of shape (n_nodes, 8), optional
             Sets of the bins that go left; read where the bins have no order.
+        default_left : bool array of shape (n_nodes,), optional
+            Where missing goes, and with it the categories that ``fit`` did not see; to
+            the right by default. Our encoder makes them missing, XGBoost does not.
 
         Returns
         -------
@@ -123,6 +127,8 @@ class ColumnBins:
                 sets = _codes_in(left_bins[nodes], code_bins)
             else:
                 sets = _codes_up_to(bins[nodes], code_bins)
+            if default_left is not None:
+                sets[default_left[nodes]] |= _as_words(code_bins[None] == MISSING_CODE)
             words[offsets[nodes, None] + np.arange(n_words[c])] = sets
         return NodeSplits(threshold, offsets, words)
 

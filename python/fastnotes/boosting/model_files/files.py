@@ -50,7 +50,9 @@ def read_model(source: str | PathLike[str] | bytes) -> SavedModel:
     return xgboost_json.read_document(parse(data))
 
 
-def write_model(model: SavedModel, path: str | PathLike[str]) -> None:
+def write_model(
+    model: SavedModel, path: str | PathLike[str], *, for_xgboost: bool = True
+) -> None:
     """Write a model in XGBoost's schema, for XGBoost and fastnotes to read.
 
     A reader of ``path`` sees the old file or the whole new one, never a part.
@@ -59,7 +61,9 @@ def write_model(model: SavedModel, path: str | PathLike[str]) -> None:
     ----------
     model : SavedModel
     path : path
-        A name that ends in ``.json`` (text) or ``.ubj`` (UBJSON, about half the size).
+        A name that ends in ``.json`` (text) or ``.ubj`` (UBJSON, a quarter smaller).
+    for_xgboost : bool, default=True
+        Warn where XGBoost, which compares in float32, would predict otherwise.
 
     Raises
     ------
@@ -77,6 +81,8 @@ def write_model(model: SavedModel, path: str | PathLike[str]) -> None:
     forms = {".json": dump_json, ".ubj": dump_ubjson}
     if target.suffix not in forms:
         fail(where, "a name ending in .json or .ubj", repr(target.name))
+    if for_xgboost:
+        xgboost_writer.warn_of_blur(model)
     _replace(target, forms[target.suffix](xgboost_writer.write_document(model)))
 
 
@@ -84,7 +90,10 @@ def _content(source: object) -> bytes:
     if isinstance(source, (bytes, bytearray, memoryview)):
         return bytes(source)
     if not isinstance(source, (str, PathLike)):
-        fail_type(WHERE, "a path or bytes", type(source).__name__)
+        kind = type(source).__name__
+        others = type(source).__module__.startswith(("xgboost", "lightgbm"))
+        hint = f"a {kind} itself: save it to a file first" if others else kind
+        fail_type(WHERE, "a path or bytes", hint)
     return Path(source).read_bytes()
 
 
@@ -95,6 +104,10 @@ def _each(characters: bytes) -> tuple[bytes, ...]:
 def _replace(path: Path, data: bytes) -> None:
     """Put a file in place in one step."""
     path = path.resolve()
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"[{xgboost_writer.WHERE}] expected a folder that exists, got {path.parent}"
+        )
     part = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         with part.open("xb") as file:

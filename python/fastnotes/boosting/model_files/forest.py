@@ -37,6 +37,17 @@ class NodeTable:
     category_words: NDArray[np.uint32]
     unused: NDArray[np.bool_]
 
+    def has_set(self) -> NDArray[np.bool_]:
+        """Tell the nodes with a set that holds anything."""
+        node = np.repeat(np.arange(len(self.left)), np.diff(self.category_offsets))
+        found = np.zeros(len(self.left), np.bool_)
+        found[node[self.category_words != 0]] = True
+        return found
+
+    def numeric_splits(self) -> NDArray[np.int64]:
+        """Return the numbers of the inner nodes without such a set."""
+        return np.flatnonzero((self.left >= 0) & ~self.has_set())
+
 
 def build_forest(
     table: NodeTable,

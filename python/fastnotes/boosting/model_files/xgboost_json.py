@@ -2,8 +2,9 @@
 
 The schema is that of XGBoost 1.0 to 3.2: ``learner`` with a gbtree or dart booster. Its
 splits are ``x < t`` in float32, ours ``x <= t``: the largest float32 below t takes its
-place. Its categorical sets name the categories that go right, and every other one goes
-left; ours name those that go left. So children of such a node change places.
+place, or the exact threshold that fastnotes has written beside. Its categorical sets
+name the categories that go right, and every other one goes left; ours name those that
+go left. So children of such a node change places.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from fastnotes.boosting.model_files.forest import (
 )
 from fastnotes.boosting.model_files.margins import to_margin
 from fastnotes.boosting.model_files.saved_model import Levels, SavedModel
+from fastnotes.boosting.model_files.thresholds import EXACT, refine, to_thresholds
 from fastnotes.boosting.trees import TreeEnsemble
 
 _INT_MAX = 2**31 - 1
@@ -69,8 +71,9 @@ def read_document(document: Any) -> SavedModel:
     model = (booster["gbtree"] if kind == "dart" else booster)["model"]
     objective = learner["objective"]["name"].text()
     parameters = _Parameters(learner["learner_model_param"])
-    trees = _trees(model, booster.get("weight_drop"), parameters, objective)
     attributes = _attributes(learner)
+    exact = attributes.pop(EXACT, None)
+    trees = _trees(model, booster.get("weight_drop"), parameters, objective, exact)
     names = _column_texts(learner, "feature_names", trees.n_features)
     types = _column_texts(learner, "feature_types", trees.n_features)
     return SavedModel(
@@ -118,7 +121,11 @@ class _Parameters:
 
 
 def _trees(
-    model: Part, weight_drop: Part | None, parameters: _Parameters, objective: str
+    model: Part,
+    weight_drop: Part | None,
+    parameters: _Parameters,
+    objective: str,
+    exact: str | None,
 ) -> TreeEnsemble:
     parts = _in_order(model["trees"].items())
     tables = [_tree(part) for part in parts]
@@ -129,8 +136,12 @@ def _trees(
         for table, weight in zip(tables, weight_drop.floats(len(parts)), strict=True):
             with np.errstate(over="ignore", invalid="ignore"):
                 table.value *= weight
+    nodes = join_tables(tables)
+    if exact is not None:
+        split = nodes.numeric_splits()
+        nodes.threshold[split] = refine(nodes.threshold[split], exact, WHERE)
     return build_forest(
-        join_tables(tables),
+        nodes,
         n_features=parameters.n_features,
         base_score=parameters.base_margins(objective),
         tree_output=tree_output,
@@ -168,7 +179,7 @@ def _tree(tree: Part) -> NodeTable:
         left=np.where(categorical, right, left),
         right=np.where(categorical, left, right),
         feature=feature,
-        threshold=_at_most(conditions),
+        threshold=to_thresholds(conditions),
         default_left=default_left ^ categorical,
         value=np.where(inner, np.float32(0), conditions),
         gain=tree["loss_changes"].floats(size) / np.float32(2),
@@ -184,14 +195,6 @@ def _flags(part: Part, size: int) -> NDArray[np.bool_]:
     if ((flags < 0) | (flags > 1)).any():
         fail(WHERE, f"{part.path} of 0 and 1", "another")
     return flags.astype(np.bool_)
-
-
-def _at_most(below: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return t with x <= t where x < below; the largest float32 means every x."""
-    largest = np.finfo(np.float32).max
-    with np.errstate(over="ignore", invalid="ignore"):
-        t = np.nextafter(below, np.float32(-np.inf)).astype(np.float64)
-    return np.where(below >= largest, np.inf, t)
 
 
 def _sets(

@@ -7,6 +7,7 @@ Arrays have the types that XGBoost wants in UBJSON.
 from __future__ import annotations
 
 import itertools
+import warnings
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,12 @@ from fastnotes.boosting.model_files.forest import (
 )
 from fastnotes.boosting.model_files.margins import from_margin, to_margin
 from fastnotes.boosting.model_files.saved_model import Levels, SavedModel
+from fastnotes.boosting.model_files.thresholds import (
+    EXACT,
+    blurred_columns,
+    exact_text,
+    to_conditions,
+)
 from fastnotes.boosting.trees import TreeEnsemble
 
 WHERE = "boosting.write_model"
@@ -74,7 +81,11 @@ def write_document(model: SavedModel) -> dict[str, Any]:
     trees = model.trees.check(WHERE)
     _check(model)
     base, shift = _base_scores(trees, model.objective)
-    attributes = dict(model.attributes)
+    nodes = _nodes(model, np.repeat(shift, np.diff(trees.tree_offsets)))
+    attributes = {k: v for k, v in model.attributes.items() if k != EXACT}
+    exact = exact_text(nodes.threshold[nodes.numeric_splits()])
+    if exact is not None:
+        attributes[EXACT] = exact
     if model.best_iteration is not None:
         attributes["best_iteration"] = str(model.best_iteration)
     n_targets = 1 if _is_multiclass(model) else trees.n_outputs
@@ -82,7 +93,7 @@ def write_document(model: SavedModel) -> dict[str, Any]:
         "attributes": dict(sorted(attributes.items())),
         "feature_names": list(model.feature_names or ()),
         "feature_types": list(_feature_types(model) or ()),
-        "gradient_booster": {"model": _booster(model, shift), "name": "gbtree"},
+        "gradient_booster": {"model": _booster(model, nodes), "name": "gbtree"},
         "learner_model_param": {
             # One number stands for all, and versions before 3.1 know no list.
             "base_score": base[0] if len(set(base)) == 1 else f"[{','.join(base)}]",
@@ -94,6 +105,23 @@ def write_document(model: SavedModel) -> dict[str, Any]:
         "objective": _objective(model),
     }
     return {"learner": learner, "version": _VERSION}
+
+
+def warn_of_blur(model: SavedModel) -> None:
+    """Warn of columns whose numbers are too long for float32."""
+    trees = model.trees
+    split = (trees.feature >= 0) & (np.diff(trees.category_offsets) == 0)
+    columns = blurred_columns(trees.feature[split], trees.threshold[split])
+    if columns:
+        names = model.feature_names
+        shown = ", ".join(str(c) if names is None else repr(names[c]) for c in columns)
+        warnings.warn(
+            f"[{WHERE}] expected thresholds that float32 can hold, got others in "
+            f"column {shown}: XGBoost, to which all numbers are float32, will predict "
+            "otherwise; subtract a constant before training to have shorter numbers",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _is_multiclass(model: SavedModel) -> bool:
@@ -153,14 +181,13 @@ def _base_scores(
     return [str(score) for score in scores], shift
 
 
-def _booster(model: SavedModel, shift: NDArray[np.float64]) -> dict[str, Any]:
+def _booster(model: SavedModel, nodes: NodeTable) -> dict[str, Any]:
     trees = model.trees
     rounds = _rounds(model)
     per_output = np.unique(np.diff(rounds))
     parallel = 1
     if len(per_output) == 1 and per_output[0] % trees.n_outputs == 0:
         parallel = max(int(per_output[0]) // trees.n_outputs, 1)
-    nodes = _nodes(model, np.repeat(shift, np.diff(trees.tree_offsets)))
     return {
         "cats": _categories(model.categories),
         "gbtree_model_param": {
@@ -192,46 +219,49 @@ def _rounds(model: SavedModel) -> NDArray[np.int64]:
 
 
 def _nodes(model: SavedModel, shift: NDArray[np.float64]) -> NodeTable:
-    """Return the nodes as XGBoost has them; its condition, or leaf, is ``threshold``.
+    """Return the nodes as XGBoost has them, but with our thresholds.
 
     XGBoost takes ``left + 1`` for the right child, so siblings lie side by side.
     """
     trees = model.trees
     inner = trees.feature >= 0
-    categorical = _has_categories(trees)
-    conditions = np.where(inner, _below(trees), _shifted_leaves(trees, shift))
-    conditions = np.where(categorical, _NO_CONDITION, conditions)
     with np.errstate(over="ignore", invalid="ignore"):
         gains = 2 * (trees.gain.astype(np.float64) + model.gamma)
         gains = np.nan_to_num(gains.astype(np.float32))
     table = NodeTable(
         sizes=np.diff(trees.tree_offsets),
-        left=np.where(categorical, trees.right, trees.left).astype(np.int64),
-        right=np.where(categorical, trees.left, trees.right).astype(np.int64),
+        left=trees.left.astype(np.int64),
+        right=trees.right.astype(np.int64),
         feature=np.maximum(trees.feature, 0).astype(np.int64),
-        threshold=conditions.astype(np.float64),
-        default_left=trees.default_left ^ categorical,
-        value=np.where(inner, trees.value, conditions),
+        threshold=trees.threshold,
+        default_left=trees.default_left,
+        value=np.where(inner, trees.value, _shifted_leaves(trees, shift)),
         gain=np.where(inner, gains, np.float32(0)),
         cover=np.nan_to_num(trees.cover),
         category_offsets=trees.category_offsets,
         category_words=trees.category_words,
         unused=np.zeros(trees.n_nodes, np.bool_),
     )
+    categorical = table.has_set()
+    table.left, table.right = (
+        np.where(categorical, table.right, table.left),
+        np.where(categorical, table.left, table.right),
+    )
+    table.default_left = table.default_left ^ categorical
     beside = (table.right == table.left + 1) | ~inner
     return table if beside.all() else by_levels(table)
 
 
-def _below(trees: TreeEnsemble) -> NDArray[np.float32]:
-    """Return t with x < t where x <= threshold, for float32; 0 at a set."""
-    with np.errstate(over="ignore"):
-        rounded = trees.threshold.astype(np.float32)
-        above = np.nextafter(rounded, np.float32(np.inf))
-    below = np.where(rounded > trees.threshold, rounded, above)
-    below = np.where(np.diff(trees.category_offsets) > 0, np.float32(0), below)
-    largest = np.float32(np.finfo(np.float32).max)
-    conditions: NDArray[np.float32] = np.minimum(below, largest)
-    return conditions
+def _conditions(nodes: NodeTable) -> NDArray[np.float32]:
+    """Return what a node compares with, or a leaf's value.
+
+    XGBoost has no empty set. Such a node sends every category right: as a numeric one
+    with x < 0.
+    """
+    is_set = np.diff(nodes.category_offsets) > 0
+    below = np.where(is_set, np.float32(0), to_conditions(nodes.threshold))
+    conditions = np.where(nodes.left >= 0, below, nodes.value)
+    return np.where(nodes.has_set(), _NO_CONDITION, conditions)
 
 
 def _shifted_leaves(
@@ -244,27 +274,22 @@ def _shifted_leaves(
     return shifted
 
 
-def _has_categories(trees: TreeEnsemble) -> NDArray[np.bool_]:
-    """Tell the nodes whose set holds anything.
-
-    XGBoost has no empty set. Such a node sends every category right: as a numeric one
-    with x < 0.
-    """
-    node = np.repeat(np.arange(trees.n_nodes), np.diff(trees.category_offsets))
-    found = np.zeros(trees.n_nodes, np.bool_)
-    found[node[trees.category_words != 0]] = True
-    return found
-
-
 def _trees(nodes: NodeTable, n_features: int) -> list[dict[str, Any]]:
     ends = np.cumsum(nodes.sizes).tolist()
+    conditions = _conditions(nodes)
     return [
-        _tree(nodes, slice(first, last), t, n_features)
+        _tree(nodes, conditions, slice(first, last), t, n_features)
         for t, (first, last) in enumerate(itertools.pairwise([0, *ends]))
     ]
 
 
-def _tree(nodes: NodeTable, own: slice, t: int, n_features: int) -> dict[str, Any]:
+def _tree(
+    nodes: NodeTable,
+    conditions: NDArray[np.float32],
+    own: slice,
+    t: int,
+    n_features: int,
+) -> dict[str, Any]:
     left, right = nodes.left[own], nodes.right[own]
     inner = np.flatnonzero(left >= 0)
     parents = np.full(len(left), _NO_PARENT, np.int32)
@@ -289,7 +314,7 @@ def _tree(nodes: NodeTable, own: slice, t: int, n_features: int) -> dict[str, An
         "loss_changes": nodes.gain[own],
         "parents": parents,
         "right_children": right.astype(np.int32),
-        "split_conditions": nodes.threshold[own].astype(np.float32),
+        "split_conditions": conditions[own],
         "split_indices": nodes.feature[own].astype(np.int32),
         "split_type": split_type,
         "sum_hessian": nodes.cover[own],
