@@ -49,6 +49,7 @@ class Grower {
             fail(grower_name, "bins below column_bins, or the missing code",
                  "another code");
         }
+        if (!grower_->reads_bins()) bins_ = py::array();
     }
 
     py::tuple grow(const py::array& grad, const py::array& hess, const py::object& rows,

@@ -63,6 +63,7 @@ TreeGrower::~TreeGrower() = default;
 TreeGrower::TreeGrower(TreeGrower&&) noexcept = default;
 TreeGrower& TreeGrower::operator=(TreeGrower&&) noexcept = default;
 bool TreeGrower::codes_in_range() const noexcept { return state_->codes_in_range(); }
+bool TreeGrower::reads_bins() const noexcept { return state_->reads_bins(); }
 GrowthStatus TreeGrower::grow(const GrowthInput& input, GrownNodes& tree,
                               View1<int32_t> leaf_of_row) {
     return state_->grow(input, tree, leaf_of_row);

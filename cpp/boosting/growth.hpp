@@ -32,7 +32,7 @@ struct GrowthRules {
     std::vector<std::vector<std::int32_t>> interactions;
 };
 
-/// A table of codes, which must outlive the grower.
+/// A table of codes; bins must outlive the grower while it reads them.
 struct GrowthTable {
     View2<const std::uint8_t> bins;
     View1<const std::int32_t> column_bins; ///< codes 0 .. column_bins[c] - 1 are known
@@ -89,7 +89,8 @@ enum class GrowthStatus { ok, gradient_not_finite, hessian_not_finite, bad_row }
 /// where one side has at most max_cat_threshold of them. Levels not in the node go
 /// right, missing where the gain is larger.
 ///
-/// Memory: 16 bytes a row, histograms of open nodes up to most_histogram_bytes.
+/// Memory: 16 bytes a row, where it pays the table anew with columns of few codes in
+/// shared bytes, histograms of open nodes up to most_histogram_bytes.
 class TreeGrower {
   public:
     static constexpr index_t most_histogram_bytes = index_t{256} << 20;
@@ -103,6 +104,9 @@ class TreeGrower {
 
     /// Whether every code is known or missing: the grower must not be used otherwise.
     bool codes_in_range() const noexcept;
+
+    /// Whether table.bins are read further on, or were put into a shorter form.
+    bool reads_bins() const noexcept;
 
     /// leaf_of_row [n_rows]: the leaf each row falls into, out, overwritten; rows that
     /// were not learnt from too. On any status but ok nothing is meant by the outputs.

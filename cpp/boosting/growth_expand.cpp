@@ -151,7 +151,7 @@ void TreeGrower::State::plan(std::vector<Expansion>& expansions) {
     }
     const auto n_bundles = static_cast<index_t>(bundles_.size());
     const index_t sharers = 2 * std::min(n_threads_, 8);
-    const bool windowed = window_rows_ < table_.bins.rows;
+    const bool windowed = window_rows_ < n_rows_;
     index_t n_parts = 0, most_rows = 0;
     for (Expansion& e : expansions) {
         if (e.kind != Expansion::Kind::subtract) continue;
@@ -200,8 +200,8 @@ void TreeGrower::State::route_shared(const std::vector<const Expansion*>& shared
         part_of(shared[i])->clear(source_);
         routers[i] = router_of(shared[i]->node, list);
     }
-    for (index_t end = 0; end < table_.bins.rows;) {
-        end = std::min(end + window_rows_, table_.bins.rows);
+    for (index_t end = 0; end < n_rows_;) {
+        end = std::min(end + window_rows_, n_rows_);
         for (std::size_t i = 0; i < shared.size(); ++i) {
             routers[i].route(source_, routing_of(*shared[i]), end, part_of(shared[i]));
         }

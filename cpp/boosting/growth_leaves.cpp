@@ -11,6 +11,22 @@ using std::uint8_t;
 constexpr index_t label_rows_least = 8;         ///< of a node in a window, on average
 constexpr index_t row_grain = index_t{1} << 15; ///< rows that are worth a thread
 
+/// The leaf that a row falls into; code_of(column) is its code.
+template <class CodeOf>
+int32_t leaf_of(const GrownView& tree, uint8_t missing_code, CodeOf code_of) noexcept {
+    int32_t node = 0;
+    while (tree.left.data[node] >= 0) {
+        const uint8_t code = code_of(tree.column.data[node]);
+        bool left = code <= tree.bin.data[node];
+        if (tree.is_categorical[node] != 0) {
+            left = (tree.left_codes[node][code / 32] >> (code % 32) & 1) != 0;
+        }
+        if (code == missing_code) left = tree.default_left[node] != 0;
+        node = left ? tree.left.data[node] : tree.right.data[node];
+    }
+    return node;
+}
+
 } // namespace
 
 /// Nodes whose rows are still listed: leaves, and parents of leaves that were cut last.
@@ -62,7 +78,7 @@ void TreeGrower::State::label(const Terminal& terminal, RecordReader& reader,
 void TreeGrower::State::label_rows(int32_t* leaf_of_row) {
     const std::vector<Terminal> terminals = find_terminals();
     const std::size_t n = terminals.size();
-    const index_t n_rows = table_.bins.rows;
+    const index_t n_rows = n_rows_;
     const index_t windows = ceil_div(n_rows, window_rows_);
     const bool windowed =
         static_cast<index_t>(n) * windows * label_rows_least < n_used_;
@@ -103,9 +119,16 @@ void TreeGrower::State::finish_tree(const GrowthInput& input, const GrowthOrder&
                           tree.value.data(),
                           tree.left_codes.data()};
     parallel_region(n_threads_, [&](const Team& team) {
-        const auto [first, last] = team.share(table_.bins.rows);
-        find_leaves(table_.bins, whole, table_.missing_code, first, last,
-                    leaf_of_row.data);
+        const auto [first, last] = team.share(n_rows_);
+        for (index_t r = first; r < last; ++r) {
+            if (leaf_of_row(r) >= 0) continue;
+            const uint8_t* const codes = source_.bins.row(r);
+            leaf_of_row(r) = leaf_of(whole, table_.missing_code, [&](int32_t c) {
+                const uint8_t code = codes[bundled_.bundle_of(c)];
+                const CodeDecoder* const decoder = bundled_.decoder(c);
+                return decoder == nullptr ? code : (*decoder)[code];
+            });
+        }
     });
 }
 
@@ -126,17 +149,8 @@ void find_leaves(View2<const uint8_t> bins, const GrownView& tree, uint8_t missi
     for (index_t r = first; r < last; ++r) {
         if (leaf_of_row[r] >= 0) continue;
         const uint8_t* const codes = bins.row(r);
-        int32_t node = 0;
-        while (tree.left.data[node] >= 0) {
-            const uint8_t code = codes[tree.column.data[node]];
-            bool left = code <= tree.bin.data[node];
-            if (tree.is_categorical[node] != 0) {
-                left = (tree.left_codes[node][code / 32] >> (code % 32) & 1) != 0;
-            }
-            if (code == missing_code) left = tree.default_left[node] != 0;
-            node = left ? tree.left.data[node] : tree.right.data[node];
-        }
-        leaf_of_row[r] = node;
+        leaf_of_row[r] =
+            leaf_of(tree, missing_code, [codes](int32_t c) { return codes[c]; });
     }
 }
 

@@ -36,6 +36,9 @@ class TreeGrower::State : GrowingTree {
     State(const GrowthTable& table, GrowthRules rules, int n_threads);
 
     bool codes_in_range() const noexcept { return codes_in_range_; }
+    bool reads_bins() const noexcept {
+        return bundled_.codes().data == table_.bins.data;
+    }
     GrowthStatus grow(const GrowthInput& input, GrownNodes& tree,
                       View1<std::int32_t> leaf_of_row);
 

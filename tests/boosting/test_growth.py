@@ -51,10 +51,11 @@ def brute_force(table, *, categorical=None, rows=None, columns=None, **parameter
     )
 
 
+@pytest.mark.parametrize("n_bins", [12, 20], ids=["shared bytes", "own bytes"])
 @pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
-def test_equals_brute_force(rules):
+def test_equals_brute_force(rules, n_bins):
     for seed, n_rows in enumerate((60, 700)):
-        table = random_table(seed, n_rows)
+        table = random_table(seed, n_rows, n_bins=n_bins)
         assert_same_tree(grow(table, **rules), brute_force(table, **rules))
 
 

@@ -126,7 +126,7 @@ class TreeGrower:
     Parameters
     ----------
     bins : uint8 array of shape (n_rows, n_columns)
-        C-contiguous; read in place, so it must not change. Codes are below the
+        C-contiguous; may be read in place, so it must not change. Codes are below the
         column's ``column_bins``, or ``missing_code``.
     column_bins : int array of shape (n_columns,)
         Known codes of each column, from 1 to ``missing_code``.
