@@ -147,7 +147,8 @@ class TreeGrower:
     Notes
     -----
     Rows are parted by gradients and hessians rounded to 15 bits of the largest one's
-    magnitude; leaf values and covers are from the unrounded ones. Both are sums of
+    magnitude (of 64 times the mean, if it is beyond 512 times that: what is larger is
+    kept whole); leaf values and covers are from the unrounded ones. Both are sums of
     integers, so trees do not depend on the order of rows. Source: Chen & Guestrin
     (2016), "XGBoost"; Shi et al. (2022), "Quantized Training of Gradient Boosting
     Decision Trees".
