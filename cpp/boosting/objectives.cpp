@@ -204,7 +204,8 @@ bool differentiate_tile(SoftmaxTile& tile, View2<float> grad, View2<float> hess,
     tile.exponentials([&](index_t k, index_t i, V, V e) {
         simd::store(scratch + k * tile_rows + (i - first), e);
     });
-    const V one(1.0), zero(0.0), two(2.0);
+    const auto n_classes = static_cast<double>(grad.rows);
+    const V one(1.0), zero(0.0), raised(n_classes / (n_classes - 1.0));
     for (index_t i = 0; i < tile_rows; i += V::size) {
         simd::store(tile.total + i, one / simd::load<V>(tile.total + i));
     }
@@ -217,7 +218,7 @@ bool differentiate_tile(SoftmaxTile& tile, View2<float> grad, View2<float> hess,
             const V weight = read_weight(tile.rows.weight, i, last);
             const V g = p - select(tile.is_class(k, i), one, zero);
             return losses::Derivatives{g * weight,
-                                       floored(two * p * (one - p)) * weight};
+                                       floored(raised * p * (one - p)) * weight};
         };
         for (index_t i = first; i < last; i += Single::size) {
             const auto low = emit(i), high = emit(i + V::size);

@@ -69,9 +69,10 @@ void pointwise_loss(Loss loss, const Rows<Y>& rows, View1<const double> a,
 
 index_t loss_blocks(index_t n_rows) noexcept;
 
-/// g = p - [y = k], h = 2 p (1 - p) with p the softmax of a row's margins, times the
-/// row's weight. 2 p (1 - p) bounds the whole matrix diag(p) - p p' of the row, which
-/// is diagonally dominant.
+/// g = p - [y = k], h = K / (K - 1) p (1 - p) with p the softmax of a row's K >= 2
+/// margins, times the row's weight. Where classes are equally likely, and for K = 2
+/// always, g / h is the Newton step of the whole matrix diag(p) - p p' (Friedman 2001,
+/// section 4.6); p (1 - p), its diagonal, forgets that all K margins move at once.
 ///
 ///   y [n_rows] i32, classes; one that is no row of margins matches none     in
 ///   margins [n_classes, n_rows], grad, hess                                 as above

@@ -6,9 +6,8 @@ import pytest
 from boosting.objective_cases import POINTWISE, gradients_of, margins_of
 from fastnotes._core import native
 from fastnotes._reference import boosting_objectives as reference
-from fastnotes.boosting import resolve_objective
 from support.gradcheck import STEP, assert_gradients
-from support.tolerances import COMPOSITE, GRADIENT
+from support.tolerances import COMPOSITE, ELEMENTWISE, GRADIENT
 
 N = 23
 
@@ -57,16 +56,24 @@ def test_softmax_formulas():
     for k in range(4):
         row = np.arange(4)[:, None] == k
         slopes = _slopes(lambda x: reference.softmax_derivatives(y, x).grad, m, row)
-        GRADIENT.assert_close(hess[k], 2.0 * slopes[k])
+        GRADIENT.assert_close(hess[k], 4 / 3 * slopes[k])
 
 
-def test_softmax_hessian_bounds_the_whole_matrix():
-    m = margins_of(5, 50)
-    _, hess = reference.softmax_derivatives(np.zeros(50, int), m)
-    p = resolve_objective("softmax", n_classes=5).link_inverse(m)
-    for i in range(50):
-        matrix = np.diag(hess[:, i]) - (np.diag(p[:, i]) - np.outer(p[:, i], p[:, i]))
-        assert np.linalg.eigvalsh(matrix)[0] > -1e-15
+@pytest.mark.parametrize("n_classes", [2, 3, 7])
+def test_softmax_steps_as_newton_where_classes_are_equally_likely(n_classes):
+    m = np.ones((n_classes, 1))
+    grad, hess = reference.softmax_derivatives(np.zeros(1, int), m)
+    matrix = np.eye(n_classes) / n_classes - 1 / n_classes**2
+    ELEMENTWISE.assert_close(matrix @ (grad / hess), grad)
+
+
+def test_softmax_of_two_classes_steps_as_the_logistic_loss():
+    rng = np.random.default_rng(0)
+    y, m = rng.integers(0, 2, N), margins_of(2, N)
+    grad, hess = reference.softmax_derivatives(y, m)
+    steps = -grad / hess
+    logistic = reference.derivatives("logistic", y, m[1] - m[0], 0.0)
+    COMPOSITE.assert_close(steps[1] - steps[0], -logistic.grad / logistic.hess)
 
 
 def _slopes(function, m, direction=1.0):

@@ -76,10 +76,12 @@ def derivatives(loss: str, y: Array, m: Array, a: float = 0.0) -> Derivatives:
 
 
 def softmax_derivatives(y: Array, margins: Array) -> Derivatives:
-    """Softmax p: p - [y = k] and 2 p (1 - p) for margins (n_classes, n_rows)."""
+    """Softmax p of K margins (K, n_rows): p - [y = k] and K / (K - 1) p (1 - p)."""
+    n_classes = len(margins)
     p = np.exp(margins - logsumexp(margins))
-    grad = p - (np.arange(len(margins))[:, None] == y)
-    return Derivatives(grad, np.maximum(2.0 * p * (1.0 - p), SMALLEST_HESSIAN))
+    grad = p - (np.arange(n_classes)[:, None] == y)
+    hess = n_classes / (n_classes - 1) * p * (1.0 - p)
+    return Derivatives(grad, np.maximum(hess, SMALLEST_HESSIAN))
 
 
 def softmax_value(y: Array, margins: Array) -> Array:

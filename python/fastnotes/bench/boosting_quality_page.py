@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,8 @@ from fastnotes.bench.case import OURS
 START, END = "<!-- quality: start -->", "<!-- quality: end -->"
 WITHIN = 0.002
 """A figure this near to the best peer's counts as level with it."""
+FAR = 0.005
+"""A figure farther than this behind the best peer's fails."""
 
 _COLOURS = {
     OURS: "#1f2328",
@@ -28,28 +31,39 @@ def _by_subject(outcomes: Sequence[Any]) -> dict[str, dict[str, Any]]:
     return table
 
 
-def _excess(row: dict[str, Any], library: str) -> float:
-    """How much worse than the best other library, as a share: negative is better."""
-    best = _best_other(row, library)
-    behind = float(row[library].mean) - best
-    return (-behind if row[library].metric.startswith("NDCG") else behind) / best
+def _upward(outcome: Any) -> bool:
+    return bool(outcome.metric.startswith("NDCG"))
 
 
-def _best_other(row: dict[str, Any], library: str) -> float:
-    others: list[float] = [o.mean for name, o in row.items() if name != library]
-    return max(others) if row[library].metric.startswith("NDCG") else min(others)
+def _best_other(row: dict[str, Any]) -> Any:
+    others = [outcome for name, outcome in row.items() if name != OURS]
+    pick = max if _upward(row[OURS]) else min
+    return pick(others, key=lambda outcome: outcome.mean)
+
+
+def excess(row: dict[str, Any]) -> tuple[float, float]:
+    """How much worse ours is than the best other, as a share, and its standard error.
+
+    Negative is better. The error is that of the differences fit by fit.
+    """
+    best = _best_other(row)
+    sign = -1.0 if _upward(best) else 1.0
+    pairs = zip(row[OURS].figures, best.figures, strict=True)
+    behind = [sign * (ours - theirs) / best.mean for ours, theirs in pairs]
+    spread = statistics.stdev(behind) if len(behind) > 1 else math.nan
+    return statistics.fmean(behind), spread / math.sqrt(len(behind))
 
 
 def table(outcomes: Sequence[Any]) -> str:
-    """Return the Markdown table: mean figures and median seconds."""
+    """Return the Markdown table: mean figures and median seconds of a fit."""
     libraries = list(_COLOURS)
     lines = [
         f"| set | metric | {' | '.join(libraries)} | ours to best other | seconds |",
         f"| --- | --- |{' ---: |' * len(libraries)} ---: | ---: |",
     ]
-    level = 0
+    gaps = []
     for subject, row in _by_subject(outcomes).items():
-        best = _best_other(row, OURS)
+        best = _best_other(row).mean
         cells = []
         for name in libraries:
             if name not in row:
@@ -57,20 +71,22 @@ def table(outcomes: Sequence[Any]) -> str:
                 continue
             text = f"{row[name].mean:.4f}"
             cells.append(f"**{text}**" if row[name].mean == best else text)
-        excess = _excess(row, OURS)
-        level += excess <= WITHIN
+        behind, error = excess(row)
+        gaps.append(behind)
         seconds = " / ".join(
             f"{statistics.median(row[name].seconds):.2g}" if name in row else "—"
             for name in libraries
         )
         lines.append(
             f"| {subject} | {row[OURS].metric} | {' | '.join(cells)} | "
-            f"{100 * excess:+.2f} % | {seconds} |"
+            f"{100 * behind:+.2f} ± {100 * error:.2f} % | {seconds} |"
         )
-    n = len(_by_subject(outcomes))
+    level = sum(gap <= WITHIN for gap in gaps)
+    far = sum(gap > FAR for gap in gaps)
     lines += [
         "",
-        f"Better than the best other or within 0.2 % of it on {level} of {n}.",
+        f"Better than the best other or within {WITHIN:.1%} of it on {level} of "
+        f"{len(gaps)}, more than {FAR:.1%} behind on {far}.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -2,7 +2,8 @@
 
 Learning rate 0.1, depth 6, lambda 1, 255 bins, at least 1 of hessian and one row in a
 leaf; rows and columns sampled at 0.8 for each tree. scikit-learn samples no rows, draws
-its columns for each split, and does not rank.
+its columns for each split, and does not rank. It has no bound on hessians either: in a
+leaf of classes it must have 4 rows, which 1 of p (1 - p) takes.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ def sklearn(objective: str, split: Any, settings: Settings) -> Fit | None:
         max_depth=6,
         max_leaf_nodes=64,
         l2_regularization=1.0,
-        min_samples_leaf=1,
+        min_samples_leaf=1 if objective == _SQUARED else 4,
         max_features=0.8,
         early_stopping=False,
         random_state=settings["seed"],

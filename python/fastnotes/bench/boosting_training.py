@@ -259,7 +259,6 @@ CASES = (
         "covtype_15k, 7 classes, depth 6",
         "covtype_15k",
         _SOFTMAX,
-        bound=0.02,
         needs_data=True,
     ),
     _real("digits", "digits, 10 classes, depth 6", "digits", _SOFTMAX, bound=0.1),

@@ -336,10 +336,11 @@ class Logistic(PointwiseLoss):
 
 @dataclass(frozen=True)
 class Softmax(Objective):
-    """log sum_k exp(m_k) - m_y: g = p - [y = k], h = 2 p (1 - p).
+    """log sum_k exp(m_k) - m_y: g = p - [y = k], h = K / (K - 1) p (1 - p).
 
-    2 p (1 - p) bounds the whole second derivative diag(p) - p p' of a row, which is
-    diagonally dominant; trees of one output at a time see only such a diagonal.
+    K trees step at once, each seeing its own class alone. Where the K classes are
+    equally likely, and always for two, g / h is the Newton step of the whole second
+    derivative diag(p) - p p' of a row. XGBoost's h is 2 p (1 - p).
 
     Parameters
     ----------
