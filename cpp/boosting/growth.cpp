@@ -58,7 +58,8 @@ bool check_codes(const GrowthTable& table, int n_threads) noexcept {
 } // namespace
 
 TreeGrower::TreeGrower(const GrowthTable& table, GrowthRules rules, int n_threads)
-    : state_(std::make_unique<State>(table, std::move(rules), n_threads)) {}
+    : state_(std::make_unique<State>(table, std::move(rules), n_threads)),
+      n_threads_(n_threads) {}
 TreeGrower::~TreeGrower() = default;
 TreeGrower::TreeGrower(TreeGrower&&) noexcept = default;
 TreeGrower& TreeGrower::operator=(TreeGrower&&) noexcept = default;

@@ -48,6 +48,17 @@ struct GrowthInput {
     std::uint32_t tree_index;
 };
 
+/// What the trees of a round learn from; row k of a view is tree k's.
+struct RoundInput {
+    View2<const float> grad, hess;     ///< [n_trees, n_rows]
+    View1<const std::int32_t> rows;    ///< as of GrowthInput, of all trees
+    View2<const std::uint8_t> columns; ///< [n_trees, n_columns]; null data: all
+    std::uint64_t seed;
+    std::uint32_t first_tree_index;
+
+    GrowthInput tree(index_t k) const noexcept;
+};
+
 /// 256 codes, those that go left.
 using CodeSet = std::array<std::uint32_t, 8>;
 
@@ -115,9 +126,22 @@ class TreeGrower {
     GrowthStatus grow(const GrowthInput& input, GrownNodes& tree,
                       View1<std::int32_t> leaf_of_row);
 
+    /// Grows the trees that grow would give, one after another or, where the table is
+    /// small, side by side. leaf_of_row [n_trees, n_rows], out, overwritten. The status
+    /// is that of the first tree with any but ok.
+    GrowthStatus grow_round(const RoundInput& round, std::vector<GrownNodes>& trees,
+                            View2<std::int32_t> leaf_of_row);
+
   private:
     class State;
+    State& single(int thread);
+    GrowthStatus grow_side_by_side(const RoundInput& round, index_t n_trees,
+                                   int threads, std::vector<GrownNodes>& trees,
+                                   View2<std::int32_t> leaf_of_row);
+
     std::unique_ptr<State> state_;
+    std::vector<std::unique_ptr<State>> singles_; ///< of threads, made when needed
+    int n_threads_;
 };
 
 /// margins[row] += value[leaf_of_row[row]]; every leaf number is below value.size.

@@ -39,6 +39,10 @@ class TreeGrower::State : GrowingTree {
     bool reads_bins() const noexcept {
         return bundled_.codes().data == table_.bins.data;
     }
+    View2<const std::uint8_t> bins() const noexcept { return table_.bins; }
+    int n_threads() const noexcept { return n_threads_; }
+    /// Another for the same trees, of one thread.
+    std::unique_ptr<State> single() const;
     GrowthStatus grow(const GrowthInput& input, GrownNodes& tree,
                       View1<std::int32_t> leaf_of_row);
 

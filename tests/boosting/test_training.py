@@ -167,10 +167,13 @@ def test_columns_are_drawn_by_philox():
     counter = np.zeros((10, 4), np.uint64)
     counter[:, 0], counter[:, 1], counter[:, 2] = np.arange(10), 3, COLUMNS_PURPOSE
     words = philox4x32((9, 0), counter)[:, 0]
-    mask = sample_columns(10, 0.35, 9, 3)
+    mask = sample_columns(10, 0.35, 9, range(3, 4))[0]
     np.testing.assert_array_equal(np.flatnonzero(mask), np.sort(np.argsort(words)[:3]))
-    assert sample_columns(10, 1.0, 9, 3) is None
-    assert sample_columns(10, 0.01, 9, 3).sum() == 1
+    several = sample_columns(10, 0.35, 9, range(1, 5))
+    assert several.shape == (4, 10)
+    np.testing.assert_array_equal(several[2], mask)
+    assert sample_columns(10, 1.0, 9, range(3)) is None
+    assert sample_columns(10, 0.01, 9, range(3)).sum(axis=1).tolist() == [1, 1, 1]
 
 
 # ---------------------------------------------------------------- laws

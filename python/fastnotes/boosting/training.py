@@ -27,6 +27,7 @@ from fastnotes.boosting.training_table import ColumnBins, TrainingTable
 from fastnotes.boosting.trees import TreeEnsemble, concatenate
 
 _NO_ROWS = np.empty(0, np.int32)
+_MOST_LEAVES = 2**20  # leaves of rows that lie about at once, but for those of one tree
 
 
 class Start(NamedTuple):
@@ -171,24 +172,37 @@ class Training:
         return np.concatenate([before, before[-1] + added])
 
     def _grow(self, round_: int) -> None:
-        schedule, learning = self._schedule, self._learning
-        grad, hess, margins = self._grad, self._hess, learning.margins
-        n_threads = schedule.n_threads
-        self._objective.gradients(margins, grad, hess, n_threads)
+        learning = self._learning
+        self._objective.gradients(
+            learning.margins, self._grad, self._hess, self._schedule.n_threads
+        )
         rows = self._sampler.draw(round_)
-        n_outputs, n_columns = len(margins), self._grower.shape[1]
-        for k in range(n_outputs):
-            number = round_ * n_outputs + k
-            tree = self._grower.grow(
-                grad[k],
-                hess[k],
-                rows=rows,
-                columns=sample_columns(
-                    n_columns, schedule.colsample_bytree, schedule.seed, number
-                ),
-                seed=schedule.seed,
-                tree_index=number,
-            )
+        n_outputs, n_rows = learning.margins.shape
+        at_once = max(1, _MOST_LEAVES // max(1, n_rows))
+        for first in range(0, n_outputs, at_once):
+            last = min(first + at_once, n_outputs)
+            self._grow_outputs(round_, rows, first, last)
+
+    def _grow_outputs(
+        self, round_: int, rows: NDArray[np.int32] | None, first: int, last: int
+    ) -> None:
+        """Grow the trees of outputs [first, last) and add what they say."""
+        schedule, margins = self._schedule, self._learning.margins
+        number = round_ * len(margins)
+        grown = self._grower.grow_round(
+            self._grad[first:last],
+            self._hess[first:last],
+            rows=rows,
+            columns=sample_columns(
+                self._grower.shape[1],
+                schedule.colsample_bytree,
+                schedule.seed,
+                range(number + first, number + last),
+            ),
+            seed=schedule.seed,
+            first_tree_index=number + first,
+        )
+        for k, tree in enumerate(grown, first):
             if self._objective.objective.renews_leaves:
                 tree = self._renewed(tree, rows, k)
             self._grower.add_leaf_values(margins[k], tree)
