@@ -67,7 +67,7 @@ bool TreeGrower::codes_in_range() const noexcept { return state_->codes_in_range
 bool TreeGrower::reads_bins() const noexcept { return state_->reads_bins(); }
 GrowthStatus TreeGrower::grow(const GrowthInput& input, GrownNodes& tree,
                               View1<int32_t> leaf_of_row) {
-    return state_->grow(input, tree, leaf_of_row);
+    return state_->grow(input, tree, leaf_of_row, most_histogram_bytes);
 }
 
 TreeGrower::State::State(const GrowthTable& table, GrowthRules rules, int n_threads)
@@ -93,7 +93,7 @@ TreeGrower::State::State(const GrowthTable& table, GrowthRules rules, int n_thre
 }
 
 GrowthStatus TreeGrower::State::grow(const GrowthInput& input, GrownNodes& tree,
-                                     View1<int32_t> leaf_of_row) {
+                                     View1<int32_t> leaf_of_row, index_t most_bytes) {
     const GrowthStatus status = read_input(input, true);
     if (status != GrowthStatus::ok) return status;
     list_outliers(input);
@@ -109,7 +109,7 @@ GrowthStatus TreeGrower::State::grow(const GrowthInput& input, GrownNodes& tree,
     tiles_ = make_tiles(bundles_);
     source_ = {bundled_.codes(), &bundled_, &layout_, &tiles_, table_.missing_code};
     input_ = &input;
-    pool_.reset(layout_.size, most_histogram_bytes);
+    pool_.reset(layout_.size, most_bytes);
     nodes_.clear();
     segments_.clear();
     plant_root();

@@ -102,7 +102,9 @@ enum class GrowthStatus { ok, gradient_not_finite, hessian_not_finite, bad_row }
 /// right, missing where the gain is larger.
 ///
 /// Memory: 16 bytes a row, where it pays the table anew with columns of few codes in
-/// shared bytes, histograms of open nodes up to most_histogram_bytes.
+/// shared bytes, histograms of open nodes up to most_histogram_bytes. Once trees grew
+/// side by side: 16 bytes a row more for each thread, and as many bytes of histograms
+/// for all of them.
 class TreeGrower {
   public:
     static constexpr index_t most_histogram_bytes = index_t{256} << 20;

@@ -13,7 +13,7 @@ using std::uint8_t;
 
 /// Bytes of a table's codes and records up to which its trees grow side by side: all
 /// that a thread reads stays near it.
-constexpr index_t most_side_bytes = index_t{1} << 22;
+constexpr index_t most_side_bytes = index_t{1} << 23;
 /// Work (rows x columns) of a round that is worth a thread.
 constexpr index_t side_grain = index_t{1} << 12;
 
@@ -56,7 +56,8 @@ GrowthStatus TreeGrower::grow_side_by_side(const RoundInput& round, index_t n_tr
             for (index_t k = next++; k < n_trees; k = next++) {
                 const auto i = static_cast<std::size_t>(k);
                 status[i] = state.grow(round.tree(k), trees[i],
-                                       {leaf_of_row.row(k), leaf_of_row.columns});
+                                       {leaf_of_row.row(k), leaf_of_row.columns},
+                                       most_histogram_bytes / threads);
                 if (status[i] != GrowthStatus::ok) next = n_trees;
             }
         } catch (...) {
@@ -95,7 +96,8 @@ GrowthStatus TreeGrower::grow_round(const RoundInput& round,
     }
     for (index_t k = n_side; k < n_trees && status == GrowthStatus::ok; ++k) {
         status = state_->grow(round.tree(k), trees[static_cast<std::size_t>(k)],
-                              {leaf_of_row.row(k), leaf_of_row.columns});
+                              {leaf_of_row.row(k), leaf_of_row.columns},
+                              most_histogram_bytes);
     }
     return status;
 }

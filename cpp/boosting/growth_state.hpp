@@ -43,8 +43,9 @@ class TreeGrower::State : GrowingTree {
     int n_threads() const noexcept { return n_threads_; }
     /// Another for the same trees, of one thread.
     std::unique_ptr<State> single() const;
+    /// most_bytes: of histograms.
     GrowthStatus grow(const GrowthInput& input, GrownNodes& tree,
-                      View1<std::int32_t> leaf_of_row);
+                      View1<std::int32_t> leaf_of_row, index_t most_bytes);
 
   private:
     /// Scratch of a thread.

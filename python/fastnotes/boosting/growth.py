@@ -75,7 +75,7 @@ class GrowthParameters:
     cat_smooth: float = 10.0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class GrownTree:
     """One tree on bin codes; nodes in the order they were made, children in pairs.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -202,20 +202,21 @@ class Training:
             seed=schedule.seed,
             first_tree_index=number + first,
         )
+        renews = self._objective.objective.renews_leaves
         for k, tree in enumerate(grown, first):
-            if self._objective.objective.renews_leaves:
-                tree = self._renewed(tree, rows, k)
+            if renews:
+                tree.value = self._renewed(tree, rows, k)
             self._grower.add_leaf_values(margins[k], tree)
             for scored in self._scored:
                 if scored.add_tree is not None:
                     scored.add_tree(scored.margins[k], tree)
-            # The leaves of all rows would outgrow the table.
-            self.trees.append(replace(tree, leaf_of_row=_NO_ROWS))
+            tree.leaf_of_row = _NO_ROWS  # all trees' would outgrow the table
+            self.trees.append(tree)
 
     def _renewed(
         self, tree: GrownTree, rows: NDArray[np.int32] | None, output: int
-    ) -> GrownTree:
-        """The tree with the leaf values that are best for a loss without curvature."""
+    ) -> NDArray[np.float32]:
+        """The leaf values that are best for a loss without curvature."""
         rate = self._schedule.growth.learning_rate
         values = tree.value.astype(np.float64) / (rate if rate > 0 else 1)
         self._objective.renew_leaves(
@@ -228,9 +229,7 @@ class Training:
         )
         value = (values * rate).astype(np.float32)
         monotone = self._schedule.growth.monotone
-        if monotone is not None:
-            value = within_bounds(tree, value, monotone)
-        return replace(tree, value=value)
+        return value if monotone is None else within_bounds(tree, value, monotone)
 
     def _score(self, round_: int) -> bool:
         """Add a round's scores to the history; True asks to stop."""
