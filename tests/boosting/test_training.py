@@ -107,6 +107,25 @@ def test_the_same_bytes_for_any_number_of_threads(model, X, y, tmp_path):
     same_bytes_for_threads(lambda n: np.frombuffer(saved(n), np.uint8))
 
 
+@pytest.mark.parametrize("most_leaves", [1, 400])  # one tree at a time, two
+def test_outputs_may_grow_a_few_at_a_time(most_leaves, monkeypatch, tmp_path):
+    X, y = data(200)
+    labels = np.digitize(y, np.quantile(y, [0.2, 0.4, 0.6, 0.8]))
+    quantiles = {"objective": "reg:quantileerror", "quantile_alpha": [0.1, 0.5, 0.9]}
+    options = {"n_estimators": 4, "subsample": 0.7, "colsample_bytree": 0.6}
+
+    def saved():
+        path = tmp_path / "model.ubj"
+        BoostedTreesClassifier(**options).fit(X, labels).save_model(path)
+        classes = path.read_bytes()
+        BoostedTreesRegressor(**quantiles, **options).fit(X, y).save_model(path)
+        return classes, path.read_bytes()
+
+    expected = saved()
+    monkeypatch.setattr("fastnotes.boosting.training._MOST_LEAVES", most_leaves)
+    assert saved() == expected
+
+
 def test_the_progress_bar_changes_nothing(capsys):
     X, y = data()
     silent = BoostedTreesRegressor(n_estimators=5).fit(X, y)
