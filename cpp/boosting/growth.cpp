@@ -71,10 +71,16 @@ GrowthStatus TreeGrower::grow(const GrowthInput& input, GrownNodes& tree,
 }
 
 TreeGrower::State::State(const GrowthTable& table, GrowthRules rules, int n_threads)
+    : State(table, std::move(rules), n_threads,
+            std::make_shared<const BundledTable>(table, n_threads)) {
+    codes_in_range_ = check_codes(table, n_threads_);
+}
+
+TreeGrower::State::State(const GrowthTable& table, GrowthRules rules, int n_threads,
+                         std::shared_ptr<const BundledTable> bundled)
     : GrowingTree(std::move(rules), table.bins.rows,
                   worthwhile_threads(table.bins.size(), thread_grain, n_threads)),
-      table_(table), n_lists_(n_threads_),
-      codes_in_range_(check_codes(table, n_threads_)), bundled_(table, n_threads_),
+      table_(table), n_lists_(n_threads_), kept_(std::move(bundled)), bundled_(*kept_),
       layout_(make_layout(table, rules_)),
       window_rows_(bundled_.codes().columns > window_columns
                        ? all_rows

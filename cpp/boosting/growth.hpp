@@ -85,9 +85,9 @@ enum class GrowthStatus { ok, gradient_not_finite, hessian_not_finite, bad_row }
 /// Which rows go where depends on quantised values: each row's g becomes the integer
 /// nearest to g 2^e with |g| 2^e <= 2^15 - 1 for the tree's largest |g|, likewise h;
 /// where the largest is beyond 512 times the mean, for 64 times the mean, and integers
-/// beyond are kept whole. Node sums are exact sums of them. Leaf values and covers come from sums of the
-/// float32 values at some 2^-40 of the largest, exact-order-free too; so a tree depends
-/// neither on n_threads nor on the order of rows.
+/// beyond are kept whole. Node sums are exact sums of them. Leaf values and covers come
+/// from sums of the float32 values at some 2^-40 of the largest, exact-order-free too;
+/// so a tree depends neither on n_threads nor on the order of rows.
 ///
 ///   value = -learning_rate T(G) / (H + lambda), 0 where H + lambda <= 0; cut to
 ///   +-max_delta_step and to the node's monotone bounds before the rate applies

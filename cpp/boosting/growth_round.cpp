@@ -14,7 +14,7 @@ using std::uint8_t;
 /// Bytes of a table's codes and records up to which its trees grow side by side: all
 /// that a thread reads stays near it.
 constexpr index_t most_side_bytes = index_t{1} << 23;
-/// Work (rows x columns) of a round that is worth a thread.
+/// Work (bytes of codes read) of a round that is worth a thread.
 constexpr index_t side_grain = index_t{1} << 12;
 
 } // namespace
@@ -31,7 +31,7 @@ GrowthInput RoundInput::tree(index_t k) const noexcept {
 }
 
 std::unique_ptr<TreeGrower::State> TreeGrower::State::single() const {
-    return std::make_unique<State>(table_, rules_, 1);
+    return std::make_unique<State>(table_, rules_, 1, kept_);
 }
 
 TreeGrower::State& TreeGrower::single(int thread) {
@@ -78,11 +78,11 @@ GrowthStatus TreeGrower::grow_round(const RoundInput& round,
                                     std::vector<GrownNodes>& trees,
                                     View2<int32_t> leaf_of_row) {
     const index_t n_trees = round.grad.rows;
-    const View2<const uint8_t> bins = state_->bins();
+    const View2<const uint8_t> codes = state_->codes();
     const index_t bytes =
-        bins.rows * (bins.columns + 2 * static_cast<index_t>(sizeof(RowRecord)));
+        codes.rows * (codes.columns + 2 * static_cast<index_t>(sizeof(RowRecord)));
     const int threads =
-        worthwhile_threads(n_trees * bins.size(), side_grain, n_threads_);
+        worthwhile_threads(n_trees * codes.size(), side_grain, n_threads_);
     index_t n_side = bytes <= most_side_bytes && threads > 1 ? n_trees : 0;
     // A last turn that would leave threads idle is theirs together, where they can.
     const index_t rest = n_side % threads;
