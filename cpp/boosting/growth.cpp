@@ -58,7 +58,8 @@ bool check_codes(const GrowthTable& table, int n_threads) noexcept {
 } // namespace
 
 TreeGrower::TreeGrower(const GrowthTable& table, GrowthRules rules, int n_threads)
-    : state_(std::make_unique<State>(table, std::move(rules), n_threads)) {}
+    : state_(std::make_unique<State>(table, std::move(rules), n_threads)),
+      n_threads_(n_threads) {}
 TreeGrower::~TreeGrower() = default;
 TreeGrower::TreeGrower(TreeGrower&&) noexcept = default;
 TreeGrower& TreeGrower::operator=(TreeGrower&&) noexcept = default;
@@ -66,14 +67,20 @@ bool TreeGrower::codes_in_range() const noexcept { return state_->codes_in_range
 bool TreeGrower::reads_bins() const noexcept { return state_->reads_bins(); }
 GrowthStatus TreeGrower::grow(const GrowthInput& input, GrownNodes& tree,
                               View1<int32_t> leaf_of_row) {
-    return state_->grow(input, tree, leaf_of_row);
+    return state_->grow(input, tree, leaf_of_row, most_histogram_bytes);
 }
 
 TreeGrower::State::State(const GrowthTable& table, GrowthRules rules, int n_threads)
+    : State(table, std::move(rules), n_threads,
+            std::make_shared<const BundledTable>(table, n_threads)) {
+    codes_in_range_ = check_codes(table, n_threads_);
+}
+
+TreeGrower::State::State(const GrowthTable& table, GrowthRules rules, int n_threads,
+                         std::shared_ptr<const BundledTable> bundled)
     : GrowingTree(std::move(rules), table.bins.rows,
                   worthwhile_threads(table.bins.size(), thread_grain, n_threads)),
-      table_(table), n_lists_(n_threads_),
-      codes_in_range_(check_codes(table, n_threads_)), bundled_(table, n_threads_),
+      table_(table), n_lists_(n_threads_), kept_(std::move(bundled)), bundled_(*kept_),
       layout_(make_layout(table, rules_)),
       window_rows_(bundled_.codes().columns > window_columns
                        ? all_rows
@@ -92,7 +99,7 @@ TreeGrower::State::State(const GrowthTable& table, GrowthRules rules, int n_thre
 }
 
 GrowthStatus TreeGrower::State::grow(const GrowthInput& input, GrownNodes& tree,
-                                     View1<int32_t> leaf_of_row) {
+                                     View1<int32_t> leaf_of_row, index_t most_bytes) {
     const GrowthStatus status = read_input(input, true);
     if (status != GrowthStatus::ok) return status;
     list_outliers(input);
@@ -108,7 +115,7 @@ GrowthStatus TreeGrower::State::grow(const GrowthInput& input, GrownNodes& tree,
     tiles_ = make_tiles(bundles_);
     source_ = {bundled_.codes(), &bundled_, &layout_, &tiles_, table_.missing_code};
     input_ = &input;
-    pool_.reset(layout_.size, most_histogram_bytes);
+    pool_.reset(layout_.size, most_bytes);
     nodes_.clear();
     segments_.clear();
     plant_root();

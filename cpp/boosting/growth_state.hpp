@@ -9,6 +9,7 @@
 #include "common/parallel.hpp"
 
 #include <atomic>
+#include <memory>
 #include <vector>
 
 namespace fastnotes::boosting {
@@ -34,13 +35,21 @@ struct Expansion {
 class TreeGrower::State : GrowingTree {
   public:
     State(const GrowthTable& table, GrowthRules rules, int n_threads);
+    /// On a table whose codes are known to be in range.
+    State(const GrowthTable& table, GrowthRules rules, int n_threads,
+          std::shared_ptr<const BundledTable> bundled);
 
     bool codes_in_range() const noexcept { return codes_in_range_; }
     bool reads_bins() const noexcept {
         return bundled_.codes().data == table_.bins.data;
     }
+    View2<const std::uint8_t> codes() const noexcept { return bundled_.codes(); }
+    int n_threads() const noexcept { return n_threads_; }
+    /// Another for the same trees, of one thread.
+    std::unique_ptr<State> single() const;
+    /// most_bytes: of histograms.
     GrowthStatus grow(const GrowthInput& input, GrownNodes& tree,
-                      View1<std::int32_t> leaf_of_row);
+                      View1<std::int32_t> leaf_of_row, index_t most_bytes);
 
   private:
     /// Scratch of a thread.
@@ -118,8 +127,9 @@ class TreeGrower::State : GrowingTree {
 
     GrowthTable table_;
     int n_lists_;
-    bool codes_in_range_;
-    BundledTable bundled_;
+    bool codes_in_range_ = true;
+    std::shared_ptr<const BundledTable> kept_; ///< by all states of a grower
+    const BundledTable& bundled_;
     HistogramLayout layout_;
     HistogramPool pool_;
     AlignedBuffer<RowRecord> records_[2];

@@ -31,6 +31,17 @@ GrowthStatus SparseTreeGrower::grow(const GrowthInput& input, GrownNodes& tree,
                                     View1<int32_t> leaf_of_row) {
     return state_->grow(input, tree, leaf_of_row);
 }
+GrowthStatus SparseTreeGrower::grow_round(const RoundInput& round,
+                                          std::vector<GrownNodes>& trees,
+                                          View2<int32_t> leaf_of_row) {
+    trees.resize(static_cast<std::size_t>(round.grad.rows));
+    auto status = GrowthStatus::ok;
+    for (index_t k = 0; k < round.grad.rows && status == GrowthStatus::ok; ++k) {
+        status = grow(round.tree(k), trees[static_cast<std::size_t>(k)],
+                      {leaf_of_row.row(k), leaf_of_row.columns});
+    }
+    return status;
+}
 
 SparseTreeGrower::State::Worker::Worker()
     : places(ColumnBounds::most_slots), sums((most_exact + 1) * code_slots),

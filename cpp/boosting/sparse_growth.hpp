@@ -32,6 +32,10 @@ class SparseTreeGrower {
     GrowthStatus grow(const GrowthInput& input, GrownNodes& tree,
                       View1<std::int32_t> leaf_of_row);
 
+    /// As TreeGrower::grow_round, one tree after another.
+    GrowthStatus grow_round(const RoundInput& round, std::vector<GrownNodes>& trees,
+                            View2<std::int32_t> leaf_of_row);
+
   private:
     class State;
     std::unique_ptr<State> state_;
