@@ -6,18 +6,19 @@
 #include <limits>
 #include <optional>
 #include <utility>
+#include <vector>
 
 namespace fastnotes {
 namespace {
 
 using namespace pybind11::literals;
-using boosting::GrownNodes;
 using std::int32_t;
 using std::int64_t;
 using std::uint8_t;
 
 constexpr const char* grower_name = "boosting.TreeGrower";
 constexpr const char* grow_name = "boosting.TreeGrower.grow";
+constexpr const char* round_name = "boosting.TreeGrower.grow_round";
 
 /// A grower and the arrays it reads.
 class Grower {
@@ -49,20 +50,30 @@ class Grower {
             fail(grower_name, "bins below column_bins, or the missing code",
                  "another code");
         }
+        if (!grower_->reads_bins()) bins_ = py::array();
     }
 
     py::tuple grow(const py::array& grad, const py::array& hess, const py::object& rows,
                    const py::object& columns, std::uint64_t seed,
                    std::uint32_t tree_index) {
-        return grow_tree(*grower_, tree_, {codes_.rows, codes_.columns, grow_name},
-                         {grad, hess, rows, columns, seed, tree_index});
+        const GrownTable table{codes_.rows, codes_.columns, grow_name};
+        const RoundArrays arrays{grad, hess, rows, columns, seed, tree_index};
+        return grow_trees(*grower_, trees_, table, as_round<1>(arrays, table))[0];
+    }
+
+    py::list grow_round(const py::array& grad, const py::array& hess,
+                        const py::object& rows, const py::object& columns,
+                        std::uint64_t seed, std::uint32_t first_tree_index) {
+        const GrownTable table{codes_.rows, codes_.columns, round_name};
+        const RoundArrays arrays{grad, hess, rows, columns, seed, first_tree_index};
+        return grow_trees(*grower_, trees_, table, as_round<2>(arrays, table));
     }
 
   private:
     py::array bins_, column_bins_, categorical_;
     View2<const uint8_t> codes_;
     std::optional<boosting::TreeGrower> grower_;
-    GrownNodes tree_;
+    std::vector<boosting::GrownNodes> trees_; ///< whose memory is kept
 };
 
 void add_leaf_values(const py::array& leaf_of_row, const py::array& value,
@@ -98,7 +109,9 @@ void register_boosting_growth(py::module_& room) {
              "bins"_a, "column_bins"_a, "categorical"_a, "missing_code"_a,
              "parameters"_a, "n_threads"_a)
         .def("grow", &Grower::grow, "grad"_a, "hess"_a, "rows"_a, "columns"_a, "seed"_a,
-             "tree_index"_a);
+             "tree_index"_a)
+        .def("grow_round", &Grower::grow_round, "grad"_a, "hess"_a, "rows"_a,
+             "columns"_a, "seed"_a, "first_tree_index"_a);
     room.def("add_leaf_values", &add_leaf_values, "leaf_of_row"_a, "value"_a,
              "margins"_a, "n_threads"_a);
     room.def("add_tree_values", &add_tree_values, "bins"_a, "tree"_a, "missing_code"_a,

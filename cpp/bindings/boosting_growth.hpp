@@ -2,11 +2,13 @@
 #pragma once
 
 #include "bindings/arrays.hpp"
+#include "bindings/workspace.hpp"
 
 #include "boosting/growth.hpp"
 
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace fastnotes {
@@ -102,48 +104,84 @@ struct GrownTable {
     const char* where;
 };
 
-struct GrowthArrays {
+struct RoundArrays {
     const py::array& grad;
     const py::array& hess;
     const py::object& rows;
     const py::object& columns;
     std::uint64_t seed;
-    std::uint32_t tree_index;
+    std::uint32_t first_tree_index;
 };
 
-/// Grows a tree into `tree`, and gives its arrays and the leaf of each row.
-template <class Grower>
-py::tuple grow_tree(Grower& grower, boosting::GrownNodes& tree, const GrownTable& table,
-                    const GrowthArrays& arrays) {
+/// An array of N dimensions as rows; of one dimension, as a single one.
+template <class T, int N>
+View2<const T> as_rows(const py::object& array, const char* where, const char* name) {
+    const auto view = as_view<const T, N>(array, where, name);
+    if constexpr (N == 1) {
+        return {view.data, 1, view.size};
+    } else {
+        return view;
+    }
+}
+
+/// N = 2: a tree for each row of grad, hess and columns; N = 1: one tree.
+template <int N>
+boosting::RoundInput as_round(const RoundArrays& arrays, const GrownTable& table) {
     const char* const where = table.where;
-    boosting::GrowthInput input{as_view<const float, 1>(arrays.grad, where, "grad"),
-                                as_view<const float, 1>(arrays.hess, where, "hess"),
-                                {},
-                                {},
-                                arrays.seed,
-                                arrays.tree_index};
-    check_extent(input.grad.size, table.n_rows, where, "grad of size n_rows");
-    check_extent(input.hess.size, table.n_rows, where, "hess of size n_rows");
+    boosting::RoundInput round{as_rows<float, N>(arrays.grad, where, "grad"),
+                               as_rows<float, N>(arrays.hess, where, "hess"),
+                               {},
+                               {},
+                               arrays.seed,
+                               arrays.first_tree_index};
+    const index_t n_trees = round.grad.rows;
+    check_extent(round.grad.columns, table.n_rows, where, "grad of size n_rows");
+    check_extent(round.hess.columns, table.n_rows, where, "hess of size n_rows");
+    check_extent(round.hess.rows, n_trees, where, "hess of as many trees as grad");
     if (!arrays.rows.is_none()) {
-        input.rows = as_view<const std::int32_t, 1>(arrays.rows, where, "rows");
+        round.rows = as_view<const std::int32_t, 1>(arrays.rows, where, "rows");
         static constexpr std::int32_t nothing = 0;
-        if (input.rows.data == nullptr) input.rows.data = &nothing;
+        if (round.rows.data == nullptr) round.rows.data = &nothing;
     }
-    input.columns =
-        mask_view(arrays.columns, table.n_columns, where, "columns of size n_columns");
-    auto leaf_of_row = empty<std::int32_t>(table.n_rows);
-    const View1<std::int32_t> leaves{leaf_of_row.mutable_data(), table.n_rows};
-    auto status = boosting::GrowthStatus::ok;
-    {
-        const py::gil_scoped_release nogil;
-        status = grower.grow(input, tree, leaves);
+    if (!arrays.columns.is_none()) {
+        const auto masks = as_rows<bool, N>(arrays.columns, where, "columns");
+        check_extent(masks.rows, n_trees, where, "columns of as many trees as grad");
+        check_extent(masks.columns, table.n_columns, where,
+                     "columns of size n_columns");
+        round.columns = {reinterpret_cast<const std::uint8_t*>(masks.data), masks.rows,
+                         masks.columns};
     }
-    refuse(status, where);
+    return round;
+}
+
+inline py::tuple as_tuple(const boosting::GrownNodes& tree, py::object leaf_of_row) {
     return py::make_tuple(copied(tree.column), copied(tree.bin),
                           as_bools(tree.default_left), copied(tree.left),
                           copied(tree.right), copied(tree.value), copied(tree.gain),
                           copied(tree.cover), as_bools(tree.is_categorical),
-                          as_sets(tree.left_codes), leaf_of_row);
+                          as_sets(tree.left_codes), std::move(leaf_of_row));
+}
+
+/// Grows the trees of a round into `trees`; gives, for each, its arrays and the leaf of
+/// each row.
+template <class Grower>
+py::list grow_trees(Grower& grower, std::vector<boosting::GrownNodes>& trees,
+                    const GrownTable& table, const boosting::RoundInput& round) {
+    auto leaf_of_row = pooled_empty<std::int32_t>(round.grad.rows, table.n_rows);
+    const View2<std::int32_t> leaves{leaf_of_row.mutable_data(), round.grad.rows,
+                                     table.n_rows};
+    auto status = boosting::GrowthStatus::ok;
+    {
+        const py::gil_scoped_release nogil;
+        status = grower.grow_round(round, trees, leaves);
+    }
+    refuse(status, table.where);
+    py::list grown;
+    for (index_t k = 0; k < round.grad.rows; ++k) {
+        const py::array_t<std::int32_t> own(table.n_rows, leaves.row(k), leaf_of_row);
+        grown.append(as_tuple(trees[static_cast<std::size_t>(k)], own));
+    }
+    return grown;
 }
 
 /// feature, bin, default_left, left, right, value, is_categorical, left_bins.

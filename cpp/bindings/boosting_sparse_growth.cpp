@@ -9,6 +9,7 @@
 #include <limits>
 #include <optional>
 #include <utility>
+#include <vector>
 
 namespace fastnotes {
 namespace {
@@ -77,16 +78,25 @@ class SparseGrower {
     py::tuple grow(const py::array& grad, const py::array& hess, const py::object& rows,
                    const py::object& columns, std::uint64_t seed,
                    std::uint32_t tree_index) {
-        return grow_tree(*grower_, tree_,
-                         {n_rows_, n_columns_, "boosting.SparseTreeGrower.grow"},
-                         {grad, hess, rows, columns, seed, tree_index});
+        const GrownTable table{n_rows_, n_columns_, "boosting.SparseTreeGrower.grow"};
+        const RoundArrays arrays{grad, hess, rows, columns, seed, tree_index};
+        return grow_trees(*grower_, trees_, table, as_round<1>(arrays, table))[0];
+    }
+
+    py::list grow_round(const py::array& grad, const py::array& hess,
+                        const py::object& rows, const py::object& columns,
+                        std::uint64_t seed, std::uint32_t first_tree_index) {
+        const GrownTable table{n_rows_, n_columns_,
+                               "boosting.SparseTreeGrower.grow_round"};
+        const RoundArrays arrays{grad, hess, rows, columns, seed, first_tree_index};
+        return grow_trees(*grower_, trees_, table, as_round<2>(arrays, table));
     }
 
   private:
     py::array rows_, bins_; ///< the grower reads them
     index_t n_rows_, n_columns_ = 0;
     std::optional<boosting::SparseTreeGrower> grower_;
-    boosting::GrownNodes tree_;
+    std::vector<boosting::GrownNodes> trees_; ///< whose memory is kept
 };
 
 /// Sparse rows that trees are walked with.
@@ -138,7 +148,9 @@ void register_boosting_sparse_growth(py::module_& room) {
              "column_bins"_a, "categorical"_a, "missing_code"_a, "parameters"_a,
              "n_threads"_a)
         .def("grow", &SparseGrower::grow, "grad"_a, "hess"_a, "rows"_a, "columns"_a,
-             "seed"_a, "tree_index"_a);
+             "seed"_a, "tree_index"_a)
+        .def("grow_round", &SparseGrower::grow_round, "grad"_a, "hess"_a, "rows"_a,
+             "columns"_a, "seed"_a, "first_tree_index"_a);
     py::class_<SparseRows>(room, "SparseRows", py::is_final())
         .def(py::init<index_t, py::array, py::array, py::array, py::array, int, int>(),
              "n_rows"_a, "offsets"_a, "rows"_a, "bins"_a, "absent_bins"_a,

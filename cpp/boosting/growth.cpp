@@ -1,22 +1,22 @@
 #include "boosting/growth.hpp"
 
 #include "boosting/growth_state.hpp"
-#include "boosting/quantization.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <limits>
 #include <utility>
 
 namespace fastnotes::boosting {
 namespace {
 
-using std::int16_t;
 using std::int32_t;
 using std::int64_t;
 using std::uint8_t;
 
+/// Codes that stay near a thread while the nodes of a level are cut: about its
+/// second-level cache.
+constexpr index_t window_codes = index_t{1} << 19;
+/// Bytes of a row up to which cache lines hold rows of several nodes.
+constexpr index_t window_columns = 64;
 /// Work (rows x columns) that is worth a thread.
 constexpr index_t thread_grain = index_t{1} << 17;
 
@@ -58,47 +58,64 @@ bool check_codes(const GrowthTable& table, int n_threads) noexcept {
 } // namespace
 
 TreeGrower::TreeGrower(const GrowthTable& table, GrowthRules rules, int n_threads)
-    : state_(std::make_unique<State>(table, std::move(rules), n_threads)) {}
+    : state_(std::make_unique<State>(table, std::move(rules), n_threads)),
+      n_threads_(n_threads) {}
 TreeGrower::~TreeGrower() = default;
 TreeGrower::TreeGrower(TreeGrower&&) noexcept = default;
 TreeGrower& TreeGrower::operator=(TreeGrower&&) noexcept = default;
 bool TreeGrower::codes_in_range() const noexcept { return state_->codes_in_range(); }
+bool TreeGrower::reads_bins() const noexcept { return state_->reads_bins(); }
 GrowthStatus TreeGrower::grow(const GrowthInput& input, GrownNodes& tree,
                               View1<int32_t> leaf_of_row) {
-    return state_->grow(input, tree, leaf_of_row);
+    return state_->grow(input, tree, leaf_of_row, most_histogram_bytes);
 }
 
 TreeGrower::State::State(const GrowthTable& table, GrowthRules rules, int n_threads)
+    : State(table, std::move(rules), n_threads,
+            std::make_shared<const BundledTable>(table, n_threads)) {
+    codes_in_range_ = check_codes(table, n_threads_);
+}
+
+TreeGrower::State::State(const GrowthTable& table, GrowthRules rules, int n_threads,
+                         std::shared_ptr<const BundledTable> bundled)
     : GrowingTree(std::move(rules), table.bins.rows,
                   worthwhile_threads(table.bins.size(), thread_grain, n_threads)),
-      table_(table), n_lists_(n_threads_),
-      codes_in_range_(check_codes(table, n_threads_)),
+      table_(table), n_lists_(n_threads_), kept_(std::move(bundled)), bundled_(*kept_),
       layout_(make_layout(table, rules_)),
-      records_{AlignedBuffer<RowRecord>(table.bins.rows),
-               AlignedBuffer<RowRecord>(table.bins.rows)} {
+      window_rows_(bundled_.codes().columns > window_columns
+                       ? all_rows
+                       : window_codes / bundled_.codes().columns * n_lists_) {
     const bool may_overflow = table.bins.rows > most_packed_rows;
     for (int t = 0; t < n_threads_; ++t) {
-        workers_.push_back({AlignedBuffer<int64_t>(table.bins.columns * column_slots),
-                            AlignedBuffer<double>(may_overflow ? layout_.size : 0),
-                            AlignedBuffer<double>(layout_.size),
-                            {},
-                            {}});
+        workers_.push_back(
+            {AlignedBuffer<int64_t>(bundled_.codes().columns * column_slots),
+             AlignedBuffer<double>(may_overflow ? bundled_.wide_size() : 0),
+             AlignedBuffer<double>(layout_.size),
+             {},
+             {}});
         Worker& worker = workers_.back();
         worker.sums = RowSums(worker.packed.data(), worker.wide.data());
     }
 }
 
 GrowthStatus TreeGrower::State::grow(const GrowthInput& input, GrownNodes& tree,
-                                     View1<int32_t> leaf_of_row) {
-    const GrowthStatus status = read_input(input);
+                                     View1<int32_t> leaf_of_row, index_t most_bytes) {
+    const GrowthStatus status = read_input(input, true);
     if (status != GrowthStatus::ok) return status;
+    list_outliers(input);
     ColumnChooser chooser(rules_, list_columns(input, table_.bins.columns), input.seed,
                           input.tree_index);
     chooser_ = &chooser;
-    tiles_ = make_tiles(chooser.of_tree());
-    source_ = {table_.bins, &layout_, &tiles_, table_.missing_code};
+    bundles_.clear();
+    for (const int32_t c : chooser.of_tree()) {
+        bundles_.push_back(static_cast<int32_t>(bundled_.bundle_of(c)));
+    }
+    std::sort(bundles_.begin(), bundles_.end());
+    bundles_.erase(std::unique(bundles_.begin(), bundles_.end()), bundles_.end());
+    tiles_ = make_tiles(bundles_);
+    source_ = {bundled_.codes(), &bundled_, &layout_, &tiles_, table_.missing_code};
     input_ = &input;
-    pool_.reset(layout_.size, most_histogram_bytes);
+    pool_.reset(layout_.size, most_bytes);
     nodes_.clear();
     segments_.clear();
     plant_root();
@@ -109,64 +126,6 @@ GrowthStatus TreeGrower::State::grow(const GrowthInput& input, GrownNodes& tree,
     }
     finish_tree(input, order, tree, leaf_of_row);
     return GrowthStatus::ok;
-}
-
-/// Lists the rows of one list, blocks of block_rows dealt out in turn, and sums them.
-void TreeGrower::State::list_rows(int list, Sums& total) noexcept {
-    const GrowthInput& input = *input_;
-    const double scale_g = 1.0 / units_.grad, scale_h = 1.0 / units_.hess;
-    Segment& segment = segments_of(0)[list];
-    RowRecord* to = buffer_of(0) + segment.first;
-    int64_t G = 0, H = 0;
-    for (index_t at = list * block_rows; at < n_used_; at += n_lists_ * block_rows) {
-        const index_t last = std::min(at + block_rows, n_used_);
-        for (index_t i = at; i < last; ++i) {
-            const index_t row = input.rows.data == nullptr ? i : input.rows.data[i];
-            const RowRecord record{static_cast<int32_t>(row),
-                                   quantise(input.hess.data[row], scale_h),
-                                   quantise(input.grad.data[row], scale_g)};
-            *to++ = record;
-            G += record.grad;
-            H += record.hess;
-        }
-    }
-    total = {static_cast<double>(G), static_cast<double>(H)};
-}
-
-void TreeGrower::State::plant_root() {
-    nodes_.emplace_back();
-    segments_.resize(static_cast<std::size_t>(n_lists_));
-    index_t first = 0;
-    for (int t = 0; t < n_lists_; ++t) {
-        index_t n = 0;
-        for (index_t at = t * block_rows; at < n_used_; at += n_lists_ * block_rows) {
-            n += std::min(block_rows, n_used_ - at);
-        }
-        segments_[static_cast<std::size_t>(t)] = {static_cast<int32_t>(first),
-                                                  static_cast<int32_t>(n)};
-        first += n;
-    }
-    GrowthNode& root = at(0);
-    root.rows = n_used_;
-    std::vector<Sums> totals(static_cast<std::size_t>(n_lists_), Sums{0.0, 0.0});
-    parallel_region(n_threads_, [&](const Team& team) {
-        for (int t = team.index; t < n_lists_; t += team.size) {
-            list_rows(t, totals[static_cast<std::size_t>(t)]);
-        }
-    });
-    for (const Sums& part : totals) {
-        root.frame.total.G += part.G;
-        root.frame.total.H += part.H;
-    }
-    if (!may_be_cut(root)) return;
-    root.columns = &chooser_->of_node(0, root.path, root.cut_columns);
-    if (n_used_ <= most_direct_rows) {
-        search_rows(source_, {segments_.data(), n_lists_}, buffer_of(0),
-                    {root.columns->data(), static_cast<index_t>(root.columns->size())},
-                    root.frame, rules_, units_, workers_[0].direct, root.cut);
-        return;
-    }
-    sum_root();
 }
 
 } // namespace fastnotes::boosting

@@ -32,7 +32,7 @@ struct GrowthRules {
     std::vector<std::vector<std::int32_t>> interactions;
 };
 
-/// A table of codes, which must outlive the grower.
+/// A table of codes; bins must outlive the grower while it reads them.
 struct GrowthTable {
     View2<const std::uint8_t> bins;
     View1<const std::int32_t> column_bins; ///< codes 0 .. column_bins[c] - 1 are known
@@ -46,6 +46,17 @@ struct GrowthInput {
     View1<const std::uint8_t> columns; ///< [n_columns] 0 or 1; null data: all
     std::uint64_t seed;
     std::uint32_t tree_index;
+};
+
+/// What the trees of a round learn from; row k of a view is tree k's.
+struct RoundInput {
+    View2<const float> grad, hess;     ///< [n_trees, n_rows]
+    View1<const std::int32_t> rows;    ///< as of GrowthInput, of all trees
+    View2<const std::uint8_t> columns; ///< [n_trees, n_columns]; null data: all
+    std::uint64_t seed;
+    std::uint32_t first_tree_index;
+
+    GrowthInput tree(index_t k) const noexcept;
 };
 
 /// 256 codes, those that go left.
@@ -72,10 +83,11 @@ enum class GrowthStatus { ok, gradient_not_finite, hessian_not_finite, bad_row }
 /// older).
 ///
 /// Which rows go where depends on quantised values: each row's g becomes the integer
-/// nearest to g 2^e with |g| 2^e <= 2^15 - 1 for the tree's largest |g|, likewise h.
-/// Node sums are exact sums of them. Leaf values and covers come from sums of the
-/// float32 values at some 2^-40 of the largest, exact-order-free too; so a tree depends
-/// neither on n_threads nor on the order of rows.
+/// nearest to g 2^e with |g| 2^e <= 2^15 - 1 for the tree's largest |g|, likewise h;
+/// where the largest is beyond 512 times the mean, for 64 times the mean, and integers
+/// beyond are kept whole. Node sums are exact sums of them. Leaf values and covers come
+/// from sums of the float32 values at some 2^-40 of the largest, exact-order-free too;
+/// so a tree depends neither on n_threads nor on the order of rows.
 ///
 ///   value = -learning_rate T(G) / (H + lambda), 0 where H + lambda <= 0; cut to
 ///   +-max_delta_step and to the node's monotone bounds before the rate applies
@@ -89,7 +101,10 @@ enum class GrowthStatus { ok, gradient_not_finite, hessian_not_finite, bad_row }
 /// where one side has at most max_cat_threshold of them. Levels not in the node go
 /// right, missing where the gain is larger.
 ///
-/// Memory: 16 bytes a row, histograms of open nodes up to most_histogram_bytes.
+/// Memory: 16 bytes a row, where it pays the table anew with columns of few codes in
+/// shared bytes, histograms of open nodes up to most_histogram_bytes. Once trees grew
+/// side by side: 16 bytes a row more for each thread, and as many bytes of histograms
+/// for all of them.
 class TreeGrower {
   public:
     static constexpr index_t most_histogram_bytes = index_t{256} << 20;
@@ -104,15 +119,31 @@ class TreeGrower {
     /// Whether every code is known or missing: the grower must not be used otherwise.
     bool codes_in_range() const noexcept;
 
+    /// Whether table.bins are read further on, or were put into a shorter form.
+    bool reads_bins() const noexcept;
+
     /// leaf_of_row [n_rows]: the leaf each row falls into, out, overwritten; rows that
     /// were not learnt from too. On any status but ok nothing is meant by the outputs.
     /// Throws std::bad_alloc.
     GrowthStatus grow(const GrowthInput& input, GrownNodes& tree,
                       View1<std::int32_t> leaf_of_row);
 
+    /// Grows the trees that grow would give, one after another or, where the table is
+    /// small, side by side. leaf_of_row [n_trees, n_rows], out, overwritten. The status
+    /// is that of the first tree with any but ok.
+    GrowthStatus grow_round(const RoundInput& round, std::vector<GrownNodes>& trees,
+                            View2<std::int32_t> leaf_of_row);
+
   private:
     class State;
+    State& single(int thread);
+    GrowthStatus grow_side_by_side(const RoundInput& round, index_t n_trees,
+                                   int threads, std::vector<GrownNodes>& trees,
+                                   View2<std::int32_t> leaf_of_row);
+
     std::unique_ptr<State> state_;
+    std::vector<std::unique_ptr<State>> singles_; ///< of threads, made when needed
+    int n_threads_;
 };
 
 /// margins[row] += value[leaf_of_row[row]]; every leaf number is below value.size.

@@ -13,49 +13,90 @@ using Packed = simd::Vec<int64_t>;
 
 /// Unused columns in a row that a tile rather adds than leaves out.
 constexpr index_t widest_gap = 2;
-/// Adds packed sums of known bins to [2, padded] wide ones.
-void add_unpacked(const int64_t* packed, const GrowthColumn& about,
+/// Adds packed sums to [2, padded] wide ones.
+void add_unpacked(const int64_t* packed, index_t known, index_t padded,
                   double* wide) noexcept {
     double* const G = wide;
-    double* const H = wide + about.padded;
-    for (index_t b = 0; b < about.known; b += Packed::size) {
-        const auto count = static_cast<std::size_t>(about.known - b);
+    double* const H = wide + padded;
+    for (index_t b = 0; b < known; b += Packed::size) {
+        const auto count = static_cast<std::size_t>(known - b);
         const auto sums = unpack(simd::load_partial<Packed>(packed + b, count));
         simd::store(G + b, simd::load<Reals>(G + b) + sums.G);
         simd::store(H + b, simd::load<Reals>(H + b) + sums.H);
     }
 }
 
-void accumulate_narrow(View1<const RowSums> parts, index_t column,
-                       const GrowthColumn& about, double* out) noexcept {
-    alignas(64) int64_t running[code_slots];
-    std::copy_n(parts.data[0].packed(column), about.known, running);
-    std::fill(running + about.known, running + about.padded, int64_t{0});
+/// Sums of all parts, of at most most_packed_rows rows; `total` may be needed for them.
+const int64_t* packed_total(View1<const RowSums> parts, index_t bundle, index_t known,
+                            int64_t* total) noexcept {
+    const int64_t* const first = parts.data[0].packed(bundle);
+    if (parts.size == 1) return first;
+    std::copy_n(first, known, total);
     for (index_t p = 1; p < parts.size; ++p) {
-        const int64_t* const packed = parts.data[p].packed(column);
-        for (index_t b = 0; b < about.known; ++b) running[b] += packed[b];
+        const int64_t* const part = parts.data[p].packed(bundle);
+        for (index_t b = 0; b < known; ++b) total[b] += part[b];
     }
-    for (index_t b = 1; b < about.known; ++b) running[b] += running[b - 1];
-    for (index_t b = 0; b < about.padded; b += Packed::size) {
-        const auto sums = unpack(simd::load<Packed>(running + b));
-        simd::store(out + b, sums.G);
-        simd::store(out + about.padded + b, sums.H);
+    return total;
+}
+
+void wide_total(View1<const RowSums> parts, index_t bundle, const Bundle& about,
+                double* total) noexcept {
+    std::fill_n(total, 2 * about.padded, 0.0);
+    for (const RowSums& part : parts) {
+        add_unpacked(part.packed(bundle), about.known, about.padded, total);
+        const double* const wide = part.wide(about);
+        if (wide == nullptr) continue;
+        for (index_t i = 0; i < 2 * about.padded; ++i) total[i] += wide[i];
     }
 }
 
-template <class F> void for_tiled_columns(const RowSource& source, F f) noexcept {
+/// Makes sums of bins cumulative, and unpacks them.
+void accumulate_packed(const int64_t* sums, const GrowthColumn& about,
+                       double* out) noexcept {
+    alignas(64) int64_t running[code_slots];
+    int64_t sum = 0;
+    for (index_t b = 0; b < about.known; ++b) running[b] = sum += sums[b];
+    std::fill(running + about.known, running + about.padded, int64_t{0});
+    for (index_t b = 0; b < about.padded; b += Packed::size) {
+        const auto unpacked = unpack(simd::load<Packed>(running + b));
+        simd::store(out + b, unpacked.G);
+        simd::store(out + about.padded + b, unpacked.H);
+    }
+}
+
+void accumulate(double* sums, index_t known) noexcept {
+    for (index_t b = 1; b < known; ++b) sums[b] += sums[b - 1];
+}
+
+/// give(member, sums of its digits); `totals`, of all codes, are used up.
+template <class T, class F>
+void take_marginals(const Bundle& bundle, T* totals, F give) noexcept {
+    for (auto m = bundle.members.rbegin(); m != bundle.members.rend(); ++m) {
+        T sums[code_slots];
+        for (index_t d = 0; d < m->levels; ++d) {
+            T* const of_digit = totals + d * m->stride;
+            T sum{};
+            for (index_t k = 0; k < m->stride; ++k) sum += of_digit[k];
+            sums[d] = sum;
+            for (index_t k = 0; d > 0 && k < m->stride; ++k) totals[k] += of_digit[k];
+        }
+        give(*m, sums);
+    }
+}
+
+template <class F> void for_tiled_bundles(const RowSource& source, F f) noexcept {
     for (const ColumnTile& tile : *source.tiles) {
-        for (index_t c = tile.first; c < tile.first + tile.width; ++c) {
-            f(c, source.layout->columns[static_cast<std::size_t>(c)]);
+        for (index_t i = tile.first; i < tile.first + tile.width; ++i) {
+            f(i, source.table->bundles()[static_cast<std::size_t>(i)]);
         }
     }
 }
 
 } // namespace
 
-std::vector<ColumnTile> make_tiles(const std::vector<int32_t>& columns) {
+std::vector<ColumnTile> make_tiles(const std::vector<int32_t>& bundles) {
     std::vector<ColumnTile> runs, tiles;
-    for (const index_t c : columns) {
+    for (const index_t c : bundles) {
         if (runs.empty() || c > runs.back().first + runs.back().width + widest_gap) {
             runs.push_back({c, 1});
         } else {
@@ -73,8 +114,8 @@ std::vector<ColumnTile> make_tiles(const std::vector<int32_t>& columns) {
 }
 
 void RowSums::clear(const RowSource& source) noexcept {
-    for_tiled_columns(source, [&](index_t c, const GrowthColumn& about) {
-        int64_t* const packed = packed_ + c * column_slots;
+    for_tiled_bundles(source, [&](index_t i, const Bundle& about) {
+        int64_t* const packed = packed_ + i * column_slots;
         std::fill_n(packed, about.known, int64_t{0});
         packed[source.missing_code] = 0;
     });
@@ -83,11 +124,11 @@ void RowSums::clear(const RowSource& source) noexcept {
 }
 
 void RowSums::flush(const RowSource& source) noexcept {
-    for_tiled_columns(source, [&](index_t c, const GrowthColumn& about) {
-        int64_t* const packed = packed_ + c * column_slots;
+    for_tiled_bundles(source, [&](index_t i, const Bundle& about) {
+        int64_t* const packed = packed_ + i * column_slots;
         double* const wide = wide_ + about.offset;
         if (!flushed_) std::fill_n(wide, 2 * about.padded, 0.0);
-        add_unpacked(packed, about, wide);
+        add_unpacked(packed, about.known, about.padded, wide);
         std::fill_n(packed, about.known, int64_t{0});
         packed[source.missing_code] = 0; // nobody reads it, but it must not overflow
     });
@@ -95,37 +136,70 @@ void RowSums::flush(const RowSource& source) noexcept {
     flushed_ = true;
 }
 
+template <class Rows>
+void RowSums::add_tiles(const RowSource& source, const Rows& rows) noexcept {
+    if (unflushed_ + rows.n > most_packed_rows) flush(source);
+    for (const ColumnTile& tile : *source.tiles) {
+        Rows of_tile = rows;
+        of_tile.codes += tile.first;
+        add_block(of_tile, tile.width, packed_ + tile.first * column_slots);
+    }
+    unflushed_ += rows.n;
+}
+
 void RowSums::add(const RowSource& source, const RowRecord* records, index_t n,
                   index_t readable) noexcept {
-    while (n > 0) {
-        if (unflushed_ == most_packed_rows) flush(source);
-        const index_t count = std::min(n, most_packed_rows - unflushed_);
-        const RecordedRows block{source.bins.data, source.bins.columns, records, count,
-                                 readable};
-        for (const ColumnTile& tile : *source.tiles) {
-            const auto add = tile_of_width<RecordedRows>(tile.width);
-            add(block, tile.first, packed_ + tile.first * column_slots);
-        }
-        unflushed_ += count;
-        records += count;
-        n -= count;
-        readable -= count;
+    const index_t step = most_packed_rows / 2;
+    for (index_t at = 0; at < n; at += step) {
+        add_tiles(source,
+                  RecordedRows{source.bins.data, source.bins.columns, records + at,
+                               std::min(step, n - at), readable - at});
     }
 }
 
-void accumulate_column(View1<const RowSums> parts, index_t column,
-                       const GrowthColumn& about, bool narrow, double* out) noexcept {
-    if (narrow) return accumulate_narrow(parts, column, about, out);
-    std::fill_n(out, 2 * about.padded, 0.0);
-    for (const RowSums& part : parts) {
-        add_unpacked(part.packed(column), about, out);
-        const double* const wide = part.wide(about);
-        if (wide == nullptr) continue;
-        for (index_t i = 0; i < 2 * about.padded; ++i) out[i] += wide[i];
+void RowSums::add_consecutive(const RowSource& source, index_t first,
+                              const int64_t* values, index_t n) noexcept {
+    add_tiles(source,
+              ConsecutiveRows{source.bins.row(first), source.bins.columns, values, n});
+}
+
+void accumulate_bundle(View1<const RowSums> parts, index_t bundle,
+                       const RowSource& source, bool narrow,
+                       double* histogram) noexcept {
+    const Bundle& about = source.table->bundles()[static_cast<std::size_t>(bundle)];
+    const auto column = [&](const BundleMember& member) -> const GrowthColumn& {
+        return source.layout->columns[static_cast<std::size_t>(member.column)];
+    };
+    if (narrow) {
+        int64_t total[code_slots];
+        const int64_t* const sums = packed_total(parts, bundle, about.known, total);
+        if (about.single()) {
+            const GrowthColumn& only = column(about.members.front());
+            return accumulate_packed(sums, only, histogram + only.offset);
+        }
+        if (sums != total) std::copy_n(sums, about.known, total);
+        return take_marginals(about, total, [&](const BundleMember& m, int64_t* of) {
+            accumulate_packed(of, column(m), histogram + column(m).offset);
+        });
     }
-    for (index_t b = 1; b < about.known; ++b) {
-        out[b] += out[b - 1];
-        out[about.padded + b] += out[about.padded + b - 1];
+    if (about.single()) {
+        const GrowthColumn& only = column(about.members.front());
+        double* const out = histogram + only.offset;
+        wide_total(parts, bundle, about, out);
+        accumulate(out, only.known);
+        return accumulate(out + only.padded, only.known);
+    }
+    double total[2 * code_slots];
+    wide_total(parts, bundle, about, total);
+    for (int half = 0; half < 2; ++half) {
+        take_marginals(about, total + half * about.padded,
+                       [&](const BundleMember& m, const double* of) {
+                           double* const out =
+                               histogram + column(m).offset + half * column(m).padded;
+                           std::fill_n(out, column(m).padded, 0.0);
+                           std::copy_n(of, column(m).known, out);
+                           accumulate(out, column(m).known);
+                       });
     }
 }
 

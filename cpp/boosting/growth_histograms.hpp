@@ -1,6 +1,7 @@
 /// Histograms of nodes: sums of rows, and their cumulative form.
 #pragma once
 
+#include "boosting/bundles.hpp"
 #include "boosting/histogram_tiles.hpp"
 #include "common/aligned.hpp"
 
@@ -8,9 +9,6 @@
 #include <vector>
 
 namespace fastnotes::boosting {
-
-/// Known bins of a column in whole vectors of any level.
-inline constexpr index_t bins_step = 8;
 
 struct GrowthColumn {
     index_t known;  ///< bins
@@ -29,18 +27,19 @@ struct HistogramLayout {
     index_t size = 0; ///< doubles of a node
 };
 
-/// Columns [first, first + width) that are added in one pass over rows.
+/// Bundles [first, first + width) that are added in one pass over rows.
 struct ColumnTile {
     index_t first, width;
 };
 
-/// The columns a tree uses, in tiles; a tile may hold a few others where that is
-/// cheaper than a pass of its own.
-std::vector<ColumnTile> make_tiles(const std::vector<std::int32_t>& columns);
+/// The bundles a tree uses, ascending, in tiles; a tile may hold a few others where
+/// that is cheaper than a pass of its own.
+std::vector<ColumnTile> make_tiles(const std::vector<std::int32_t>& bundles);
 
 /// What rows are read with.
 struct RowSource {
-    View2<const std::uint8_t> bins;
+    View2<const std::uint8_t> bins; ///< [n_rows, n_bundles]
+    const BundledTable* table;
     const HistogramLayout* layout;
     const std::vector<ColumnTile>* tiles;
     std::uint8_t missing_code;
@@ -54,8 +53,8 @@ class RowSums {
   public:
     RowSums() = default;
 
-    /// packed [n_columns, column_slots]; wide [layout.size] or null, where add never
-    /// gets more than most_packed_rows rows in total.
+    /// packed [n_bundles, column_slots]; wide [wide_size] or null, where add never gets
+    /// more than most_packed_rows rows in total.
     RowSums(std::int64_t* packed, double* wide) noexcept
         : packed_(packed), wide_(wide) {}
 
@@ -65,16 +64,22 @@ class RowSums {
     void add(const RowSource& source, const RowRecord* records, index_t n,
              index_t readable) noexcept;
 
-    /// Packed sums of a column, and what was taken out of them before: null, or
+    /// Adds n <= most_packed_rows rows from `first` on.
+    void add_consecutive(const RowSource& source, index_t first,
+                         const std::int64_t* values, index_t n) noexcept;
+
+    /// Packed sums of a bundle, and what was taken out of them before: null, or
     /// [2, padded] G, then H.
-    const std::int64_t* packed(index_t column) const noexcept {
-        return packed_ + column * column_slots;
+    const std::int64_t* packed(index_t bundle) const noexcept {
+        return packed_ + bundle * column_slots;
     }
-    const double* wide(const GrowthColumn& about) const noexcept {
+    const double* wide(const Bundle& about) const noexcept {
         return flushed_ ? wide_ + about.offset : nullptr;
     }
 
   private:
+    template <class Rows>
+    void add_tiles(const RowSource& source, const Rows& rows) noexcept;
     void flush(const RowSource& source) noexcept;
 
     std::int64_t* packed_ = nullptr;
@@ -83,10 +88,11 @@ class RowSums {
     bool flushed_ = false;
 };
 
-/// Cumulative sums of a column over all parts, into [2, padded] out. `narrow`: all
-/// parts together are of at most most_packed_rows rows.
-void accumulate_column(View1<const RowSums> parts, index_t column,
-                       const GrowthColumn& about, bool narrow, double* out) noexcept;
+/// Cumulative sums of a bundle's columns over all parts, to their places in a node's
+/// histogram. `narrow`: all parts together are of at most most_packed_rows rows.
+void accumulate_bundle(View1<const RowSums> parts, index_t bundle,
+                       const RowSource& source, bool narrow,
+                       double* histogram) noexcept;
 
 /// Histograms by number, kept from tree to tree.
 class HistogramPool {

@@ -8,49 +8,97 @@ namespace {
 using std::int32_t;
 using std::uint8_t;
 
+constexpr index_t label_rows_least = 8;         ///< of a node in a window, on average
 constexpr index_t row_grain = index_t{1} << 15; ///< rows that are worth a thread
+
+/// The leaf that a row falls into; code_of(column) is its code.
+template <class CodeOf>
+int32_t leaf_of(const GrownView& tree, uint8_t missing_code, CodeOf code_of) noexcept {
+    int32_t node = 0;
+    while (tree.left.data[node] >= 0) {
+        const uint8_t code = code_of(tree.column.data[node]);
+        bool left = code <= tree.bin.data[node];
+        if (tree.is_categorical[node] != 0) {
+            left = (tree.left_codes[node][code / 32] >> (code % 32) & 1) != 0;
+        }
+        if (code == missing_code) left = tree.default_left[node] != 0;
+        node = left ? tree.left.data[node] : tree.right.data[node];
+    }
+    return node;
+}
 
 } // namespace
 
-/// Writes the leaf of every row that was learnt from.
-void TreeGrower::State::label_rows(int32_t* leaf_of_row) noexcept {
-    const auto n_nodes = static_cast<index_t>(nodes_.size());
-    parallel_region(n_threads_, [&](const Team& team) {
-        for (index_t i = 0; i < n_nodes; ++i) {
-            const GrowthNode& node = at(i);
-            const bool listed = node.rows >= 0;
-            const bool parts = node.expanded() && at(node.left).rows < 0;
-            if (!listed || (node.expanded() && !parts)) continue;
-            const int32_t own = number_[static_cast<std::size_t>(i)];
-            int32_t labels[2] = {own, own};
-            CodeTable table{};
-            index_t c = 0;
-            if (parts) {
-                labels[1] = number_[static_cast<std::size_t>(node.left)];
-                labels[0] = number_[static_cast<std::size_t>(node.left + 1)];
-                table = make_code_table(node.cut, table_.missing_code);
-                c = node.cut.column;
+/// Nodes whose rows are still listed: leaves, and parents of leaves that were cut last.
+std::vector<TreeGrower::State::Terminal> TreeGrower::State::find_terminals() {
+    std::vector<Terminal> terminals;
+    for (index_t i = 0; i < static_cast<index_t>(nodes_.size()); ++i) {
+        const GrowthNode& node = at(i);
+        if (node.rows < 0 || (node.expanded() && at(node.left).rows >= 0)) continue;
+        const int32_t own = number_[static_cast<std::size_t>(i)];
+        Terminal terminal{i, -1, {own, own}, {}};
+        if (node.expanded()) {
+            terminal.labels[1] = number_[static_cast<std::size_t>(node.left)];
+            terminal.labels[0] = number_[static_cast<std::size_t>(node.left + 1)];
+            const auto goes_left = make_code_table(node.cut, source_);
+            for (std::size_t code = 0; code < code_slots; ++code) {
+                terminal.second[code / 32] |= std::uint32_t{goes_left[code]}
+                                              << (code % 32);
             }
-            const bool looks = labels[0] != labels[1];
-            const index_t stride = table_.bins.columns;
-            const uint8_t* const codes = table_.bins.data + c;
+        }
+        if (terminal.labels[0] != terminal.labels[1]) {
+            terminal.bundle = bundled_.bundle_of(node.cut.column);
+        }
+        terminals.push_back(terminal);
+    }
+    return terminals;
+}
+
+/// Writes the leaf of rows below `end`.
+void TreeGrower::State::label(const Terminal& terminal, RecordReader& reader,
+                              index_t end, int32_t* leaf_of_row) const noexcept {
+    const index_t n = reader.count_below(end), stride = source_.bins.columns;
+    if (terminal.bundle < 0) {
+        for (index_t i = 0; i < n; ++i) leaf_of_row[reader[i].row] = terminal.labels[0];
+    } else {
+        const uint8_t* const codes = source_.bins.data + terminal.bundle;
+        for (index_t i = 0; i < n; ++i) {
+            const index_t next = std::min(i + prefetch_rows, n - 1);
+            simd::prefetch(codes + reader[next].row * stride);
+            const index_t row = reader[i].row;
+            const uint8_t code = codes[row * stride];
+            leaf_of_row[row] =
+                terminal.labels[terminal.second[code / 32] >> (code % 32) & 1];
+        }
+    }
+    reader.skip(n);
+}
+
+/// Writes the leaf of every row that was learnt from.
+void TreeGrower::State::label_rows(int32_t* leaf_of_row) {
+    const std::vector<Terminal> terminals = find_terminals();
+    const std::size_t n = terminals.size();
+    const index_t n_rows = n_rows_;
+    const index_t windows = ceil_div(n_rows, window_rows_);
+    const bool windowed =
+        static_cast<index_t>(n) * windows * label_rows_least < n_used_;
+    std::vector<RecordReader> readers(n * static_cast<std::size_t>(n_lists_));
+    parallel_region(
+        worthwhile_threads(n_used_, row_grain, n_threads_), [&](const Team& team) {
             for (int t = team.index; t < n_lists_; t += team.size) {
-                const Segment segment = segments_of(i)[t];
-                const RowRecord* const records = buffer_of(node.depth) + segment.first;
-                for (index_t k = 0; k < segment.n; ++k) {
-                    const int32_t row = records[k].row;
-                    if (looks) {
-                        const index_t next =
-                            std::min<index_t>(k + prefetch_rows, segment.n - 1);
-                        simd::prefetch(codes + records[next].row * stride);
-                        leaf_of_row[row] = labels[table[codes[row * stride]]];
-                    } else {
-                        leaf_of_row[row] = own;
+                RecordReader* const of_list =
+                    readers.data() + static_cast<std::size_t>(t) * n;
+                for (std::size_t i = 0; i < n; ++i) {
+                    of_list[i] = reader_of(terminals[i].node, t);
+                }
+                for (index_t end = 0; end < n_rows;) {
+                    end = windowed ? std::min(end + window_rows_, n_rows) : n_rows;
+                    for (std::size_t i = 0; i < n; ++i) {
+                        label(terminals[i], of_list[i], end, leaf_of_row);
                     }
                 }
             }
-        }
-    });
+        });
 }
 
 void TreeGrower::State::finish_tree(const GrowthInput& input, const GrowthOrder& order,
@@ -71,9 +119,16 @@ void TreeGrower::State::finish_tree(const GrowthInput& input, const GrowthOrder&
                           tree.value.data(),
                           tree.left_codes.data()};
     parallel_region(n_threads_, [&](const Team& team) {
-        const auto [first, last] = team.share(table_.bins.rows);
-        find_leaves(table_.bins, whole, table_.missing_code, first, last,
-                    leaf_of_row.data);
+        const auto [first, last] = team.share(n_rows_);
+        for (index_t r = first; r < last; ++r) {
+            if (leaf_of_row(r) >= 0) continue;
+            const uint8_t* const codes = source_.bins.row(r);
+            leaf_of_row(r) = leaf_of(whole, table_.missing_code, [&](int32_t c) {
+                const uint8_t code = codes[bundled_.bundle_of(c)];
+                const CodeDecoder* const decoder = bundled_.decoder(c);
+                return decoder == nullptr ? code : (*decoder)[code];
+            });
+        }
     });
 }
 
@@ -94,17 +149,8 @@ void find_leaves(View2<const uint8_t> bins, const GrownView& tree, uint8_t missi
     for (index_t r = first; r < last; ++r) {
         if (leaf_of_row[r] >= 0) continue;
         const uint8_t* const codes = bins.row(r);
-        int32_t node = 0;
-        while (tree.left.data[node] >= 0) {
-            const uint8_t code = codes[tree.column.data[node]];
-            bool left = code <= tree.bin.data[node];
-            if (tree.is_categorical[node] != 0) {
-                left = (tree.left_codes[node][code / 32] >> (code % 32) & 1) != 0;
-            }
-            if (code == missing_code) left = tree.default_left[node] != 0;
-            node = left ? tree.left.data[node] : tree.right.data[node];
-        }
-        leaf_of_row[r] = node;
+        leaf_of_row[r] =
+            leaf_of(tree, missing_code, [codes](int32_t c) { return codes[c]; });
     }
 }
 

@@ -1,6 +1,7 @@
 #include "boosting/growth_rows.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace fastnotes::boosting {
 namespace {
@@ -14,8 +15,8 @@ using std::uint8_t;
 /// routed as a whole, and added tile by tile.
 constexpr index_t wide_columns = 128;
 constexpr index_t wide_block_rows = 32768;
-
 /// left and right grow towards each other; the loop body writes to both.
+template <int Step>
 void route_block(const RowRecord* from, index_t n, index_t readable,
                  const uint8_t* codes, index_t stride, const uint8_t* goes_left,
                  RowRecord*& left, RowRecord*& right) noexcept {
@@ -23,8 +24,8 @@ void route_block(const RowRecord* from, index_t n, index_t readable,
     RowRecord* to_right = right;
     for (index_t i = 0; i < n; ++i) {
         const index_t next = std::min(i + prefetch_rows, readable - 1);
-        simd::prefetch(codes + from[next].row * stride);
-        const RowRecord record = from[i];
+        simd::prefetch(codes + from[Step * next].row * stride);
+        const RowRecord record = from[Step * i];
         const index_t goes = goes_left[codes[record.row * stride]];
         *to_left = record;
         to_right[-1] = record;
@@ -37,6 +38,51 @@ void route_block(const RowRecord* from, index_t n, index_t readable,
 
 } // namespace
 
+QuantisedTotals record_rows(const float* grad, const float* hess, const int32_t* rows,
+                            index_t first, index_t n, const Quantiser& quantiser,
+                            RowRecord* records, int64_t* packed) noexcept {
+    using Floats = simd::Vec<float>;
+    using Ints = simd::Vec<int32_t>;
+    const auto quantise = [](Floats v, const Scale& scale) {
+        const Floats scaled = v * Floats(static_cast<float>(scale.first)) *
+                              Floats(static_cast<float>(scale.second));
+        const Floats most(static_cast<float>(largest_quantised));
+        return simd::round_to_int(simd::max(simd::min(scaled, most), -most));
+    };
+    Ints G(0), H(0);
+    for (index_t i = 0; i < n; i += Ints::size) {
+        const auto count = static_cast<std::size_t>(n - i);
+        const Ints g =
+            quantise(simd::load_partial<Floats>(grad + i, count), quantiser.grad);
+        const Ints h =
+            quantise(simd::load_partial<Floats>(hess + i, count), quantiser.hess);
+        G += g;
+        H += h;
+        const Ints row =
+            rows == nullptr ? simd::iota<Ints>() + Ints(static_cast<int32_t>(first + i))
+                            : simd::load_partial<Ints>(rows + i, count);
+        const auto made = simd::interleave(row, (g << 16) | (h & Ints(0xFFFF)));
+        const auto wide = [](auto half) { return simd::convert<int64_t>(half); };
+        const auto low = (wide(simd::low_half(g)) << 32) + wide(simd::low_half(h));
+        const auto high = (wide(simd::high_half(g)) << 32) + wide(simd::high_half(h));
+        if (count >= Ints::size) {
+            std::memcpy(records + i, &made, sizeof made);
+            simd::store(packed + i, low);
+            simd::store(packed + i + Ints::size / 2, high);
+        } else {
+            std::memcpy(records + i, &made, count * sizeof(RowRecord));
+            const RecordedRows rest{nullptr, 0, records + i, n - i, n - i};
+            for (index_t k = 0; k < n - i; ++k) packed[i + k] = rest.value(k);
+        }
+    }
+    QuantisedTotals totals;
+    for (int lane = 0; lane < Ints::size; ++lane) {
+        totals.G += G[lane];
+        totals.H += H[lane];
+    }
+    return totals;
+}
+
 CodeTable make_code_table(const NodeCut& cut, uint8_t missing_code) noexcept {
     CodeTable table{};
     for (index_t code = 0; code < code_slots; ++code) {
@@ -47,30 +93,51 @@ CodeTable make_code_table(const NodeCut& cut, uint8_t missing_code) noexcept {
     return table;
 }
 
-RoutedSegments route_segment(const RowSource& source, const Routing& routing,
-                             Segment segment, const RowRecord* from, RowRecord* to,
-                             RowSums* sums) noexcept {
-    const index_t step =
-        source.bins.columns > wide_columns ? wide_block_rows : block_rows;
-    const uint8_t* const codes = source.bins.data + routing.column;
-    from += segment.first;
-    RowRecord* const start = to + segment.first;
-    RowRecord* left = start;
-    RowRecord* right = start + segment.n;
-    for (index_t at = 0; at < segment.n; at += step) {
-        const index_t n = std::min<index_t>(step, segment.n - at);
-        RowRecord* const left_before = left;
-        RowRecord* const right_before = right;
-        route_block(from + at, n, segment.n - at, codes, source.bins.columns,
-                    routing.goes_left->data(), left, right);
+CodeTable make_code_table(const NodeCut& cut, const RowSource& source) noexcept {
+    const CodeTable by_column = make_code_table(cut, source.missing_code);
+    const CodeDecoder* const decoder = source.table->decoder(cut.column);
+    if (decoder == nullptr) return by_column;
+    CodeTable table{};
+    for (std::size_t code = 0; code < table.size(); ++code) {
+        table[code] = by_column[(*decoder)[code]];
+    }
+    return table;
+}
+
+index_t RecordReader::count_below(index_t end) const noexcept {
+    if (left_ == 0 || (*this)[left_ - 1].row < end) return left_;
+    index_t low = 0, high = left_ - 1; // the record at high is not below
+    while (low < high) {
+        const index_t middle = (low + high) / 2;
+        if ((*this)[middle].row < end) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+void SegmentRouter::route(const RowSource& source, const Routing& routing, index_t end,
+                          RowSums* sums) noexcept {
+    const index_t stride = source.bins.columns;
+    const index_t step = stride > wide_columns ? wide_block_rows : block_rows;
+    const uint8_t* const codes = source.bins.data + routing.bundle;
+    for (index_t ready = reader_.count_below(end); ready > 0;) {
+        const index_t n = std::min(step, ready);
+        RowRecord* const left_before = left_;
+        RowRecord* const right_before = right_;
+        const auto route_rows = reader_.step() > 0 ? route_block<1> : route_block<-1>;
+        route_rows(&reader_[0], n, ready, codes, stride, routing.goes_left->data(),
+                   left_, right_);
+        reader_.skip(n);
+        ready -= n;
         if (sums == nullptr) continue;
-        const RowRecord* const added = routing.adds_left ? left_before : right;
+        const RowRecord* const added = routing.adds_left ? left_before : right_;
         const index_t count =
-            routing.adds_left ? left - left_before : right_before - right;
+            routing.adds_left ? left_ - left_before : right_before - right_;
         sums->add(source, added, count, count);
     }
-    const auto n_left = static_cast<int32_t>(left - start);
-    return {{segment.first, n_left}, {segment.first + n_left, segment.n - n_left}};
 }
 
 void search_rows(const RowSource& source, View1<const Segment> segments,
@@ -89,10 +156,13 @@ void search_rows(const RowSource& source, View1<const Segment> segments,
         }
     }
     for (const int32_t c : columns) {
+        const index_t bundle = source.table->bundle_of(c);
+        const CodeDecoder* const decoder = source.table->decoder(c);
         // Bin 0 also if empty: there missing may go left alone.
         scratch.occupied[0] = 1;
         for (index_t i = 0; i < n; ++i) {
-            const uint8_t code = scratch.codes[i][c];
+            uint8_t code = scratch.codes[i][bundle];
+            if (decoder != nullptr) code = (*decoder)[code];
             scratch.sums[code] += scratch.values[i];
             scratch.occupied[code / 64] |= uint64_t{1} << (code % 64);
         }

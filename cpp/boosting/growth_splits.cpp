@@ -48,17 +48,30 @@ class ClippedGain {
           total_{Reals(total.G), Reals(total.H)},
           parent_(weight_.score(total_, weight_(total_))) {}
 
-    FASTNOTES_INLINE GainVector operator()(SumsVector left) const {
-        const SumsVector right{total_.G - left.G, total_.H - left.H};
-        const Reals w_left = weight_(left), w_right = weight_(right);
-        const Reals both = weight_.score(left, w_left) + weight_.score(right, w_right);
+    FASTNOTES_INLINE Reals operator()(SumsVector left) const {
+        const SumsVector right = right_of(left);
+        const Reals both =
+            weight_.score(left, weight_(left)) + weight_.score(right, weight_(right));
+        return Reals(0.5) * (both - parent_) - gamma_;
+    }
+
+    FASTNOTES_INLINE CutMask admissible(SumsVector left) const {
+        const SumsVector right = right_of(left);
         const Reals lighter = select(left.H < right.H, left.H, right.H);
-        return {Reals(0.5) * (both - parent_) - gamma_,
-                (lighter >= least_) & (lighter + weight_.lambda > Reals(0.0)) &
-                    (sign_ * (w_right - w_left) >= Reals(0.0))};
+        return (lighter >= least_) & (lighter + weight_.lambda > Reals(0.0)) &
+               (sign_ * (weight_(right) - weight_(left)) >= Reals(0.0));
+    }
+
+    FASTNOTES_INLINE Reals bar_of(double) const { return Reals(0.0); }
+    FASTNOTES_INLINE CutMask may_exceed(SumsVector left, Reals) const {
+        return left.H == left.H; // all that are numbers
     }
 
   private:
+    FASTNOTES_INLINE SumsVector right_of(SumsVector left) const {
+        return {total_.G - left.G, total_.H - left.H};
+    }
+
     ClippedWeight weight_;
     Reals gamma_, least_, sign_;
     SumsVector total_;
@@ -71,21 +84,24 @@ struct Choice {
 };
 
 /// The better of both directions of missing. With missing on the right the left may be
-/// any of n places; with it on the left, of n_left.
+/// any of n places; with it on the left, of n_left. Only cuts that gain more than
+/// `floor` count.
 template <class GainOf>
 Choice choose_place(const double* G, const double* H, index_t n, index_t n_left,
-                    Sums missing, const Units& units, const GainOf& gain) noexcept {
-    const Reals by_g(units.grad), by_h(units.hess);
-    const auto sums_with = [&](Sums also) {
-        return [=](index_t p) {
-            return SumsVector{
-                simd::load<Reals>(G + p) * by_g + Reals(also.G * units.grad),
-                simd::load<Reals>(H + p) * by_h + Reals(also.H * units.hess)};
-        };
+                    Sums missing, const Units& units, const GainOf& gain,
+                    double floor) noexcept {
+    const auto sums_at = [=](index_t p) {
+        return SumsVector{simd::load<Reals>(G + p), simd::load<Reals>(H + p)};
     };
-    const Candidate right = best_place(n, sums_with({0.0, 0.0}), gain);
+    const auto sums_with_missing = [=](index_t p) {
+        return SumsVector{simd::load<Reals>(G + p) + Reals(missing.G),
+                          simd::load<Reals>(H + p) + Reals(missing.H)};
+    };
+    const Candidate right = best_place(n, sums_at, gain, units, floor);
     if (missing.G == 0.0 && missing.H == 0.0) return {right, false};
-    const Candidate left = best_place(n_left, sums_with(missing), gain);
+    // On equal gains the lower place wins, so those count too.
+    if (right.place >= 0) floor = std::nextafter(right.gain, 0.0);
+    const Candidate left = best_place(n_left, sums_with_missing, gain, units, floor);
     return left.beats(right) ? Choice{left, true} : Choice{right, false};
 }
 
@@ -143,12 +159,18 @@ void take(const Choice& choice, Sums left, Sums missing, index_t column,
     if (choice.default_left) best.left = {left.G + missing.G, left.H + missing.H};
 }
 
+/// What a cut of the column must gain more than.
+double floor_of(index_t column, const NodeCut& best) noexcept {
+    return column < best.column ? std::nextafter(best.gain, 0.0) : best.gain;
+}
+
 template <class GainOf>
 void search_bins(index_t column, const ColumnSums& sums, Sums missing,
                  const Units& units, const GainOf& gain, NodeCut& best) noexcept {
+    const double floor = floor_of(column, best);
     const Choice choice =
-        choose_place(sums.G, sums.H, sums.n, sums.n - 1, missing, units, gain);
-    if (!(choice.candidate.gain > best.gain)) return;
+        choose_place(sums.G, sums.H, sums.n, sums.n - 1, missing, units, gain, floor);
+    if (!(choice.candidate.gain > floor)) return;
     const index_t place = choice.candidate.place;
     take(choice, {sums.G[place], sums.H[place]}, missing, column, best);
     best.bin = sums.code == nullptr ? place : sums.code[place];
@@ -165,9 +187,10 @@ void search_levels(index_t column, bool one_against_all, const ColumnSums& sums,
     if (!one_against_all) order_levels(levels, rules.cat_smooth, units);
     std::fill_n(levels.G + levels.n, bins_step, 0.0);
     std::fill_n(levels.H + levels.n, bins_step, 0.0);
+    const double floor = floor_of(column, best);
     const auto choose = [&](index_t first, index_t n, index_t n_left) {
         auto choice = choose_place(levels.G + first, levels.H + first, n - first,
-                                   n_left - first, missing, units, gain);
+                                   n_left - first, missing, units, gain, floor);
         if (choice.candidate.place >= 0) choice.candidate.place += first;
         return choice;
     };
@@ -182,7 +205,7 @@ void search_levels(index_t column, bool one_against_all, const ColumnSums& sums,
         const Choice other = choose(n - 1 - most, n, n - 1);
         if (other.candidate.gain > choice.candidate.gain) choice = other;
     }
-    if (!(choice.candidate.gain > best.gain)) return;
+    if (!(choice.candidate.gain > floor)) return;
     const index_t place = choice.candidate.place;
     take(choice, {levels.G[place], levels.H[place]}, missing, column, best);
     best.bin = -1;
@@ -221,7 +244,7 @@ void search_column(index_t column, const GrowthColumn& about, const ColumnSums& 
         }
     };
     if (rules.monotone.empty() && rules.max_delta_step == 0.0) {
-        search(Gain(total, rules.split));
+        search(Gain(total, rules.split, units));
     } else {
         search(ClippedGain(total, rules, frame, about.monotone));
     }

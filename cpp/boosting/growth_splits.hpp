@@ -21,6 +21,11 @@ struct NodeCut {
     CodeSet left_codes{}; ///< at categorical cuts
 };
 
+/// Whether `a` is the better cut: of equal gains, at the lower column.
+inline bool beats(const NodeCut& a, const NodeCut& b) noexcept {
+    return a.gain > b.gain || (a.gain == b.gain && a.gain > 0.0 && a.column < b.column);
+}
+
 /// What a node's cuts are measured against.
 struct NodeFrame {
     Sums total; ///< quantised units
@@ -36,16 +41,11 @@ struct ColumnSums {
     const std::uint8_t* code; ///< [n] ascending; null: place p is code p
 };
 
-/// Units of quantised values: a value is its integer times unit.
-struct Units {
-    double grad, hess;
-};
-
 /// The weight -T(G) / (H + lambda) cut to max_delta_step and to [lower, upper].
 double clipped_weight(Sums sums, const GrowthRules& rules, double lower,
                       double upper) noexcept;
 
-/// Raises `best` by the best cut of one column, if it gains more.
+/// Raises `best` by the best cut of one column, if it beats it.
 void search_column(index_t column, const GrowthColumn& about, const ColumnSums& sums,
                    const NodeFrame& frame, const GrowthRules& rules, const Units& units,
                    NodeCut& best) noexcept;

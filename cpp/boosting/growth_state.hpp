@@ -9,6 +9,7 @@
 #include "common/parallel.hpp"
 
 #include <atomic>
+#include <memory>
 #include <vector>
 
 namespace fastnotes::boosting {
@@ -34,10 +35,21 @@ struct Expansion {
 class TreeGrower::State : GrowingTree {
   public:
     State(const GrowthTable& table, GrowthRules rules, int n_threads);
+    /// On a table whose codes are known to be in range.
+    State(const GrowthTable& table, GrowthRules rules, int n_threads,
+          std::shared_ptr<const BundledTable> bundled);
 
     bool codes_in_range() const noexcept { return codes_in_range_; }
+    bool reads_bins() const noexcept {
+        return bundled_.codes().data == table_.bins.data;
+    }
+    View2<const std::uint8_t> codes() const noexcept { return bundled_.codes(); }
+    int n_threads() const noexcept { return n_threads_; }
+    /// Another for the same trees, of one thread.
+    std::unique_ptr<State> single() const;
+    /// most_bytes: of histograms.
     GrowthStatus grow(const GrowthInput& input, GrownNodes& tree,
-                      View1<std::int32_t> leaf_of_row);
+                      View1<std::int32_t> leaf_of_row, index_t most_bytes);
 
   private:
     /// Scratch of a thread.
@@ -49,21 +61,27 @@ class TreeGrower::State : GrowingTree {
         DirectScratch direct;
     };
 
-    // growth.cpp
-    void start_tree(const GrowthInput& input);
-    void list_rows(int list, Sums& total) noexcept;
+    // growth_input.cpp
+    void list_outliers(const GrowthInput& input);
+    View1<const RowRecord> extra_records(index_t at, index_t n) const noexcept;
+    QuantisedTotals list_rows(int list, RowSums* sums) noexcept;
     void plant_root();
 
     // growth_expand.cpp
-    void sum_root();
+    void search_root();
     void expand(const std::vector<index_t>& batch);
     void plan(std::vector<Expansion>& expansions);
     Expansion::Kind kind_of(const GrowthNode& node) const noexcept;
     void run(const Expansion& expansion, Worker& worker) noexcept;
-    void route(const Expansion& expansion, int list, RowSums* sums) noexcept;
+    RecordReader reader_of(index_t node, int list) noexcept;
+    SegmentRouter router_of(index_t node, int list) noexcept;
+    Routing routing_of(const Expansion& expansion) noexcept;
+    void route_shared(const std::vector<const Expansion*>& shared, int list,
+                      SegmentRouter* routers) noexcept;
     void search_direct(index_t node, Worker& worker) noexcept;
     void count_rows(const Expansion& expansion) noexcept;
     void finish(const Expansion& expansion);
+    bool may_use(const GrowthNode& node, std::int32_t column) const noexcept;
     void reserve_parts(index_t n_parts, index_t most_rows);
 
     /// Sums that become histograms: of one node, or of a node and its heavier sibling.
@@ -80,7 +98,7 @@ class TreeGrower::State : GrowingTree {
     struct Cuts {
         NodeCut lighter, heavier;
     };
-    /// Columns [first, last) of the tree's list.
+    /// Bundles [first, last) of the tree's list.
     void search_summed(const Summed& sums, index_t first, index_t last,
                        Cuts& cuts) noexcept;
     void keep(const Summed& sums, const Cuts& cuts) noexcept;
@@ -88,7 +106,16 @@ class TreeGrower::State : GrowingTree {
     // growth_leaves.cpp
     void finish_tree(const GrowthInput& input, const GrowthOrder& order,
                      GrownNodes& tree, View1<std::int32_t> leaf_of_row);
-    void label_rows(std::int32_t* leaf_of_row) noexcept;
+    struct Terminal {
+        index_t node;
+        index_t bundle; ///< -1: all rows have label 0
+        std::int32_t labels[2];
+        CodeSet second; ///< codes whose rows have label 1
+    };
+    std::vector<Terminal> find_terminals();
+    void label(const Terminal& terminal, RecordReader& reader, index_t end,
+               std::int32_t* leaf_of_row) const noexcept;
+    void label_rows(std::int32_t* leaf_of_row);
 
     Segment* segments_of(index_t node) noexcept {
         return segments_.data() + node * n_lists_;
@@ -100,7 +127,9 @@ class TreeGrower::State : GrowingTree {
 
     GrowthTable table_;
     int n_lists_;
-    bool codes_in_range_;
+    bool codes_in_range_ = true;
+    std::shared_ptr<const BundledTable> kept_; ///< by all states of a grower
+    const BundledTable& bundled_;
     HistogramLayout layout_;
     HistogramPool pool_;
     AlignedBuffer<RowRecord> records_[2];
@@ -111,6 +140,9 @@ class TreeGrower::State : GrowingTree {
 
     // Of the tree that grows.
     const GrowthInput* input_ = nullptr;
+    index_t window_rows_; ///< rows whose codes stay near while all nodes are cut
+    std::vector<RowRecord> extra_records_; ///< of outliers, beyond the first of a row
+    std::vector<std::int32_t> bundles_;    ///< ascending, of its columns
     std::vector<ColumnTile> tiles_;
     RowSource source_{};
     std::vector<Segment> segments_; ///< [nodes, n_lists]

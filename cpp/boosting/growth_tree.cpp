@@ -12,24 +12,21 @@ namespace {
 using std::int32_t;
 using std::int64_t;
 
+constexpr index_t sum_step = 256;               ///< rows whose integers stay at hand
 constexpr index_t row_grain = index_t{1} << 15; ///< rows that are worth a thread
-
-/// 2^exponent such that |largest| 2^exponent is in [2^(bits-1), 2^bits).
-double power_scale(bits_of<float> largest_bits, int bits) noexcept {
-    float largest;
-    std::memcpy(&largest, &largest_bits, sizeof largest);
-    int exponent = 0;
-    (void)std::frexp(static_cast<double>(largest), &exponent);
-    return std::ldexp(1.0, bits - exponent);
-}
 
 float as_float(double value) noexcept {
     constexpr double most = std::numeric_limits<float>::max();
     return static_cast<float>(std::clamp(value, -most, most));
 }
 
-int64_t exact_integer(float value, double scale) noexcept {
-    return std::llrint(static_cast<double>(value) * scale);
+/// The integers nearest to value[i] scale, |value scale| <= 2^51.
+void exact_integers(const float* value, index_t n, double scale,
+                    int64_t* out) noexcept {
+    for (index_t i = 0; i < n; ++i) {
+        out[i] = static_cast<int64_t>(
+            integer_bits(static_cast<double>(value[i]) * scale) - magic_bits);
+    }
 }
 
 } // namespace
@@ -44,47 +41,19 @@ ColumnChooser::List list_columns(const GrowthInput& input, index_t n_columns) {
     return columns;
 }
 
-GrowthStatus GrowingTree::read_input(const GrowthInput& input) {
+GrowthStatus GrowingTree::read_input(const GrowthInput& input, bool splits_outliers) {
     const View1<const int32_t> rows = input.rows;
     n_used_ = rows.data == nullptr ? n_rows_ : rows.size;
-    std::vector<LargestBits<float>> largest(static_cast<std::size_t>(n_threads_));
-    std::atomic<bool> rows_good{true};
-    parallel_region(n_threads_, [&](const Team& team) {
-        const auto [first, last] = team.share(n_rows_);
-        const index_t half = (last - first + 1) / 2; // the halves may share a row
-        raise_largest(input.grad.data, input.hess.data, first, last - half, half,
-                      largest[static_cast<std::size_t>(team.index)]);
-        if (rows.data == nullptr) return;
-        const auto [from, to] = team.share(rows.size);
-        bool good = true;
-        for (index_t i = from; i < to; ++i) {
-            good &= rows.data[i] < n_rows_ &&
-                    rows.data[i] > (i > 0 ? rows.data[i - 1] : -1);
+    for (index_t i = 0; rows.data != nullptr && i < rows.size; ++i) {
+        if (rows(i) >= n_rows_ || rows(i) <= (i > 0 ? rows(i - 1) : -1)) {
+            return GrowthStatus::bad_row;
         }
-        if (!good) rows_good = false;
-    });
-    if (!rows_good) return GrowthStatus::bad_row;
-    LargestBits<float> most;
-    for (const auto& one : largest) {
-        most.grad = std::max(most.grad, one.grad);
-        most.hess = std::max(most.hess, one.hess);
     }
-    const auto infinity = magnitude_bits(std::numeric_limits<float>::infinity());
-    if (most.grad >= infinity) return GrowthStatus::gradient_not_finite;
-    if (most.hess >= infinity) return GrowthStatus::hessian_not_finite;
-    units_ = {1.0 / power_scale(most.grad, quantized_bits),
-              1.0 / power_scale(most.hess, quantized_bits)};
-    // n values below 2^bits add up to less than 2^62.
-    int exponent = 0;
-    (void)std::frexp(static_cast<double>(n_rows_), &exponent);
-    const int bits = std::min(62 - exponent, 50);
-    exact_scale_g_ = power_scale(most.grad, bits);
-    exact_scale_h_ = power_scale(most.hess, bits);
-    return GrowthStatus::ok;
+    return find_scales(input.grad, input.hess, splits_outliers, n_threads_, scales_);
 }
 
 bool GrowingTree::may_be_cut(const GrowthNode& node) const noexcept {
-    const double H = node.frame.total.H * units_.hess;
+    const double H = node.frame.total.H * scales_.units.hess;
     return (rules_.max_depth == 0 || node.depth < rules_.max_depth) && node.rows != 0 &&
            node.rows != 1 && H >= 2 * rules_.split.min_child_weight &&
            H + rules_.split.reg_lambda > 0.0;
@@ -105,9 +74,9 @@ void GrowingTree::add_children(index_t parent) {
     if (monotone != 0) {
         double weights[2];
         for (int side = 0; side < 2; ++side) {
-            weights[side] =
-                clipped_weight({sums[side].G * units_.grad, sums[side].H * units_.hess},
-                               rules_, node.frame.lower, node.frame.upper);
+            weights[side] = clipped_weight(
+                {sums[side].G * scales_.units.grad, sums[side].H * scales_.units.hess},
+                rules_, node.frame.lower, node.frame.upper);
         }
         const double middle = 0.5 * (weights[0] + weights[1]);
         frames[monotone > 0 ? 0 : 1].upper = middle;
@@ -178,15 +147,29 @@ void GrowingTree::sum_leaves(const GrowthInput& input, const int32_t* leaf_of_ro
                              std::vector<Totals>& totals) const {
     const auto n_nodes = static_cast<index_t>(totals.size());
     const int threads = worthwhile_threads(n_used_, row_grain, n_threads_);
+    const bool listed = input.rows.data != nullptr;
     std::vector<Totals> sums(static_cast<std::size_t>(threads * n_nodes));
     parallel_region(threads, [&](const Team& team) {
         Totals* const own = sums.data() + team.index * n_nodes;
         const auto [first, last] = team.share(n_used_);
-        for (index_t i = first; i < last; ++i) {
-            const index_t row = input.rows.data == nullptr ? i : input.rows.data[i];
-            Totals& leaf = own[leaf_of_row[row]];
-            leaf.G += exact_integer(input.grad.data[row], exact_scale_g_);
-            leaf.H += exact_integer(input.hess.data[row], exact_scale_h_);
+        for (index_t at = first; at < last; at += sum_step) {
+            const index_t n = std::min(sum_step, last - at);
+            float grad[sum_step], hess[sum_step];
+            int64_t G[sum_step], H[sum_step];
+            const int32_t* const rows = listed ? input.rows.data + at : nullptr;
+            for (index_t i = 0; listed && i < n; ++i) {
+                grad[i] = input.grad.data[rows[i]];
+                hess[i] = input.hess.data[rows[i]];
+            }
+            exact_integers(listed ? grad : input.grad.data + at, n, scales_.exact_grad,
+                           G);
+            exact_integers(listed ? hess : input.hess.data + at, n, scales_.exact_hess,
+                           H);
+            for (index_t i = 0; i < n; ++i) {
+                Totals& leaf = own[leaf_of_row[listed ? rows[i] : at + i]];
+                leaf.G += G[i];
+                leaf.H += H[i];
+            }
         }
     });
     for (std::size_t i = 0; i < sums.size(); ++i) {
@@ -205,8 +188,8 @@ void GrowingTree::set_values(const std::vector<Totals>& totals,
             number_[i] != number_[static_cast<std::size_t>(node.parent)];
         if (!counts) continue;
         const auto number = static_cast<std::size_t>(number_[i]);
-        const Sums sums{static_cast<double>(totals[number].G) / exact_scale_g_,
-                        static_cast<double>(totals[number].H) / exact_scale_h_};
+        const Sums sums{static_cast<double>(totals[number].G) / scales_.exact_grad,
+                        static_cast<double>(totals[number].H) / scales_.exact_hess};
         tree.value[number] =
             as_float(rules_.learning_rate *
                      clipped_weight(sums, rules_, node.frame.lower, node.frame.upper));

@@ -3,24 +3,12 @@
 
 #include "boosting/growth.hpp"
 #include "boosting/growth_nodes.hpp"
-#include "boosting/quantization.hpp"
+#include "boosting/growth_scales.hpp"
 
-#include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <vector>
 
 namespace fastnotes::boosting {
-
-inline constexpr index_t largest_quantised = 32767;
-
-inline std::int16_t quantise(float value, double scale) noexcept {
-    const double scaled = static_cast<double>(value) * scale + integer_magic;
-    std::int64_t bits;
-    std::memcpy(&bits, &scaled, sizeof bits);
-    return static_cast<std::int16_t>(std::clamp<std::int64_t>(
-        bits - magic_bits, -largest_quantised, largest_quantised));
-}
 
 /// Nodes of the tree that grows, its scales, and its values in the end.
 class GrowingTree {
@@ -33,7 +21,7 @@ class GrowingTree {
     };
 
     /// Finds the scales, and what is wrong with the input.
-    GrowthStatus read_input(const GrowthInput& input);
+    GrowthStatus read_input(const GrowthInput& input, bool splits_outliers);
     bool may_be_cut(const GrowthNode& node) const noexcept;
     /// Adds the children of a node that can be cut.
     void add_children(index_t parent);
@@ -53,8 +41,7 @@ class GrowingTree {
 
     // Of the tree that grows.
     index_t n_used_ = 0;
-    Units units_{1.0, 1.0};
-    double exact_scale_g_ = 1.0, exact_scale_h_ = 1.0;
+    GrowthScales scales_;
     ColumnChooser* chooser_ = nullptr;
     std::vector<GrowthNode> nodes_;
     std::vector<std::int32_t> number_; ///< in the finished tree, or of the leaf above

@@ -31,6 +31,7 @@ struct ConsecutiveRows {
     index_t n;
 
     static constexpr bool listed = false;
+    static constexpr int widest_tile = tile_columns;
     index_t row(index_t i) const noexcept { return i; }
     std::int64_t value(index_t i) const noexcept { return values[i]; }
 };
@@ -45,11 +46,14 @@ struct ListedRows {
     index_t readable; ///< row numbers that may be read: n and what follows in the list
 
     static constexpr bool listed = true;
+    static constexpr int widest_tile =
+        most_group_columns; ///< rows are far: once is enough
     index_t row(index_t i) const noexcept { return rows[i]; }
     std::int64_t value(index_t i) const noexcept { return values[i]; }
 };
 
-/// A row and its quantised values, which travel together.
+/// A row and its quantised values, which travel together. Its codes are at hand when it
+/// is added.
 struct RowRecord {
     std::int32_t row;
     std::int16_t hess, grad;
@@ -63,6 +67,7 @@ struct RecordedRows {
     index_t readable;
 
     static constexpr bool listed = true;
+    static constexpr int widest_tile = tile_columns;
     index_t row(index_t i) const noexcept { return records[i].row; }
     std::int64_t value(index_t i) const noexcept {
         return std::int64_t{records[i].grad} * (std::int64_t{1} << 32) +
@@ -100,6 +105,8 @@ void add_tile(const Rows& block, index_t column, std::int64_t* sums) noexcept {
             const std::uint8_t* const ahead = codes + block.row(next) * block.stride;
             simd::prefetch(ahead);
             simd::prefetch(ahead + Width - 1); // often on the next line
+        } else {
+            simd::prefetch(codes + (i + prefetch_rows) * block.stride);
         }
         add_row<Width>(codes + block.row(i) * block.stride, block.value(i), sums);
     }
@@ -115,14 +122,14 @@ AddTile<Rows> tile_of_width(index_t width,
     return of_width[width - 1];
 }
 template <class Rows> AddTile<Rows> tile_of_width(index_t width) noexcept {
-    constexpr int widest = Rows::listed ? most_group_columns : tile_columns;
-    return tile_of_width<Rows>(width, std::make_integer_sequence<int, widest>());
+    return tile_of_width<Rows>(width,
+                               std::make_integer_sequence<int, Rows::widest_tile>());
 }
 
 /// Adds a block to the sums [n_columns, column_slots] of its first n_columns columns.
 template <class Rows>
 void add_block(const Rows& block, index_t n_columns, std::int64_t* sums) noexcept {
-    const index_t tiles = Rows::listed ? 1 : ceil_div(n_columns, index_t{tile_columns});
+    const index_t tiles = ceil_div(n_columns, index_t{Rows::widest_tile});
     for (index_t tile = 0; tile < tiles; ++tile) {
         const index_t first = n_columns * tile / tiles;
         const index_t width = n_columns * (tile + 1) / tiles - first;

@@ -31,6 +31,17 @@ GrowthStatus SparseTreeGrower::grow(const GrowthInput& input, GrownNodes& tree,
                                     View1<int32_t> leaf_of_row) {
     return state_->grow(input, tree, leaf_of_row);
 }
+GrowthStatus SparseTreeGrower::grow_round(const RoundInput& round,
+                                          std::vector<GrownNodes>& trees,
+                                          View2<int32_t> leaf_of_row) {
+    trees.resize(static_cast<std::size_t>(round.grad.rows));
+    auto status = GrowthStatus::ok;
+    for (index_t k = 0; k < round.grad.rows && status == GrowthStatus::ok; ++k) {
+        status = grow(round.tree(k), trees[static_cast<std::size_t>(k)],
+                      {leaf_of_row.row(k), leaf_of_row.columns});
+    }
+    return status;
+}
 
 SparseTreeGrower::State::Worker::Worker()
     : places(ColumnBounds::most_slots), sums((most_exact + 1) * code_slots),
@@ -52,7 +63,7 @@ SparseTreeGrower::State::State(const SparseGrowthTable& table, GrowthRules rules
 
 GrowthStatus SparseTreeGrower::State::grow(const GrowthInput& input, GrownNodes& tree,
                                            View1<int32_t> leaf_of_row) {
-    const GrowthStatus status = read_input(input);
+    const GrowthStatus status = read_input(input, false);
     if (status != GrowthStatus::ok) return status;
     ColumnChooser chooser(rules_,
                           list_columns(input, static_cast<index_t>(columns_.size())),
@@ -84,7 +95,7 @@ GrowthStatus SparseTreeGrower::State::grow(const GrowthInput& input, GrownNodes&
 
 /// Puts every row into the root; rows not learnt from count nothing.
 void SparseTreeGrower::State::read_rows(const GrowthInput& input) {
-    const double scale_g = 1.0 / units_.grad, scale_h = 1.0 / units_.hess;
+    const Quantiser& quantiser = scales_.quantiser;
     std::atomic<int64_t> G{0}, H{0};
     std::atomic<bool> has_negative{false};
     int16_t* const grad = grad_.data();
@@ -102,8 +113,8 @@ void SparseTreeGrower::State::read_rows(const GrowthInput& input) {
                 if (sampled == input.rows.end() || *sampled != r) continue;
                 ++sampled;
             }
-            grad[r] = quantise(input.grad.data[r], scale_g);
-            hess[r] = quantise(input.hess.data[r], scale_h);
+            grad[r] = quantise(input.grad.data[r], quantiser.grad);
+            hess[r] = quantise(input.hess.data[r], quantiser.hess);
             sum_g += grad[r];
             sum_h += hess[r];
             negative |= hess[r] < 0;

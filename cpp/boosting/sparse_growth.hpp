@@ -10,7 +10,8 @@
 namespace fastnotes::boosting {
 
 /// Grows trees on one sparse table: those, bit for bit, that TreeGrower grows on its
-/// dense form.
+/// dense form, unless a |g| or |h| is beyond 512 times the mean. All are then rounded
+/// to 2^-15 of the largest.
 ///
 /// A batch of nodes is searched in one pass over the stored entries. It gives an upper
 /// bound of the gain for every node and column; columns are then searched exactly from
@@ -30,6 +31,10 @@ class SparseTreeGrower {
     /// As TreeGrower::grow.
     GrowthStatus grow(const GrowthInput& input, GrownNodes& tree,
                       View1<std::int32_t> leaf_of_row);
+
+    /// As TreeGrower::grow_round, one tree after another.
+    GrowthStatus grow_round(const RoundInput& round, std::vector<GrownNodes>& trees,
+                            View2<std::int32_t> leaf_of_row);
 
   private:
     class State;

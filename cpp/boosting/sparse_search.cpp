@@ -17,11 +17,6 @@ constexpr index_t most_bounds = index_t{1} << 24;
 constexpr index_t chunk_columns = 4;
 constexpr float searched = -1.0f; ///< in place of a bound
 
-/// Whether `a` is the better cut: of equal gains, at the lower column.
-bool beats(const NodeCut& a, const NodeCut& b) noexcept {
-    return a.gain > b.gain || (a.gain == b.gain && a.gain > 0.0 && a.column < b.column);
-}
-
 } // namespace
 
 void SparseTreeGrower::State::search(const std::vector<index_t>& nodes) {
@@ -55,7 +50,7 @@ void SparseTreeGrower::State::open_batch(const index_t* first, const index_t* la
     batch_.assign(first, last);
     const auto n = static_cast<index_t>(batch_.size());
     NodeLanes lanes(n, rules_.split.reg_lambda, rules_.split.reg_alpha,
-                    rules_.split.min_child_weight, units_);
+                    rules_.split.min_child_weight, scales_.units);
     std::vector<int32_t> slots(nodes_.size(), -1);
     std::vector<std::uint8_t> used(columns_.size(), 0);
     const ColumnChooser::List* previous = nullptr;
@@ -128,8 +123,8 @@ void SparseTreeGrower::State::find_bounds() {
 /// What a bound must reach for its column to win, or to tie.
 double SparseTreeGrower::State::least_bound(const GrowthNode& node) const noexcept {
     const SplitRules& split = rules_.split;
-    const Sums total{node.frame.total.G * units_.grad,
-                     node.frame.total.H * units_.hess};
+    const Sums total{node.frame.total.G * scales_.units.grad,
+                     node.frame.total.H * scales_.units.hess};
     double parent = score(total, split);
     if (!rules_.monotone.empty() || rules_.max_delta_step > 0.0) {
         const double w =
@@ -138,7 +133,7 @@ double SparseTreeGrower::State::least_bound(const GrowthNode& node) const noexce
         parent = -2.0 * slope - (total.H + split.reg_lambda) * w * w -
                  ColumnBounds::slack * parent;
     }
-    const double unit = units_.grad * units_.grad / units_.hess;
+    const double unit = scales_.units.grad * scales_.units.grad / scales_.units.hess;
     const double least = (2.0 * (node.cut.gain + split.gamma) + parent) / unit;
     return least > 0.0 ? least * (1.0 - ColumnBounds::slack) : 0.0;
 }
@@ -221,7 +216,7 @@ void SparseTreeGrower::State::search_exactly(Search* first, Search* last,
             H[code] += H[code - 1];
         }
         search_column(c, about, {G, H, entries.known, nullptr}, node.frame, rules_,
-                      units_, first[i].found);
+                      scales_.units, first[i].found);
     }
 }
 

@@ -50,30 +50,69 @@ struct SumsVector {
     Reals G, H;
 };
 
-struct GainVector {
-    Reals gain;
-    typename Reals::mask_type admissible;
+using CutMask = typename Reals::mask_type;
+
+/// Units of sums that are kept as integers: powers of two, so that scaling is exact.
+struct Units {
+    double grad = 1.0, hess = 1.0;
+
+    FASTNOTES_INLINE SumsVector operator()(SumsVector sums) const {
+        return {sums.G * Reals(grad), sums.H * Reals(hess)};
+    }
 };
 
 /// The Gain of splitting `total`, by the sums on the left.
 class Gain {
   public:
-    Gain(Sums total, const SplitRules& rules) noexcept
+    Gain(Sums total, const SplitRules& rules, const Units& units = {}) noexcept
         : lambda_(rules.reg_lambda), alpha_(rules.reg_alpha), gamma_(rules.gamma),
           least_(rules.min_child_weight), parent_(score(total, rules)), G_(total.G),
-          H_(total.H) {}
+          H_(total.H), per_bar_(units.hess / (units.grad * units.grad)),
+          kept_alpha_(rules.reg_alpha / units.grad),
+          kept_lambda_(rules.reg_lambda / units.hess), kept_G_(total.G / units.grad),
+          kept_H_(total.H / units.hess), has_alpha_(rules.reg_alpha > 0.0) {}
 
-    FASTNOTES_INLINE GainVector operator()(SumsVector left) const {
-        const Reals G_right = G_ - left.G, H_right = H_ - left.H;
-        const Reals lighter = select(left.H < H_right, left.H, H_right);
+    FASTNOTES_INLINE Reals operator()(SumsVector left) const {
         const Reals both = score(left.G, left.H, lambda_, alpha_) +
-                           score(G_right, H_right, lambda_, alpha_);
-        return {Reals(0.5) * (both - parent_) - gamma_,
-                (lighter >= least_) & (lighter + lambda_ > Reals(0.0))};
+                           score(G_ - left.G, H_ - left.H, lambda_, alpha_);
+        return Reals(0.5) * (both - parent_) - gamma_;
+    }
+
+    FASTNOTES_INLINE CutMask admissible(SumsVector left) const {
+        const Reals H_right = H_ - left.H;
+        const Reals lighter = select(left.H < H_right, left.H, H_right);
+        return (lighter >= least_) & (lighter + lambda_ > Reals(0.0));
+    }
+
+    /// What both scores must add up to for a larger gain, less some roundings; in
+    /// units.
+    FASTNOTES_INLINE Reals bar_of(double gain) const {
+        return (Reals(2.0) * (Reals(gain) + gamma_) + parent_) * per_bar_ *
+               Reals(1.0 - 1e-12);
+    }
+
+    /// False only where a cut gains less or is not admissible; sums in units. There is
+    /// no division in it.
+    FASTNOTES_INLINE CutMask may_exceed(SumsVector left, Reals bar) const {
+        Reals G_left = left.G, G_right = kept_G_ - left.G;
+        if (has_alpha_) {
+            const auto shrink = [&](Reals G) {
+                const Reals reduced = simd::abs(G) - kept_alpha_;
+                return select(reduced > Reals(0.0), reduced, Reals(0.0));
+            };
+            G_left = shrink(G_left);
+            G_right = shrink(G_right);
+        }
+        const Reals H_left = left.H + kept_lambda_;
+        const Reals H_right = kept_H_ - left.H + kept_lambda_;
+        const Reals both = G_left * G_left * H_right + G_right * G_right * H_left;
+        return both > bar * (H_left * H_right);
     }
 
   private:
     Reals lambda_, alpha_, gamma_, least_, parent_, G_, H_;
+    Reals per_bar_, kept_alpha_, kept_lambda_, kept_G_, kept_H_; ///< in units
+    bool has_alpha_;
 };
 
 /// A cut between places of a column, the left of which end at `place`; -1: none.
@@ -86,25 +125,31 @@ struct Candidate {
     }
 };
 
-/// The best of places [0, n): per lane, then over lanes. sums_left(p) are those of the
-/// places from p on, one a lane; what it gives beyond n is ignored.
+/// The best of places [0, n) that gains more than `floor`. sums_left(p) are those of
+/// the places from p on, one a lane, in units; what it gives beyond n is ignored.
 template <class SumsLeft, class GainOf>
-FASTNOTES_INLINE Candidate best_place(index_t n, SumsLeft sums_left, GainOf gain_of) {
-    Reals best_gain(0.0), best_at(-1.0);
-    Reals place = simd::convert<double>(simd::iota<simd::Vec<std::int64_t>>());
-    for (index_t p = 0; p < n; p += Reals::size, place += Reals(Reals::size)) {
-        const GainVector found = gain_of(sums_left(p));
-        const auto better = (found.gain > best_gain) & found.admissible &
-                            (place < Reals(static_cast<double>(n)));
-        best_gain = select(better, found.gain, best_gain);
-        best_at = select(better, place, best_at);
+FASTNOTES_INLINE Candidate best_place(index_t n, SumsLeft sums_left,
+                                      const GainOf& gain_of, const Units& units = {},
+                                      double floor = 0.0) {
+    Candidate best{floor, -1};
+    Reals bar = gain_of.bar_of(floor);
+    for (index_t p = 0; p < n; p += Reals::size) {
+        const SumsVector kept = sums_left(p);
+        const auto possible = gain_of.may_exceed(kept, bar);
+        if (!simd::any(possible)) continue;
+        const SumsVector left = units(kept);
+        const Reals gain = gain_of(left);
+        const auto better = possible & gain_of.admissible(left) &
+                            (gain > Reals(best.gain)) &
+                            simd::first_lanes<Reals>(static_cast<std::size_t>(n - p));
+        const std::uint32_t bits = simd::mask_bits(better);
+        if (bits == 0) continue;
+        for (int i = 0; i < Reals::size; ++i) {
+            if ((bits >> i & 1) != 0 && gain[i] > best.gain) best = {gain[i], p + i};
+        }
+        bar = gain_of.bar_of(best.gain);
     }
-    Candidate best;
-    for (int i = 0; i < Reals::size; ++i) {
-        const Candidate lane{best_gain[i], static_cast<index_t>(best_at[i])};
-        if (lane.place >= 0 && lane.beats(best)) best = lane;
-    }
-    return best;
+    return best.place < 0 ? Candidate{} : best;
 }
 
 } // namespace fastnotes::boosting

@@ -51,10 +51,11 @@ def brute_force(table, *, categorical=None, rows=None, columns=None, **parameter
     )
 
 
+@pytest.mark.parametrize("n_bins", [12, 20], ids=["shared bytes", "own bytes"])
 @pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
-def test_equals_brute_force(rules):
+def test_equals_brute_force(rules, n_bins):
     for seed, n_rows in enumerate((60, 700)):
-        table = random_table(seed, n_rows)
+        table = random_table(seed, n_rows, n_bins=n_bins)
         assert_same_tree(grow(table, **rules), brute_force(table, **rules))
 
 
@@ -245,3 +246,19 @@ def test_missing_code_of_fewer_bins():
     bins = np.where(few.bins == 16, 255, few.bins).astype(np.uint8)
     other = TreeGrower(bins, [16] * 3)
     assert_same_structure(grower.grow(grad, ones), other.grow(grad, ones))
+
+
+def test_outliers_do_not_wipe_out_the_rest():
+    rng = np.random.default_rng(12)
+    bins, column_bins, _, _ = random_table(12, 20_000)
+    grad = np.where(bins[:, 2] == 7, 1.0, -0.1) + 0.01 * rng.standard_normal(20_000)
+    grad[rng.integers(0, 20_000, 5)] = [3e5, -3e5, 2e5, -1e5, -1e5]
+    grad = grad.astype(np.float32)
+    ones = np.ones(20_000, np.float32)
+    table = (bins, column_bins, grad, ones)
+    got, expected = grow(table, max_depth=4), brute_force(table, max_depth=4)
+    assert_same_structure(got, expected)
+    same_bytes_for_threads(lambda n: arrays(grow(table, n_threads=n, max_depth=4)))
+    order = rng.permutation(20_000)
+    other = grow((bins[order], column_bins, grad[order], ones), max_depth=4)
+    assert other.value.tobytes() == got.value.tobytes()

@@ -107,6 +107,25 @@ def test_the_same_bytes_for_any_number_of_threads(model, X, y, tmp_path):
     same_bytes_for_threads(lambda n: np.frombuffer(saved(n), np.uint8))
 
 
+@pytest.mark.parametrize("most_leaves", [1, 400])  # one tree at a time, two
+def test_outputs_may_grow_a_few_at_a_time(most_leaves, monkeypatch, tmp_path):
+    X, y = data(200)
+    labels = np.digitize(y, np.quantile(y, [0.2, 0.4, 0.6, 0.8]))
+    quantiles = {"objective": "reg:quantileerror", "quantile_alpha": [0.1, 0.5, 0.9]}
+    options = {"n_estimators": 4, "subsample": 0.7, "colsample_bytree": 0.6}
+
+    def saved():
+        path = tmp_path / "model.ubj"
+        BoostedTreesClassifier(**options).fit(X, labels).save_model(path)
+        classes = path.read_bytes()
+        BoostedTreesRegressor(**quantiles, **options).fit(X, y).save_model(path)
+        return classes, path.read_bytes()
+
+    expected = saved()
+    monkeypatch.setattr("fastnotes.boosting.training._MOST_LEAVES", most_leaves)
+    assert saved() == expected
+
+
 def test_the_progress_bar_changes_nothing(capsys):
     X, y = data()
     silent = BoostedTreesRegressor(n_estimators=5).fit(X, y)
@@ -167,10 +186,13 @@ def test_columns_are_drawn_by_philox():
     counter = np.zeros((10, 4), np.uint64)
     counter[:, 0], counter[:, 1], counter[:, 2] = np.arange(10), 3, COLUMNS_PURPOSE
     words = philox4x32((9, 0), counter)[:, 0]
-    mask = sample_columns(10, 0.35, 9, 3)
+    mask = sample_columns(10, 0.35, 9, range(3, 4))[0]
     np.testing.assert_array_equal(np.flatnonzero(mask), np.sort(np.argsort(words)[:3]))
-    assert sample_columns(10, 1.0, 9, 3) is None
-    assert sample_columns(10, 0.01, 9, 3).sum() == 1
+    several = sample_columns(10, 0.35, 9, range(1, 5))
+    assert several.shape == (4, 10)
+    np.testing.assert_array_equal(several[2], mask)
+    assert sample_columns(10, 1.0, 9, range(3)) is None
+    assert sample_columns(10, 0.01, 9, range(3)).sum(axis=1).tolist() == [1, 1, 1]
 
 
 # ---------------------------------------------------------------- laws

@@ -165,6 +165,15 @@ class TreeGrower:
         seed: int,
         tree_index: int,
     ) -> tuple[Any, ...]: ...
+    def grow_round(
+        self,
+        grad: NDArray[np.float32],
+        hess: NDArray[np.float32],
+        rows: NDArray[np.int32] | None,
+        columns: NDArray[np.bool_] | None,
+        seed: int,
+        first_tree_index: int,
+    ) -> list[tuple[Any, ...]]: ...
 
 class SparseTreeGrower:
     def __init__(
@@ -189,6 +198,15 @@ class SparseTreeGrower:
         seed: int,
         tree_index: int,
     ) -> tuple[Any, ...]: ...
+    def grow_round(
+        self,
+        grad: NDArray[np.float32],
+        hess: NDArray[np.float32],
+        rows: NDArray[np.int32] | None,
+        columns: NDArray[np.bool_] | None,
+        seed: int,
+        first_tree_index: int,
+    ) -> list[tuple[Any, ...]]: ...
 
 class SparseRows:
     def __init__(

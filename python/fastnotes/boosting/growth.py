@@ -25,6 +25,7 @@ MISSING_CODE = 255
 
 _WHERE = "boosting.TreeGrower"
 _MOST = 2**31 - 1
+_SEED_BITS = 2**64 - 1
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class GrowthParameters:
     cat_smooth: float = 10.0
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class GrownTree:
     """One tree on bin codes; nodes in the order they were made, children in pairs.
 
@@ -126,7 +127,7 @@ class TreeGrower:
     Parameters
     ----------
     bins : uint8 array of shape (n_rows, n_columns)
-        C-contiguous; read in place, so it must not change. Codes are below the
+        C-contiguous; may be read in place, so it must not change. Codes are below the
         column's ``column_bins``, or ``missing_code``.
     column_bins : int array of shape (n_columns,)
         Known codes of each column, from 1 to ``missing_code``.
@@ -147,7 +148,8 @@ class TreeGrower:
     Notes
     -----
     Rows are parted by gradients and hessians rounded to 15 bits of the largest one's
-    magnitude; leaf values and covers are from the unrounded ones. Both are sums of
+    magnitude (of 64 times the mean, if it is beyond 512 times that: what is larger is
+    kept whole); leaf values and covers are from the unrounded ones. Both are sums of
     integers, so trees do not depend on the order of rows. Source: Chen & Guestrin
     (2016), "XGBoost"; Shi et al. (2022), "Quantized Training of Gradient Boosting
     Decision Trees".
@@ -192,9 +194,9 @@ class TreeGrower:
         n_rows, n_columns = shape
         if n_columns == 0:
             fail(where, "bins with at least one column", f"shape {shape}")
-        is_categorical = as_mask(categorical, n_columns, where, "categorical")
-        if is_categorical is None:
-            is_categorical = np.zeros(n_columns, np.bool_)
+        if categorical is None:
+            categorical = np.zeros(n_columns, np.bool_)
+        is_categorical = as_mask(categorical, (n_columns,), where, "categorical")
         self.shape = n_rows, n_columns
         self.n_threads = resolve_n_threads(n_threads, where)
         return (
@@ -234,13 +236,65 @@ class TreeGrower:
             If an array is of the wrong dtype or shape, grad or hess is not finite, rows
             are out of range or do not ascend, or no column is left.
         """
-        where = f"boosting.{type(self).__name__}.grow"
-        used = as_mask(columns, self.shape[1], where, "columns")
-        if used is not None and not used.any():
-            fail(where, "at least one column", "none")
+        used = self._used_columns(columns, (), "grow")
         return GrownTree(
-            *self._native.grow(grad, hess, rows, used, seed & (2**64 - 1), tree_index)
+            *self._native.grow(grad, hess, rows, used, seed & _SEED_BITS, tree_index)
         )
+
+    def grow_round(
+        self,
+        grad: NDArray[np.float32],
+        hess: NDArray[np.float32],
+        *,
+        rows: NDArray[np.int32] | None = None,
+        columns: NDArray[np.bool_] | None = None,
+        seed: int = 0,
+        first_tree_index: int = 0,
+    ) -> list[GrownTree]:
+        """Grow the trees that ``grow`` gives for each row of gradients.
+
+        Threads grow trees of a small table side by side, where they would wait for one
+        another within a tree.
+
+        Parameters
+        ----------
+        grad, hess : float32 arrays of shape (n_trees, n_rows)
+        rows : int32 array, optional
+            Ascending numbers of the rows that all trees learn from; None means all.
+        columns : bool array of shape (n_trees, n_columns), optional
+            Columns to learn from, at least one a tree; None means all.
+        seed, first_tree_index : int, default=0
+            As for ``grow``; tree k is number ``first_tree_index + k``.
+
+        Returns
+        -------
+        list of GrownTree
+            Their ``leaf_of_row`` are rows of one array.
+
+        Raises
+        ------
+        ValueError
+            As ``grow`` does, or if shapes do not agree.
+        """
+        where = f"boosting.{type(self).__name__}.grow_round"
+        check_array(grad, "grad", np.float32, 2, where)
+        used = self._used_columns(columns, grad.shape[:1], "grow_round")
+        grown = self._native.grow_round(
+            grad, hess, rows, used, seed & _SEED_BITS, first_tree_index
+        )
+        return [GrownTree(*arrays) for arrays in grown]
+
+    def _used_columns(
+        self, columns: ArrayLike | None, n_trees: tuple[int, ...], method: str
+    ) -> NDArray[np.bool_] | None:
+        """Check the masks of trees; None stays None."""
+        if columns is None:
+            return None
+        where = f"boosting.{type(self).__name__}.{method}"
+        used = as_mask(columns, (*n_trees, self.shape[1]), where, "columns")
+        if not used.any(axis=-1).all():
+            fail(where, "at least one column", "none")
+        return used
 
     def add_leaf_values(self, margins: NDArray[np.float64], tree: GrownTree) -> None:
         """Add the value of each row's leaf to ``margins`` of shape (n_rows,)."""
@@ -307,14 +361,12 @@ def as_column_bins(value: ArrayLike, n_columns: int, where: str) -> NDArray[np.i
 
 
 def as_mask(
-    value: ArrayLike | None, n_columns: int, where: str, name: str
-) -> NDArray[np.bool_] | None:
-    """Check a mask of columns; None stays None."""
-    if value is None:
-        return None
+    value: ArrayLike, shape: tuple[int, ...], where: str, name: str
+) -> NDArray[np.bool_]:
+    """Check a mask."""
     mask = np.ascontiguousarray(value)
-    if mask.dtype != np.bool_ or mask.shape != (n_columns,):
-        fail(where, f"{name} of dtype bool and shape ({n_columns},)", describe(mask))
+    if mask.dtype != np.bool_ or mask.shape != shape:
+        fail(where, f"{name} of dtype bool and shape {shape}", describe(mask))
     return mask
 
 

@@ -29,20 +29,22 @@ class RowSampler:
 
 
 def sample_columns(
-    n_columns: int, share: float, seed: int, tree: int
+    n_columns: int, share: float, seed: int, trees: range
 ) -> NDArray[np.bool_] | None:
-    """Mask of max(1, floor(share * n)) columns, drawn without return; None means all.
+    """Masks of max(1, floor(share * n)) columns, one a tree; None means all.
 
-    They are those with the smallest words of the Philox blocks (column, tree, purpose).
+    Drawn without return: those with the smallest words of the Philox blocks (column,
+    tree, purpose).
     """
     if share >= 1:
         return None
-    counter = np.zeros((n_columns, 4), np.uint32)
-    counter[:, 0] = np.arange(n_columns)
-    counter[:, 1] = tree
-    counter[:, 2] = COLUMNS_PURPOSE
+    counter = np.zeros((len(trees), n_columns, 4), np.uint32)
+    counter[..., 0] = np.arange(n_columns)
+    counter[..., 1] = np.reshape(trees, (-1, 1))
+    counter[..., 2] = COLUMNS_PURPOSE
     key = np.array([seed & 0xFFFFFFFF, seed >> 32], np.uint32)
-    words = native.runtime.philox4x32(counter, key)[:, 0]
-    mask = np.zeros(n_columns, bool)
-    mask[np.argsort(words, kind="stable")[: max(1, int(share * n_columns))]] = True
-    return mask
+    words = native.runtime.philox4x32(counter.reshape(-1, 4), key)[:, 0]
+    order = np.argsort(words.reshape(len(trees), -1), axis=1, kind="stable")
+    masks = np.zeros(order.shape, bool)
+    np.put_along_axis(masks, order[:, : max(1, int(share * n_columns))], True, axis=1)
+    return masks

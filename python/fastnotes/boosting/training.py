@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +27,7 @@ from fastnotes.boosting.training_table import ColumnBins, TrainingTable
 from fastnotes.boosting.trees import TreeEnsemble, concatenate
 
 _NO_ROWS = np.empty(0, np.int32)
+_MOST_LEAVES = 2**20  # leaves of rows that lie about at once, but for those of one tree
 
 
 class Start(NamedTuple):
@@ -171,37 +172,51 @@ class Training:
         return np.concatenate([before, before[-1] + added])
 
     def _grow(self, round_: int) -> None:
-        schedule, learning = self._schedule, self._learning
-        grad, hess, margins = self._grad, self._hess, learning.margins
-        n_threads = schedule.n_threads
-        self._objective.gradients(margins, grad, hess, n_threads)
+        learning = self._learning
+        self._objective.gradients(
+            learning.margins, self._grad, self._hess, self._schedule.n_threads
+        )
         rows = self._sampler.draw(round_)
-        n_outputs, n_columns = len(margins), self._grower.shape[1]
-        for k in range(n_outputs):
-            number = round_ * n_outputs + k
-            tree = self._grower.grow(
-                grad[k],
-                hess[k],
-                rows=rows,
-                columns=sample_columns(
-                    n_columns, schedule.colsample_bytree, schedule.seed, number
-                ),
-                seed=schedule.seed,
-                tree_index=number,
-            )
-            if self._objective.objective.renews_leaves:
-                tree = self._renewed(tree, rows, k)
+        n_outputs, n_rows = learning.margins.shape
+        at_once = max(1, _MOST_LEAVES // max(1, n_rows))
+        for first in range(0, n_outputs, at_once):
+            last = min(first + at_once, n_outputs)
+            self._grow_outputs(round_, rows, first, last)
+
+    def _grow_outputs(
+        self, round_: int, rows: NDArray[np.int32] | None, first: int, last: int
+    ) -> None:
+        """Grow the trees of outputs [first, last) and add what they say."""
+        schedule, margins = self._schedule, self._learning.margins
+        number = round_ * len(margins)
+        grown = self._grower.grow_round(
+            self._grad[first:last],
+            self._hess[first:last],
+            rows=rows,
+            columns=sample_columns(
+                self._grower.shape[1],
+                schedule.colsample_bytree,
+                schedule.seed,
+                range(number + first, number + last),
+            ),
+            seed=schedule.seed,
+            first_tree_index=number + first,
+        )
+        renews = self._objective.objective.renews_leaves
+        for k, tree in enumerate(grown, first):
+            if renews:
+                tree.value = self._renewed(tree, rows, k)
             self._grower.add_leaf_values(margins[k], tree)
             for scored in self._scored:
                 if scored.add_tree is not None:
                     scored.add_tree(scored.margins[k], tree)
-            # The leaves of all rows would outgrow the table.
-            self.trees.append(replace(tree, leaf_of_row=_NO_ROWS))
+            tree.leaf_of_row = _NO_ROWS  # all trees' would outgrow the table
+            self.trees.append(tree)
 
     def _renewed(
         self, tree: GrownTree, rows: NDArray[np.int32] | None, output: int
-    ) -> GrownTree:
-        """The tree with the leaf values that are best for a loss without curvature."""
+    ) -> NDArray[np.float32]:
+        """The leaf values that are best for a loss without curvature."""
         rate = self._schedule.growth.learning_rate
         values = tree.value.astype(np.float64) / (rate if rate > 0 else 1)
         self._objective.renew_leaves(
@@ -214,9 +229,7 @@ class Training:
         )
         value = (values * rate).astype(np.float32)
         monotone = self._schedule.growth.monotone
-        if monotone is not None:
-            value = within_bounds(tree, value, monotone)
-        return replace(tree, value=value)
+        return value if monotone is None else within_bounds(tree, value, monotone)
 
     def _score(self, round_: int) -> bool:
         """Add a round's scores to the history; True asks to stop."""

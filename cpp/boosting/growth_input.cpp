@@ -1,0 +1,123 @@
+#include "boosting/growth_state.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace fastnotes::boosting {
+namespace {
+
+using std::int32_t;
+using std::int64_t;
+
+double whole(const Scale& scale) noexcept { return scale.first * scale.second; }
+
+} // namespace
+
+/// Splits what is beyond the largest quantised value into further records of the row.
+/// Where values up to 64 times the mean fit, there are at most n / 32 of these.
+void TreeGrower::State::list_outliers(const GrowthInput& input) {
+    extra_records_.clear();
+    if (!scales_.has_outliers) return;
+    const Quantiser& quantiser = scales_.quantiser;
+    const double scale_g = whole(quantiser.grad), scale_h = whole(quantiser.hess);
+    const auto piece = [](int64_t q) {
+        return std::clamp<int64_t>(q, -largest_quantised, largest_quantised);
+    };
+    for (index_t i = 0; i < n_used_; ++i) {
+        const index_t row = input.rows.data == nullptr ? i : input.rows.data[i];
+        const double g = static_cast<double>(input.grad.data[row]) * scale_g;
+        const double h = static_cast<double>(input.hess.data[row]) * scale_h;
+        if (std::abs(g) <= largest_quantised && std::abs(h) <= largest_quantised) {
+            continue;
+        }
+        int64_t G = std::llrint(g), H = std::llrint(h);
+        for (G -= piece(G), H -= piece(H); G != 0 || H != 0;) {
+            const int64_t g_now = piece(G), h_now = piece(H);
+            extra_records_.push_back({static_cast<int32_t>(row),
+                                      static_cast<std::int16_t>(h_now),
+                                      static_cast<std::int16_t>(g_now)});
+            G -= g_now;
+            H -= h_now;
+        }
+    }
+}
+
+/// Lists the rows of one list, blocks of block_rows dealt out in turn; adds them to
+/// `sums`, if not null, while they are at hand.
+QuantisedTotals TreeGrower::State::list_rows(int list, RowSums* sums) noexcept {
+    const GrowthInput& input = *input_;
+    const bool listed = input.rows.data != nullptr;
+    RowRecord* to = buffer_of(0) + segments_of(0)[list].first;
+    QuantisedTotals total;
+    float grad[block_rows], hess[block_rows];
+    int64_t packed[block_rows];
+    for (index_t at = list * block_rows; at < n_used_; at += n_lists_ * block_rows) {
+        const index_t n = std::min(block_rows, n_used_ - at);
+        const int32_t* const rows = listed ? input.rows.data + at : nullptr;
+        for (index_t i = 0; listed && i < n; ++i) {
+            grad[i] = input.grad.data[rows[i]];
+            hess[i] = input.hess.data[rows[i]];
+        }
+        const auto found = record_rows(listed ? grad : input.grad.data + at,
+                                       listed ? hess : input.hess.data + at, rows, at,
+                                       n, scales_.quantiser, to, packed);
+        total.G += found.G;
+        total.H += found.H;
+        if (sums != nullptr && listed) sums->add(source_, to, n, n);
+        if (sums != nullptr && !listed) sums->add_consecutive(source_, at, packed, n);
+        const View1<const RowRecord> extra = extra_records(at, n);
+        std::copy(extra.begin(), extra.end(), to + n);
+        for (const RowRecord& record : extra) {
+            total.G += record.grad;
+            total.H += record.hess;
+        }
+        if (sums != nullptr) sums->add(source_, to + n, extra.size, extra.size);
+        std::inplace_merge(
+            to, to + n, to + n + extra.size,
+            [](const RowRecord& a, const RowRecord& b) { return a.row < b.row; });
+        to += n + extra.size;
+    }
+    return total;
+}
+
+/// Records of outliers among the used rows [at, at + n).
+View1<const RowRecord> TreeGrower::State::extra_records(index_t at,
+                                                        index_t n) const noexcept {
+    const auto row_of = [&](index_t i) {
+        return input_->rows.data == nullptr ? static_cast<int32_t>(i)
+                                            : input_->rows.data[i];
+    };
+    const RowRecord* const end = extra_records_.data() + extra_records_.size();
+    const auto lower = [&](const RowRecord* from, index_t i) {
+        if (i == n_used_) return end;
+        return std::lower_bound(
+            from, end, row_of(i),
+            [](const RowRecord& record, int32_t row) { return record.row < row; });
+    };
+    const RowRecord* const first = lower(extra_records_.data(), at);
+    return {first, lower(first, at + n) - first};
+}
+
+void TreeGrower::State::plant_root() {
+    const auto n_extra = static_cast<index_t>(extra_records_.size());
+    for (AlignedBuffer<RowRecord>& records : records_) {
+        if (records.size() < n_used_ + n_extra) {
+            records = AlignedBuffer<RowRecord>(n_used_ + n_extra);
+        }
+    }
+    nodes_.emplace_back();
+    index_t first = 0;
+    for (int t = 0; t < n_lists_; ++t) {
+        index_t n = 0;
+        for (index_t at = t * block_rows; at < n_used_; at += n_lists_ * block_rows) {
+            const index_t n_block = std::min(block_rows, n_used_ - at);
+            n += n_block + extra_records(at, n_block).size;
+        }
+        segments_.push_back({static_cast<int32_t>(first), static_cast<int32_t>(n)});
+        first += n;
+    }
+    at(0).rows = n_used_ + n_extra;
+    search_root();
+}
+
+} // namespace fastnotes::boosting

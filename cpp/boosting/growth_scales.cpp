@@ -1,0 +1,143 @@
+#include "boosting/growth_scales.hpp"
+
+#include "common/parallel.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+namespace fastnotes::boosting {
+namespace {
+
+using std::int32_t;
+using std::int64_t;
+
+constexpr index_t survey_step = 4096;
+constexpr int mantissa_bits = 23;
+/// Binary orders of magnitude from the mean one to the largest value before its
+/// distance is measured.
+constexpr double suspect_orders = 6.0;
+/// Times the mean magnitude from which the largest is an outlier, and up to which
+/// values then fit one record.
+constexpr double outlying = 512.0;
+constexpr double fitting = 64.0;
+
+/// Magnitudes of some values; everything is an integer, so that order makes no
+/// difference.
+struct Survey {
+    int32_t largest_bits = 0;
+    int64_t orders = 0; ///< sum of biased exponents
+
+    void add(const Survey& other) noexcept {
+        largest_bits = std::max(largest_bits, other.largest_bits);
+        orders += other.orders;
+    }
+};
+
+void survey(const float* values, index_t first, index_t last, Survey& found) noexcept {
+    for (index_t at = first; at < last; at += survey_step) {
+        const index_t stop = std::min(at + survey_step, last);
+        int32_t largest = 0, orders = 0;
+        for (index_t i = at; i < stop; ++i) {
+            const int32_t bits = magnitude_bits(values[i]);
+            largest = std::max(largest, bits);
+            orders += bits >> mantissa_bits;
+        }
+        found.add({largest, orders});
+    }
+}
+
+/// |v| < 2^exponent.
+int exponent_of(int32_t magnitude) noexcept {
+    float value;
+    std::memcpy(&value, &magnitude, sizeof value);
+    int exponent = 0;
+    (void)std::frexp(static_cast<double>(value), &exponent);
+    return exponent;
+}
+
+/// Sum of |v| scale, as integers.
+int64_t sum_magnitudes(View1<const float> values, double scale) noexcept {
+    int64_t sum = 0;
+    for (const float v : values) {
+        const double scaled = std::abs(static_cast<double>(v)) * scale;
+        sum += static_cast<int64_t>(integer_bits(scaled) - magic_bits);
+    }
+    return sum;
+}
+
+Scale scale_of(int exponent) noexcept {
+    const int half = exponent / 2;
+    return {std::ldexp(1.0, half), std::ldexp(1.0, exponent - half)};
+}
+
+/// n values below 2^bits add up to less than 2^62.
+int exact_bits(index_t n) noexcept {
+    int exponent = 0;
+    (void)std::frexp(static_cast<double>(n), &exponent);
+    return std::min(62 - exponent, 50);
+}
+
+/// Scales of one of both.
+struct Chosen {
+    Scale scale;
+    double unit, exact;
+    bool has_outliers;
+};
+
+Chosen choose(const Survey& found, View1<const float> values, bool splits_outliers) {
+    const int bits = exact_bits(values.size);
+    int exponent = exponent_of(found.largest_bits);
+    const double exact = std::ldexp(1.0, bits - exponent);
+    const auto n = static_cast<double>(std::max<index_t>(1, values.size));
+    const double orders =
+        (found.largest_bits >> mantissa_bits) - static_cast<double>(found.orders) / n;
+    bool has_outliers = false;
+    if (splits_outliers && orders > suspect_orders) {
+        const auto sum = static_cast<double>(sum_magnitudes(values, exact));
+        if (std::ldexp(1.0, bits) > outlying * (sum / n)) {
+            int fits = 0;
+            (void)std::frexp(fitting * (sum / n), &fits);
+            exponent += fits - bits;
+            has_outliers = true;
+        }
+    }
+    const Scale scale = scale_of(quantized_bits - exponent);
+    return {scale, 1.0 / (scale.first * scale.second), exact, has_outliers};
+}
+
+} // namespace
+
+GrowthStatus find_scales(View1<const float> grad, View1<const float> hess,
+                         bool splits_outliers, int n_threads, GrowthScales& scales) {
+    struct Both {
+        Survey grad, hess;
+    };
+    std::vector<Both> found(static_cast<std::size_t>(n_threads));
+    parallel_region(n_threads, [&](const Team& team) {
+        const auto [first, last] = team.share(grad.size);
+        Both& own = found[static_cast<std::size_t>(team.index)];
+        survey(grad.data, first, last, own.grad);
+        survey(hess.data, first, last, own.hess);
+    });
+    Both all;
+    for (const Both& one : found) {
+        all.grad.add(one.grad);
+        all.hess.add(one.hess);
+    }
+    const auto infinity = magnitude_bits(std::numeric_limits<float>::infinity());
+    if (all.grad.largest_bits >= infinity) return GrowthStatus::gradient_not_finite;
+    if (all.hess.largest_bits >= infinity) return GrowthStatus::hessian_not_finite;
+    const Chosen of_grad = choose(all.grad, grad, splits_outliers);
+    const Chosen of_hess = choose(all.hess, hess, splits_outliers);
+    scales = {{of_grad.scale, of_hess.scale},
+              {of_grad.unit, of_hess.unit},
+              of_grad.exact,
+              of_hess.exact,
+              of_grad.has_outliers || of_hess.has_outliers};
+    return GrowthStatus::ok;
+}
+
+} // namespace fastnotes::boosting
