@@ -100,7 +100,7 @@ TreeGrower::State::State(const GrowthTable& table, GrowthRules rules, int n_thre
 
 GrowthStatus TreeGrower::State::grow(const GrowthInput& input, GrownNodes& tree,
                                      View1<int32_t> leaf_of_row, index_t most_bytes) {
-    const GrowthStatus status = read_input(input, true);
+    const GrowthStatus status = read_input(input);
     if (status != GrowthStatus::ok) return status;
     list_outliers(input);
     ColumnChooser chooser(rules_, list_columns(input, table_.bins.columns), input.seed,

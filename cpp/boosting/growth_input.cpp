@@ -1,15 +1,12 @@
 #include "boosting/growth_state.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 namespace fastnotes::boosting {
 namespace {
 
 using std::int32_t;
 using std::int64_t;
-
-double whole(const Scale& scale) noexcept { return scale.first * scale.second; }
 
 } // namespace
 
@@ -19,25 +16,16 @@ void TreeGrower::State::list_outliers(const GrowthInput& input) {
     extra_records_.clear();
     if (!scales_.has_outliers) return;
     const Quantiser& quantiser = scales_.quantiser;
-    const double scale_g = whole(quantiser.grad), scale_h = whole(quantiser.hess);
-    const auto piece = [](int64_t q) {
-        return std::clamp<int64_t>(q, -largest_quantised, largest_quantised);
-    };
     for (index_t i = 0; i < n_used_; ++i) {
         const index_t row = input.rows.data == nullptr ? i : input.rows.data[i];
-        const double g = static_cast<double>(input.grad.data[row]) * scale_g;
-        const double h = static_cast<double>(input.hess.data[row]) * scale_h;
-        if (std::abs(g) <= largest_quantised && std::abs(h) <= largest_quantised) {
-            continue;
-        }
-        int64_t G = std::llrint(g), H = std::llrint(h);
-        for (G -= piece(G), H -= piece(H); G != 0 || H != 0;) {
-            const int64_t g_now = piece(G), h_now = piece(H);
-            extra_records_.push_back({static_cast<int32_t>(row),
-                                      static_cast<std::int16_t>(h_now),
-                                      static_cast<std::int16_t>(g_now)});
-            G -= g_now;
-            H -= h_now;
+        int64_t G = quantise(input.grad.data[row], quantiser.grad);
+        int64_t H = quantise(input.hess.data[row], quantiser.hess);
+        for (G -= fitting_part(G), H -= fitting_part(H); G != 0 || H != 0;) {
+            const RowRecord record{static_cast<int32_t>(row), fitting_part(H),
+                                   fitting_part(G)};
+            extra_records_.push_back(record);
+            G -= record.grad;
+            H -= record.hess;
         }
     }
 }

@@ -87,7 +87,7 @@ struct Chosen {
     bool has_outliers;
 };
 
-Chosen choose(const Survey& found, View1<const float> values, bool splits_outliers) {
+Chosen choose(const Survey& found, View1<const float> values) {
     const int bits = exact_bits(values.size);
     int exponent = exponent_of(found.largest_bits);
     const double exact = std::ldexp(1.0, bits - exponent);
@@ -95,7 +95,7 @@ Chosen choose(const Survey& found, View1<const float> values, bool splits_outlie
     const double orders =
         (found.largest_bits >> mantissa_bits) - static_cast<double>(found.orders) / n;
     bool has_outliers = false;
-    if (splits_outliers && orders > suspect_orders) {
+    if (orders > suspect_orders) {
         const auto sum = static_cast<double>(sum_magnitudes(values, exact));
         if (std::ldexp(1.0, bits) > outlying * (sum / n)) {
             int fits = 0;
@@ -111,7 +111,7 @@ Chosen choose(const Survey& found, View1<const float> values, bool splits_outlie
 } // namespace
 
 GrowthStatus find_scales(View1<const float> grad, View1<const float> hess,
-                         bool splits_outliers, int n_threads, GrowthScales& scales) {
+                         int n_threads, GrowthScales& scales) {
     struct Both {
         Survey grad, hess;
     };
@@ -130,8 +130,8 @@ GrowthStatus find_scales(View1<const float> grad, View1<const float> hess,
     const auto infinity = magnitude_bits(std::numeric_limits<float>::infinity());
     if (all.grad.largest_bits >= infinity) return GrowthStatus::gradient_not_finite;
     if (all.hess.largest_bits >= infinity) return GrowthStatus::hessian_not_finite;
-    const Chosen of_grad = choose(all.grad, grad, splits_outliers);
-    const Chosen of_hess = choose(all.hess, hess, splits_outliers);
+    const Chosen of_grad = choose(all.grad, grad);
+    const Chosen of_hess = choose(all.hess, hess);
     scales = {{of_grad.scale, of_hess.scale},
               {of_grad.unit, of_hess.unit},
               of_grad.exact,

@@ -25,18 +25,21 @@ struct GrowthScales {
     bool has_outliers = false; ///< some integers are beyond largest_quantised
 };
 
-/// What a value that fits becomes.
-inline std::int16_t quantise(float value, const Scale& scale) noexcept {
+/// The integer that a value becomes.
+inline std::int64_t quantise(float value, const Scale& scale) noexcept {
     const double scaled = static_cast<double>(value) * scale.first * scale.second;
-    const auto nearest = static_cast<std::int64_t>(integer_bits(scaled) - magic_bits);
-    return static_cast<std::int16_t>(
-        std::clamp<std::int64_t>(nearest, -largest_quantised, largest_quantised));
+    return static_cast<std::int64_t>(integer_bits(scaled) - magic_bits);
 }
 
-/// The scales of all rows, or what is wrong with their values. By default the largest
-/// fits; where `splits_outliers` and it is 512 times the mean magnitude, 64 times the
-/// mean does.
+/// Its part that fits.
+inline std::int16_t fitting_part(std::int64_t quantised) noexcept {
+    return static_cast<std::int16_t>(
+        std::clamp<std::int64_t>(quantised, -largest_quantised, largest_quantised));
+}
+
+/// The scales of all rows, or what is wrong with their values. The largest fits, unless
+/// it is 512 times the mean magnitude: then 64 times the mean does.
 GrowthStatus find_scales(View1<const float> grad, View1<const float> hess,
-                         bool splits_outliers, int n_threads, GrowthScales& scales);
+                         int n_threads, GrowthScales& scales);
 
 } // namespace fastnotes::boosting

@@ -41,7 +41,7 @@ ColumnChooser::List list_columns(const GrowthInput& input, index_t n_columns) {
     return columns;
 }
 
-GrowthStatus GrowingTree::read_input(const GrowthInput& input, bool splits_outliers) {
+GrowthStatus GrowingTree::read_input(const GrowthInput& input) {
     const View1<const int32_t> rows = input.rows;
     n_used_ = rows.data == nullptr ? n_rows_ : rows.size;
     for (index_t i = 0; rows.data != nullptr && i < rows.size; ++i) {
@@ -49,7 +49,7 @@ GrowthStatus GrowingTree::read_input(const GrowthInput& input, bool splits_outli
             return GrowthStatus::bad_row;
         }
     }
-    return find_scales(input.grad, input.hess, splits_outliers, n_threads_, scales_);
+    return find_scales(input.grad, input.hess, n_threads_, scales_);
 }
 
 bool GrowingTree::may_be_cut(const GrowthNode& node) const noexcept {

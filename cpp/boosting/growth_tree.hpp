@@ -21,7 +21,7 @@ class GrowingTree {
     };
 
     /// Finds the scales, and what is wrong with the input.
-    GrowthStatus read_input(const GrowthInput& input, bool splits_outliers);
+    GrowthStatus read_input(const GrowthInput& input);
     bool may_be_cut(const GrowthNode& node) const noexcept;
     /// Adds the children of a node that can be cut.
     void add_children(index_t parent);

@@ -10,12 +10,12 @@
 namespace fastnotes::boosting {
 
 /// Grows trees on one sparse table: those, bit for bit, that TreeGrower grows on its
-/// dense form, unless a |g| or |h| is beyond 512 times the mean. All are then rounded
-/// to 2^-15 of the largest.
+/// dense form.
 ///
 /// A batch of nodes is searched in one pass over the stored entries. It gives an upper
 /// bound of the gain for every node and column; columns are then searched exactly from
-/// the largest bound on, while one can still win.
+/// the largest bound on, while one can still win. Where hessians are negative or values
+/// are split (see TreeGrower) there are no bounds, and every column is searched.
 ///
 /// Memory: 17 bytes a row, 4 for each column and node of a batch.
 class SparseTreeGrower {

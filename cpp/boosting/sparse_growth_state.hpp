@@ -42,8 +42,15 @@ class SparseTreeGrower::State : GrowingTree {
         NodeCut found;
     };
 
+    /// What a row's quantised values have beyond those that fit.
+    struct Excess {
+        std::int32_t row;
+        Sums sums;
+    };
+
     // sparse_growth.cpp
     void read_rows(const GrowthInput& input);
+    void list_excesses(const GrowthInput& input);
     /// A node that is cut.
     struct Move {
         index_t node, column;
@@ -62,6 +69,7 @@ class SparseTreeGrower::State : GrowingTree {
     void search_all(std::vector<Search>& searches);
     void search_exactly(Search* first, Search* last, Worker& worker) noexcept;
     void sum_exactly(const CodeColumn& column, index_t n, Worker& worker) noexcept;
+    void add_excesses(const CodeColumn& column, Worker& worker) noexcept;
     const CodeColumn& column(index_t c) const noexcept {
         return columns_[static_cast<std::size_t>(c)];
     }
@@ -77,7 +85,8 @@ class SparseTreeGrower::State : GrowingTree {
     std::vector<Worker> workers_;
 
     // Of the tree that grows.
-    bool has_bounds_ = true; ///< no hessian is negative
+    bool has_bounds_ = true;       ///< no hessian is negative, and every value fits
+    std::vector<Excess> excesses_; ///< ascending rows; of outliers
 
     // Of the nodes that are searched.
     std::vector<index_t> batch_;        ///< by slot

@@ -192,6 +192,7 @@ void SparseTreeGrower::State::search_exactly(Search* first, Search* last,
             static_cast<int32_t>(i);
     }
     sum_exactly(entries, n, worker);
+    add_excesses(entries, worker);
     const index_t padded = round_up(entries.known, bins_step);
     const std::int8_t monotone = rules_.monotone.empty()
                                      ? std::int8_t{0}
@@ -241,6 +242,25 @@ void SparseTreeGrower::State::sum_exactly(const CodeColumn& column, index_t n,
         }
         std::fill_n(sums, n * code_slots, int64_t{0});
         std::fill_n(sums + most_exact * code_slots, code_slots, int64_t{0});
+    }
+}
+
+/// Adds what is beyond a row's terms. Those are not 0 where something is, except for
+/// rows without a slot.
+void SparseTreeGrower::State::add_excesses(const CodeColumn& column,
+                                           Worker& worker) noexcept {
+    const int32_t* at = column.rows;
+    const int32_t* const end = column.rows + column.n_entries;
+    for (const Excess& excess : excesses_) {
+        at = std::lower_bound(at, end, excess.row);
+        if (at == end) return;
+        const RowTerm term = terms_.data()[excess.row];
+        if (*at != excess.row || term.value() == 0) continue;
+        const index_t place = worker.places[static_cast<std::size_t>(term.slot)];
+        if (place == most_exact) continue;
+        const index_t slot = place * code_slots + column.codes[at - column.rows];
+        worker.G[static_cast<std::size_t>(slot)] += excess.sums.G;
+        worker.H[static_cast<std::size_t>(slot)] += excess.sums.H;
     }
 }
 

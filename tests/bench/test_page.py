@@ -234,6 +234,14 @@ def test_record_of_some_cases_draws_no_picture(checkout):
     assert kept.name == "2026-01-02-abacus-9000-2-threads-v3-graph-a.json"
 
 
+def test_record_keeps_wrong_answers_too(checkout, monkeypatch):
+    bench = cli.main
+    monkeypatch.setattr(cli, "main", lambda words: bench(words) or 1)
+    assert record.main(["graph/a*"]) == 1
+    [kept] = Path("benchmarks", "results").iterdir()
+    assert json.loads(kept.read_text())["cases"][0]["name"] == "a"
+
+
 def test_record_keeps_nothing_of_a_failed_run(checkout, monkeypatch):
     monkeypatch.setattr(cli, "main", lambda words: 130)
     assert record.main([]) == 130

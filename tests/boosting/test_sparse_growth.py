@@ -133,6 +133,18 @@ def test_equals_the_dense_form(data, seed, n_rows, n_columns, most_bins):
     assert_equals_dense(table, column_bins, grad, hess, categorical, **options)
 
 
+@pytest.mark.parametrize("sampled", [False, True])
+def test_outliers_equal_the_dense_form(sampled):
+    rng = np.random.default_rng(8)
+    table, column_bins = sparse_bins(rng, 6000, 12, 60)
+    grad, hess = gradients(rng, 6000)
+    grad[[5, 4000, 4001]] = [3e6, -2e6, 1e5]
+    hess[[17, 4001]] = [4e5, 7e3]
+    rows = {"rows": np.arange(1, 6000, 2, dtype=np.int32)} if sampled else {}
+    tree = assert_equals_dense(table, column_bins, grad, hess, max_depth=5, **rows)
+    assert tree.n_nodes > 15
+
+
 @pytest.mark.parametrize("policy", ["depthwise", "lossguide"])
 def test_sums_beyond_32_bits(policy):
     rng = np.random.default_rng(0)

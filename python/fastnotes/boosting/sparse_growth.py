@@ -22,9 +22,7 @@ from fastnotes.boosting.sparse_table import SparseBins
 class SparseTreeGrower(TreeGrower):
     """Grow trees on one sparse table of bin codes, without its dense form.
 
-    Every tree has the bytes of the one that ``TreeGrower`` grows on the dense form,
-    unless a gradient or hessian is beyond 512 times the mean magnitude: here all are
-    then rounded to 15 bits of the largest, there of 64 times the mean.
+    Every tree has the bytes of the one that ``TreeGrower`` grows on the dense form.
 
     Parameters
     ----------
