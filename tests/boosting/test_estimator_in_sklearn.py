@@ -159,6 +159,8 @@ def test_many_threads_fit_and_predict_at_once(cancer):
 
 def test_the_signal_of_ctrl_c_keeps_the_finished_rounds():
     """SIGINT from outside, not KeyboardInterrupt from a callback."""
+    # Processes in the background are started with SIGINT ignored.
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     X = np.random.default_rng(0).standard_normal((2000, 4))
 
     class Press:
@@ -167,9 +169,12 @@ def test_the_signal_of_ctrl_c_keeps_the_finished_rounds():
                 os.kill(os.getpid(), signal.SIGINT)
             return False
 
-    model = BoostedTreesRegressor(n_estimators=10**6, callbacks=[Press()])
-    with pytest.raises(KeyboardInterrupt):
-        model.fit(X, X[:, 0])
+    model = BoostedTreesRegressor(n_estimators=1000, callbacks=[Press()])
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X, X[:, 0])
+    finally:
+        signal.signal(signal.SIGINT, previous)
     assert 3 <= model.n_rounds_ < 10
     assert model.predict(X).shape == (2000,)
 
