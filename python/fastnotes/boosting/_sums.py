@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_BLOCK = 1 << 16
+
 
 def order_free_sums(
     values: NDArray[Any], labels: NDArray[Any] | None = None, n_labels: int = 1
@@ -19,22 +21,24 @@ def order_free_sums(
     the grid is lost: about 2**-(102 - 2 log2 n) of the largest value, each.
     """
     values = np.asarray(values, np.float64)
-    largest = float(np.abs(values).max(initial=0.0))
+    largest = max(float(values.max(initial=0.0)), -float(values.min(initial=0.0)))
     if largest == 0.0:
         return np.zeros(n_labels)
     bits = 52 - len(values).bit_length()
     exponent = math.frexp(largest)[1]  # largest < 2**exponent
     shift = min(bits - exponent, 1000)
-    scaled = values * math.ldexp(1.0, shift)
-    high = np.rint(scaled)
-    low = np.rint((scaled - high) * math.ldexp(1.0, bits))
-
-    def add_up(integers: NDArray[np.float64]) -> NDArray[np.float64]:
-        if labels is None:
-            return np.array([integers.sum()])
-        return np.asarray(np.bincount(labels, integers, n_labels), np.float64)
-
-    return np.ldexp(add_up(high) + np.ldexp(add_up(low), -bits), -shift)
+    high_sums, low_sums = np.zeros(n_labels), np.zeros(n_labels)
+    for first in range(0, len(values), _BLOCK):
+        block = slice(first, first + _BLOCK)
+        scaled = values[block] * math.ldexp(1.0, shift)
+        high = np.rint(scaled)
+        low = np.rint((scaled - high) * math.ldexp(1.0, bits))
+        for integers, sums in ((high, high_sums), (low, low_sums)):
+            if labels is None:
+                sums += integers.sum()
+            else:
+                sums += np.bincount(labels[block], integers, n_labels)
+    return np.ldexp(high_sums + np.ldexp(low_sums, -bits), -shift)
 
 
 def weighted_mean(values: NDArray[Any], weight: NDArray[Any] | None) -> float:
