@@ -1,7 +1,7 @@
 """Test losses of boosted trees on twelve real data sets, beside three other libraries.
 
 ``python -m fastnotes.bench.boosting_quality --data DIR`` trains every library with the
-same parameters and several seeds, keeps the figures in benchmarks/results, and makes
+same parameters and several seeds, keeps the figures in benchmarks/boosting, and makes
 the table and the picture of docs/boosting.md again. Sets that are named take the place
 of their own figures alone.
 """
@@ -26,7 +26,7 @@ from fastnotes.bench import boosting_quality_peers as peers
 from fastnotes.bench.boosting_quality_page import draw, replace_table
 from fastnotes.bench.boosting_training import loss
 
-RESULT = Path("benchmarks", "results", "boosting-quality.json")
+RESULT = Path("benchmarks", "boosting", "quality.json")
 PAGE = Path("docs", "boosting.md")
 PICTURE = Path("docs", "boosting-quality.png")
 N_ESTIMATORS = 200

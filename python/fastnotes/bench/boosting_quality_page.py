@@ -106,6 +106,7 @@ def draw(path: Path, outcomes: Sequence[Any]) -> None:
     """Draw time against quality: one panel a set, lower left is better."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     rows = _by_subject(outcomes)
     columns = 4
@@ -128,11 +129,13 @@ def draw(path: Path, outcomes: Sequence[Any]) -> None:
                 label=name,
             )
         panel.set_xscale("log")
+        panel.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        panel.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        panel.xaxis.set_minor_formatter(NullFormatter())
         panel.margins(0.25)
         panel.set_title(f"{subject}: {row[OURS].metric}", fontsize=9, loc="left")
         panel.grid(True, color="#e5e7eb", zorder=0)
         panel.tick_params(labelsize=7, colors="#6b7280")
-        panel.tick_params(axis="x", which="minor", labelsize=6)
         if row[OURS].metric.startswith("NDCG"):
             panel.invert_yaxis()
         for side in ("top", "right"):
