@@ -40,8 +40,8 @@ using CodeDecoder = std::array<std::uint8_t, code_slots>;
 /// own sums are its marginal ones, to the last bit.
 class BundledTable {
   public:
-    /// Codes of `table`, which must outlive this, are in range. Memory: the fewer
-    /// bytes.
+    /// `table` must outlive this while its codes are read. Codes that are out of range
+    /// become others. Memory: the fewer bytes.
     BundledTable(const GrowthTable& table, int n_threads);
 
     View2<const std::uint8_t> codes() const noexcept { return codes_; }

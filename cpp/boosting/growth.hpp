@@ -46,6 +46,11 @@ struct GrowthInput {
     View1<const std::uint8_t> columns; ///< [n_columns] 0 or 1; null data: all
     std::uint64_t seed;
     std::uint32_t tree_index;
+
+    /// The i-th row to learn from.
+    index_t row(index_t i) const noexcept {
+        return rows.data == nullptr ? i : rows.data[i];
+    }
 };
 
 /// What the trees of a round learn from; row k of a view is tree k's.

@@ -11,21 +11,15 @@ using std::int64_t;
 } // namespace
 
 /// Splits what is beyond the largest quantised value into further records of the row.
-/// Where values up to 64 times the mean fit, there are at most n / 32 of these.
 void TreeGrower::State::list_outliers(const GrowthInput& input) {
     extra_records_.clear();
-    if (!scales_.has_outliers) return;
-    const Quantiser& quantiser = scales_.quantiser;
-    for (index_t i = 0; i < n_used_; ++i) {
-        const index_t row = input.rows.data == nullptr ? i : input.rows.data[i];
-        int64_t G = quantise(input.grad.data[row], quantiser.grad);
-        int64_t H = quantise(input.hess.data[row], quantiser.hess);
-        for (G -= fitting_part(G), H -= fitting_part(H); G != 0 || H != 0;) {
-            const RowRecord record{static_cast<int32_t>(row), fitting_part(H),
-                                   fitting_part(G)};
+    for (Excess left : list_excesses(input)) {
+        while (left.grad != 0 || left.hess != 0) {
+            const RowRecord record{left.row, fitting_part(left.hess),
+                                   fitting_part(left.grad)};
             extra_records_.push_back(record);
-            G -= record.grad;
-            H -= record.hess;
+            left.grad -= record.grad;
+            left.hess -= record.hess;
         }
     }
 }
@@ -71,16 +65,12 @@ QuantisedTotals TreeGrower::State::list_rows(int list, RowSums* sums) noexcept {
 /// Records of outliers among the used rows [at, at + n).
 View1<const RowRecord> TreeGrower::State::extra_records(index_t at,
                                                         index_t n) const noexcept {
-    const auto row_of = [&](index_t i) {
-        return input_->rows.data == nullptr ? static_cast<int32_t>(i)
-                                            : input_->rows.data[i];
-    };
     const RowRecord* const end = extra_records_.data() + extra_records_.size();
     const auto lower = [&](const RowRecord* from, index_t i) {
         if (i == n_used_) return end;
         return std::lower_bound(
-            from, end, row_of(i),
-            [](const RowRecord& record, int32_t row) { return record.row < row; });
+            from, end, input_->row(i),
+            [](const RowRecord& record, index_t row) { return record.row < row; });
     };
     const RowRecord* const first = lower(extra_records_.data(), at);
     return {first, lower(first, at + n) - first};

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -49,15 +48,6 @@ void survey(const float* values, index_t first, index_t last, Survey& found) noe
     }
 }
 
-/// |v| < 2^exponent.
-int exponent_of(int32_t magnitude) noexcept {
-    float value;
-    std::memcpy(&value, &magnitude, sizeof value);
-    int exponent = 0;
-    (void)std::frexp(static_cast<double>(value), &exponent);
-    return exponent;
-}
-
 /// Sum of |v| scale, as integers.
 int64_t sum_magnitudes(View1<const float> values, double scale) noexcept {
     int64_t sum = 0;
@@ -66,11 +56,6 @@ int64_t sum_magnitudes(View1<const float> values, double scale) noexcept {
         sum += static_cast<int64_t>(integer_bits(scaled) - magic_bits);
     }
     return sum;
-}
-
-Scale scale_of(int exponent) noexcept {
-    const int half = exponent / 2;
-    return {std::ldexp(1.0, half), std::ldexp(1.0, exponent - half)};
 }
 
 /// n values below 2^bits add up to less than 2^62.
@@ -89,7 +74,7 @@ struct Chosen {
 
 Chosen choose(const Survey& found, View1<const float> values) {
     const int bits = exact_bits(values.size);
-    int exponent = exponent_of(found.largest_bits);
+    int exponent = exponent_of<float>(found.largest_bits);
     const double exact = std::ldexp(1.0, bits - exponent);
     const auto n = static_cast<double>(std::max<index_t>(1, values.size));
     const double orders =

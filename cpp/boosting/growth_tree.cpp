@@ -29,6 +29,20 @@ void exact_integers(const float* value, index_t n, double scale,
     }
 }
 
+/// Whether they ascend, from 0 to n_rows - 1.
+bool are_rows(View1<const int32_t> rows, index_t n_rows, int n_threads) noexcept {
+    std::atomic<bool> good{true};
+    parallel_region(n_threads, [&](const Team& team) {
+        const auto [first, last] = team.share(rows.size);
+        bool own = true;
+        for (index_t i = first; i < last; ++i) {
+            own &= rows(i) < n_rows && rows(i) > (i > 0 ? rows(i - 1) : -1);
+        }
+        if (!own) good = false;
+    });
+    return good;
+}
+
 } // namespace
 
 ColumnChooser::List list_columns(const GrowthInput& input, index_t n_columns) {
@@ -44,12 +58,26 @@ ColumnChooser::List list_columns(const GrowthInput& input, index_t n_columns) {
 GrowthStatus GrowingTree::read_input(const GrowthInput& input) {
     const View1<const int32_t> rows = input.rows;
     n_used_ = rows.data == nullptr ? n_rows_ : rows.size;
-    for (index_t i = 0; rows.data != nullptr && i < rows.size; ++i) {
-        if (rows(i) >= n_rows_ || rows(i) <= (i > 0 ? rows(i - 1) : -1)) {
-            return GrowthStatus::bad_row;
-        }
+    if (rows.data != nullptr && !are_rows(rows, n_rows_, n_threads_)) {
+        return GrowthStatus::bad_row;
     }
     return find_scales(input.grad, input.hess, n_threads_, scales_);
+}
+
+std::vector<GrowingTree::Excess>
+GrowingTree::list_excesses(const GrowthInput& input) const {
+    std::vector<Excess> excesses;
+    if (!scales_.has_outliers) return excesses;
+    const Quantiser& quantiser = scales_.quantiser;
+    for (index_t i = 0; i < n_used_; ++i) {
+        const index_t row = input.row(i);
+        const int64_t grad = quantise(input.grad.data[row], quantiser.grad);
+        const int64_t hess = quantise(input.hess.data[row], quantiser.hess);
+        const Excess excess{static_cast<int32_t>(row), grad - fitting_part(grad),
+                            hess - fitting_part(hess)};
+        if (excess.grad != 0 || excess.hess != 0) excesses.push_back(excess);
+    }
+    return excesses;
 }
 
 bool GrowingTree::may_be_cut(const GrowthNode& node) const noexcept {

@@ -20,8 +20,17 @@ class GrowingTree {
         std::int64_t G = 0, H = 0;
     };
 
+    /// What a row's quantised values have beyond those that fit.
+    struct Excess {
+        std::int32_t row;
+        std::int64_t grad, hess;
+    };
+
     /// Finds the scales, and what is wrong with the input.
     GrowthStatus read_input(const GrowthInput& input);
+    /// Those of outliers, by ascending rows. Where values up to 64 times the mean fit,
+    /// they fill at most n / 32 records.
+    std::vector<Excess> list_excesses(const GrowthInput& input) const;
     bool may_be_cut(const GrowthNode& node) const noexcept;
     /// Adds the children of a node that can be cut.
     void add_children(index_t parent);

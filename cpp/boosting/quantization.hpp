@@ -50,14 +50,22 @@ struct Scale {
     double first, second;
 };
 
-template <class T> Scale make_scale(bits_of<T> largest_bits) noexcept {
-    T largest;
-    std::memcpy(&largest, &largest_bits, sizeof(T));
-    int binary_exponent = 0;
-    (void)std::frexp(static_cast<double>(largest), &binary_exponent);
-    const int exponent = quantized_bits - binary_exponent;
+inline Scale scale_of(int exponent) noexcept {
     const int half = exponent / 2;
     return {std::ldexp(1.0, half), std::ldexp(1.0, exponent - half)};
+}
+
+/// The least exponent with |v| < 2^exponent, by the bits of |v|.
+template <class T> int exponent_of(bits_of<T> magnitude) noexcept {
+    T value;
+    std::memcpy(&value, &magnitude, sizeof(T));
+    int exponent = 0;
+    (void)std::frexp(static_cast<double>(value), &exponent);
+    return exponent;
+}
+
+template <class T> Scale make_scale(bits_of<T> largest_bits) noexcept {
+    return scale_of(quantized_bits - exponent_of<T>(largest_bits));
 }
 
 /// Adding it to |x| < 2^51 leaves the integer nearest to x in the low bits.

@@ -123,30 +123,14 @@ void SparseTreeGrower::State::read_rows(const GrowthInput& input) {
         H += sum_h;
         if (negative) has_negative = true;
     });
-    list_excesses(input);
+    excesses_ = list_excesses(input);
     has_bounds_ = !has_negative && excesses_.empty();
     at(0).rows = n_used_;
-    at(0).frame.total = {static_cast<double>(G), static_cast<double>(H)};
     for (const Excess& excess : excesses_) {
-        at(0).frame.total.G += excess.sums.G;
-        at(0).frame.total.H += excess.sums.H;
+        G += excess.grad;
+        H += excess.hess;
     }
-}
-
-void SparseTreeGrower::State::list_excesses(const GrowthInput& input) {
-    excesses_.clear();
-    if (!scales_.has_outliers) return;
-    const Quantiser& quantiser = scales_.quantiser;
-    for (index_t i = 0; i < n_used_; ++i) {
-        const index_t row = input.rows.data == nullptr ? i : input.rows.data[i];
-        const int64_t G = quantise(input.grad.data[row], quantiser.grad);
-        const int64_t H = quantise(input.hess.data[row], quantiser.hess);
-        const int64_t more_G = G - fitting_part(G), more_H = H - fitting_part(H);
-        if (more_G == 0 && more_H == 0) continue;
-        excesses_.push_back(
-            {static_cast<int32_t>(row),
-             {static_cast<double>(more_G), static_cast<double>(more_H)}});
-    }
+    at(0).frame.total = {static_cast<double>(G), static_cast<double>(H)};
 }
 
 /// Cuts nodes; gives the children that may be cut in turn.

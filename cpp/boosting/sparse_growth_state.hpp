@@ -42,15 +42,8 @@ class SparseTreeGrower::State : GrowingTree {
         NodeCut found;
     };
 
-    /// What a row's quantised values have beyond those that fit.
-    struct Excess {
-        std::int32_t row;
-        Sums sums;
-    };
-
     // sparse_growth.cpp
     void read_rows(const GrowthInput& input);
-    void list_excesses(const GrowthInput& input);
     /// A node that is cut.
     struct Move {
         index_t node, column;

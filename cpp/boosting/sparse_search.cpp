@@ -259,8 +259,8 @@ void SparseTreeGrower::State::add_excesses(const CodeColumn& column,
         const index_t place = worker.places[static_cast<std::size_t>(term.slot)];
         if (place == most_exact) continue;
         const index_t slot = place * code_slots + column.codes[at - column.rows];
-        worker.G[static_cast<std::size_t>(slot)] += excess.sums.G;
-        worker.H[static_cast<std::size_t>(slot)] += excess.sums.H;
+        worker.G[static_cast<std::size_t>(slot)] += static_cast<double>(excess.grad);
+        worker.H[static_cast<std::size_t>(slot)] += static_cast<double>(excess.hess);
     }
 }
 
