@@ -7,6 +7,7 @@
 #include "boosting/growth.hpp"
 
 #include <cstring>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -182,6 +183,49 @@ py::list grow_trees(Grower& grower, std::vector<boosting::GrownNodes>& trees,
         grown.append(as_tuple(trees[static_cast<std::size_t>(k)], own));
     }
     return grown;
+}
+
+/// The methods of a grower's binding, whatever it reads.
+template <class Native> class GrowsTrees {
+  public:
+    py::tuple grow(const py::array& grad, const py::array& hess, const py::object& rows,
+                   const py::object& columns, std::uint64_t seed,
+                   std::uint32_t tree_index) {
+        const GrownTable table{n_rows_, n_columns_, grow_name_};
+        const RoundArrays arrays{grad, hess, rows, columns, seed, tree_index};
+        return grow_trees(*grower_, trees_, table, as_round<1>(arrays, table))[0];
+    }
+
+    py::list grow_round(const py::array& grad, const py::array& hess,
+                        const py::object& rows, const py::object& columns,
+                        std::uint64_t seed, std::uint32_t first_tree_index) {
+        const GrownTable table{n_rows_, n_columns_, round_name_};
+        const RoundArrays arrays{grad, hess, rows, columns, seed, first_tree_index};
+        return grow_trees(*grower_, trees_, table, as_round<2>(arrays, table));
+    }
+
+  protected:
+    GrowsTrees(const char* grow_name, const char* round_name) noexcept
+        : grow_name_(grow_name), round_name_(round_name) {}
+
+    index_t n_rows_ = 0, n_columns_ = 0;
+    std::optional<Native> grower_;
+
+  private:
+    const char* grow_name_;
+    const char* round_name_;
+    std::vector<boosting::GrownNodes> trees_; ///< whose memory is kept
+};
+
+/// Binds them.
+template <class Class> void define_growth(Class& grower) {
+    using namespace pybind11::literals;
+    using Grower = typename Class::type;
+    grower
+        .def("grow", &Grower::grow, "grad"_a, "hess"_a, "rows"_a, "columns"_a, "seed"_a,
+             "tree_index"_a)
+        .def("grow_round", &Grower::grow_round, "grad"_a, "hess"_a, "rows"_a,
+             "columns"_a, "seed"_a, "first_tree_index"_a);
 }
 
 /// feature, bin, default_left, left, right, value, is_categorical, left_bins.

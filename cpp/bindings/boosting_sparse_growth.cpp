@@ -7,9 +7,7 @@
 #include "boosting/sparse_leaves.hpp"
 
 #include <limits>
-#include <optional>
 #include <utility>
-#include <vector>
 
 namespace fastnotes {
 namespace {
@@ -20,6 +18,8 @@ using std::int64_t;
 using std::uint8_t;
 
 constexpr const char* grower_name = "boosting.SparseTreeGrower";
+constexpr const char* grow_name = "boosting.SparseTreeGrower.grow";
+constexpr const char* round_name = "boosting.SparseTreeGrower.grow_round";
 constexpr const char* rows_name = "boosting.SparseRows";
 
 boosting::SparseColumns<uint8_t>
@@ -40,17 +40,19 @@ as_entries(index_t n_rows, const py::array& offsets, const py::array& rows,
     return entries;
 }
 
-class SparseGrower {
+class SparseGrower : public GrowsTrees<boosting::SparseTreeGrower> {
   public:
     SparseGrower(index_t n_rows, const py::array& offsets, py::array rows,
                  py::array bins, const py::array& absent_bins,
                  const py::array& column_bins, const py::array& categorical,
                  int missing_code, const py::dict& parameters, int n_threads)
-        : rows_(std::move(rows)), bins_(std::move(bins)), n_rows_(n_rows) {
+        : GrowsTrees(grow_name, round_name), rows_(std::move(rows)),
+          bins_(std::move(bins)) {
         const char* const where = grower_name;
         check_threads(n_threads, where);
         const auto entries =
             as_entries(n_rows, offsets, rows_, bins_, absent_bins, where);
+        n_rows_ = n_rows;
         n_columns_ = entries.n_columns();
         const auto known = as_view<const int32_t, 1>(column_bins, where, "column_bins");
         check_extent(known.size, n_columns_, where, "column_bins of size n_columns");
@@ -75,28 +77,8 @@ class SparseGrower {
         }
     }
 
-    py::tuple grow(const py::array& grad, const py::array& hess, const py::object& rows,
-                   const py::object& columns, std::uint64_t seed,
-                   std::uint32_t tree_index) {
-        const GrownTable table{n_rows_, n_columns_, "boosting.SparseTreeGrower.grow"};
-        const RoundArrays arrays{grad, hess, rows, columns, seed, tree_index};
-        return grow_trees(*grower_, trees_, table, as_round<1>(arrays, table))[0];
-    }
-
-    py::list grow_round(const py::array& grad, const py::array& hess,
-                        const py::object& rows, const py::object& columns,
-                        std::uint64_t seed, std::uint32_t first_tree_index) {
-        const GrownTable table{n_rows_, n_columns_,
-                               "boosting.SparseTreeGrower.grow_round"};
-        const RoundArrays arrays{grad, hess, rows, columns, seed, first_tree_index};
-        return grow_trees(*grower_, trees_, table, as_round<2>(arrays, table));
-    }
-
   private:
     py::array rows_, bins_; ///< the grower reads them
-    index_t n_rows_, n_columns_ = 0;
-    std::optional<boosting::SparseTreeGrower> grower_;
-    std::vector<boosting::GrownNodes> trees_; ///< whose memory is kept
 };
 
 /// Sparse rows that trees are walked with.
@@ -141,16 +123,13 @@ class SparseRows {
 } // namespace
 
 void register_boosting_sparse_growth(py::module_& room) {
-    py::class_<SparseGrower>(room, "SparseTreeGrower", py::is_final())
-        .def(py::init<index_t, const py::array&, py::array, py::array, const py::array&,
-                      const py::array&, const py::array&, int, const py::dict&, int>(),
-             "n_rows"_a, "offsets"_a, "rows"_a, "bins"_a, "absent_bins"_a,
-             "column_bins"_a, "categorical"_a, "missing_code"_a, "parameters"_a,
-             "n_threads"_a)
-        .def("grow", &SparseGrower::grow, "grad"_a, "hess"_a, "rows"_a, "columns"_a,
-             "seed"_a, "tree_index"_a)
-        .def("grow_round", &SparseGrower::grow_round, "grad"_a, "hess"_a, "rows"_a,
-             "columns"_a, "seed"_a, "first_tree_index"_a);
+    py::class_<SparseGrower> grower(room, "SparseTreeGrower", py::is_final());
+    grower.def(
+        py::init<index_t, const py::array&, py::array, py::array, const py::array&,
+                 const py::array&, const py::array&, int, const py::dict&, int>(),
+        "n_rows"_a, "offsets"_a, "rows"_a, "bins"_a, "absent_bins"_a, "column_bins"_a,
+        "categorical"_a, "missing_code"_a, "parameters"_a, "n_threads"_a);
+    define_growth(grower);
     py::class_<SparseRows>(room, "SparseRows", py::is_final())
         .def(py::init<index_t, py::array, py::array, py::array, py::array, int, int>(),
              "n_rows"_a, "offsets"_a, "rows"_a, "bins"_a, "absent_bins"_a,
