@@ -1,7 +1,13 @@
-"""Recurrent networks: the LSTM, forward, backward and step by step."""
+"""Recurrent networks: the LSTM, forward, backward and step by step; their losses."""
 
 from __future__ import annotations
 
+from fastnotes.recurrent.losses import (
+    SequenceNLL,
+    sequence_nll,
+    softmax_jacobian,
+    softmax_vjp,
+)
 from fastnotes.recurrent.lstm import lstm_backward, lstm_forward
 from fastnotes.recurrent.results import LSTMCache, LSTMGradients, LSTMOutput
 from fastnotes.recurrent.weights import LSTMWeights
@@ -11,6 +17,10 @@ __all__ = [
     "LSTMGradients",
     "LSTMOutput",
     "LSTMWeights",
+    "SequenceNLL",
     "lstm_backward",
     "lstm_forward",
+    "sequence_nll",
+    "softmax_jacobian",
+    "softmax_vjp",
 ]
