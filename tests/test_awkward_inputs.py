@@ -74,6 +74,49 @@ def test_matmul(data):
     check(lambda: packed[-1].matmul(a, **options), a, out=out)
 
 
+TARGETS = [-1, 0, 0, 0, 1, 2, 3, 9, -2]
+
+
+def targets(data: Any, shape: Shape) -> Any:
+    """Integers for a shape, mostly classes; or something else."""
+    values = data.draw(st.lists(st.sampled_from(TARGETS), min_size=1, max_size=4))
+    right = np.resize(np.array(values), shape)
+    return data.draw(st.sampled_from([right] * 3) | inputs(shape))
+
+
+@given(st.data())
+def test_cross_entropy(data):
+    shape = data.draw(SHAPES)
+    logits, target = data.draw(inputs(shape)), targets(data, shape[:-1])
+    options = {
+        "weight": data.draw(st.none() | inputs(shape[:-1])),
+        "keep_gradient": data.draw(st.booleans()),
+        "out": data.draw(outs(shape)),
+    }
+    arrays = logits, target, options["weight"]
+    check(
+        lambda: nn.softmax_cross_entropy(logits, target, **options),
+        *arrays,
+        out=options["out"],
+    )
+
+
+@given(st.data())
+def test_optimizers(data):
+    make = data.draw(st.sampled_from([nn.Adam, nn.SGD]))
+    shape = data.draw(SHAPES)
+    rate, decay = (data.draw(st.just(0.1) | SCALARS) for _ in range(2))
+    check(lambda: make({"p": data.draw(inputs(shape))}, rate, weight_decay=decay))
+    good, gradient = np.ones(shape), data.draw(inputs(shape))
+    optimizer: nn.Optimizer = make({"p": good}, 0.1)
+    check(lambda: optimizer.step({"p": gradient}), gradient)
+    check(lambda: optimizer.step(gradient), gradient)
+    clipped, limit = data.draw(outs(shape)), data.draw(SCALARS)
+    with contextlib.suppress(TypeError, ValueError):
+        nn.clip_gradients({"p": clipped}, 1.0)
+    check(lambda: nn.clip_gradients({"p": np.ones(shape)}, limit))
+
+
 # ---------------------------------------------------------------- evidence
 
 
@@ -254,6 +297,24 @@ def test_metrics(data):
 
 # ---------------------------------------------------------------- recurrent
 
+
+@given(st.data())
+def test_losses_of_steps(data):
+    shape = data.draw(SHAPES)
+    s, g = data.draw(inputs(shape)), data.draw(inputs(shape))
+    check(lambda: recurrent.softmax_jacobian(s), s)
+    check(lambda: recurrent.softmax_vjp(s, g), s, g)
+    steps = tuple(data.draw(EXTENTS) for _ in range(2))
+    logits, target = data.draw(inputs((*steps, 4))), targets(data, steps)
+    lengths = data.draw(st.none() | inputs(steps[:1]))
+    reductions = ["none", "sequence", "sum", "mean", "other", None]
+    options = {"reduction": data.draw(st.sampled_from(reductions)), "lengths": lengths}
+    check(
+        lambda: recurrent.sequence_nll(logits, target, **options),
+        *(logits, target, lengths),
+    )
+
+
 B, T, D, H = 2, 3, 4, 2
 
 
@@ -350,6 +411,7 @@ def test_results_beyond_memory_are_refused(call):
 
 
 RESULTS = {"BinnedMatrix", "Metric", "Objective", "Split", "ImportanceWeights"}
+RESULTS |= {"CrossEntropy", "SequenceNLL"}
 RESULTS |= {"LSTMCache", "LSTMGradients", "LSTMOutput", "SavedModel", "TreeEnsemble"}
 #: Tables of bad input in tests/boosting: of estimators, of prediction, of model files.
 ELSEWHERE = {"BoostedTreesClassifier", "BoostedTreesRanker", "BoostedTreesRegressor"}

@@ -99,7 +99,8 @@ def softmax_cross_entropy(
     if weight is not None:
         weights = as_real_array(weight, where, "weight")
         check_shape(weights, where, "weight", shape, "(...)")
-        weights = weights.astype(values.dtype, copy=False).reshape(-1)
+        with np.errstate(over="ignore"):  # inf, as in any other float32 arithmetic
+            weights = weights.astype(values.dtype, copy=False).reshape(-1)
     threads = resolve_n_threads(n_threads, where)
     if out is not None:
         apart = () if out is values else (values,)

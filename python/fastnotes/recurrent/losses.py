@@ -7,11 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnotes._memory import memory_of
 from fastnotes._validation import (
     RealArray,
     as_index_array,
     as_real_array,
     check_choice,
+    check_fits,
     check_shape,
     fail,
 )
@@ -47,10 +49,13 @@ def softmax_jacobian(probabilities: ArrayLike) -> RealArray:
     array([[ 0.1875, -0.1875],
            [-0.1875,  0.1875]])
     """
-    s = as_real_array(probabilities, "recurrent.softmax_jacobian", "probabilities")
-    jacobian = -s[..., :, None] * s[..., None, :]
-    diagonal = np.arange(s.shape[-1])
-    jacobian[..., diagonal, diagonal] += s
+    where = "recurrent.softmax_jacobian"
+    s = _as_probabilities(probabilities, where)
+    check_fits(where, "a result", (*s.shape, s.shape[-1]), s.dtype)
+    with memory_of(where), np.errstate(all="ignore"):  # NaN where S is no softmax
+        jacobian = -s[..., :, None] * s[..., None, :]
+        diagonal = np.arange(s.shape[-1])
+        jacobian[..., diagonal, diagonal] += s
     return jacobian
 
 
@@ -70,11 +75,19 @@ def softmax_vjp(probabilities: ArrayLike, gradient: ArrayLike) -> RealArray:
         (..., C), the product of g and :func:`softmax_jacobian`.
     """
     where = "recurrent.softmax_vjp"
-    s = as_real_array(probabilities, where, "probabilities")
+    s = _as_probabilities(probabilities, where)
     g = as_real_array(gradient, where, "gradient")
     check_shape(g, where, "gradient", s.shape, "(..., C)")
-    mean: RealArray = np.einsum("...c,...c->...", g, s)[..., None]
-    return np.asarray(s * (g - mean))
+    with memory_of(where), np.errstate(all="ignore"):
+        mean: RealArray = np.einsum("...c,...c->...", g, s)[..., None]
+        return np.asarray(s * (g - mean))
+
+
+def _as_probabilities(probabilities: ArrayLike, where: str) -> RealArray:
+    s = as_real_array(probabilities, where, "probabilities")
+    if s.ndim == 0:
+        fail(where, "probabilities with the classes along the last axis", "a number")
+    return s
 
 
 def sequence_nll(
@@ -158,7 +171,8 @@ def sequence_nll(
     if reduction == "none":
         return SequenceNLL(loss, gradient)
     axes = (1,) if reduction == "sequence" else (0, 1)
-    total = np.asarray(loss.sum(axis=axes, dtype=np.float64).astype(o.dtype))
+    with np.errstate(all="ignore"):  # inf where a target has probability 0
+        total = np.asarray(loss.sum(axis=axes, dtype=np.float64).astype(o.dtype))
     return SequenceNLL(total, gradient)
 
 
