@@ -349,6 +349,26 @@ def test_lstm_of_a_good_layer(data):
     check(lambda: recurrent.lstm_backward(dh, h), dh, h)
 
 
+@given(st.data())
+def test_rnn(data):
+    shapes = [(B, T, D), (H, D), (H, H)]
+    required = [data.draw(inputs(shape)) for shape in shapes]
+    states = [data.draw(st.none() | inputs(s)) for s in ((H,), (B, H))]
+    options = {
+        "lengths": data.draw(st.none() | inputs((B,))),
+        "nonlinearity": data.draw(st.sampled_from(["tanh", "relu", "cube", 1])),
+    }
+    arguments = (*required, *states)
+    check(lambda: recurrent.rnn_forward(*arguments, **options), *arguments)
+    layer = np.ones((H, D), np.float32), np.ones((H, H), np.float32)
+    weights = recurrent.RNNWeights(*layer)
+    x_t, h, out = (data.draw(inputs(shape)) for shape in ((B, D), (B, H), (B, H)))
+    check(lambda: weights.step(x_t, h, out=out), x_t, h, out=out)
+    cache = recurrent.rnn_forward(np.ones((B, T, D), np.float32), *layer).cache
+    dh = data.draw(inputs((B, T, H)))
+    check(lambda: recurrent.rnn_backward(dh, cache, dh_last=h), dh, h)
+
+
 # ---------------------------------------------------------------- arrays of nothing
 
 HUGE = 2**58  # extents beyond any memory, around a 0
@@ -375,6 +395,9 @@ RETURNED: dict[str, Callable[[], Any]] = {
     "rows": lambda: hollow_layer((HUGE, 0, 0), 0),
     "steps": lambda: hollow_layer((2, HUGE, 0), 0),
     "inputs": lambda: hollow_layer((0, 0, HUGE), 0),
+    "rnn": lambda: recurrent.rnn_forward(
+        hollow(HUGE, 0, 0), hollow(0, 0), hollow(0, 0)
+    ),
     "steps of no rows": lambda: hollow_layer((0, HUGE, 0), 3),
     "backward": lambda: recurrent.lstm_backward(
         hollow(HUGE, 0, 0), hollow_layer((HUGE, 0, 0), 0).cache
@@ -411,7 +434,7 @@ def test_results_beyond_memory_are_refused(call):
 
 
 RESULTS = {"BinnedMatrix", "Metric", "Objective", "Split", "ImportanceWeights"}
-RESULTS |= {"CrossEntropy", "SequenceNLL"}
+RESULTS |= {"CrossEntropy", "SequenceNLL", "RNNCache", "RNNGradients", "RNNOutput"}
 RESULTS |= {"LSTMCache", "LSTMGradients", "LSTMOutput", "SavedModel", "TreeEnsemble"}
 #: Tables of bad input in tests/boosting: of estimators, of prediction, of model files.
 ELSEWHERE = {"BoostedTreesClassifier", "BoostedTreesRanker", "BoostedTreesRegressor"}

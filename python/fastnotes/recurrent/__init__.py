@@ -1,4 +1,4 @@
-"""Recurrent networks: the LSTM, forward, backward and step by step; their losses."""
+"""Recurrent networks: the LSTM and the vanilla one, forward, backward, step by step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from fastnotes.recurrent.losses import (
     softmax_vjp,
 )
 from fastnotes.recurrent.lstm import lstm_backward, lstm_forward
-from fastnotes.recurrent.results import LSTMCache, LSTMGradients, LSTMOutput
+from fastnotes.recurrent.results import (
+    LSTMCache,
+    LSTMGradients,
+    LSTMOutput,
+    RNNCache,
+    RNNGradients,
+    RNNOutput,
+)
+from fastnotes.recurrent.rnn import RNNWeights, rnn_backward, rnn_forward
 from fastnotes.recurrent.weights import LSTMWeights
 
 __all__ = [
@@ -17,9 +25,15 @@ __all__ = [
     "LSTMGradients",
     "LSTMOutput",
     "LSTMWeights",
+    "RNNCache",
+    "RNNGradients",
+    "RNNOutput",
+    "RNNWeights",
     "SequenceNLL",
     "lstm_backward",
     "lstm_forward",
+    "rnn_backward",
+    "rnn_forward",
     "sequence_nll",
     "softmax_jacobian",
     "softmax_vjp",
