@@ -212,8 +212,8 @@ py::tuple forward_without_units(const SharedWeights<T>& weights, const LSTMSizes
 
 template <template <class> class Cell, class T>
 py::tuple forward(const SharedWeights<T>& weights, py::handle x, py::handle h0,
-                  py::handle c0, const py::object& lengths, bool keep_cache,
-                  int n_threads) {
+                  py::handle c0, const py::object& lengths, bool reverse,
+                  bool keep_cache, int n_threads) {
     constexpr const char* where = Names<Cell>::forward;
     const auto input = as_view<const T, 3>(x, where, "x");
     const LSTMSizes sizes{input.planes, input.rows, weights->input, weights->hidden};
@@ -228,7 +228,7 @@ py::tuple forward(const SharedWeights<T>& weights, py::handle x, py::handle h0,
     if (sizes.hidden == 0) {
         return forward_without_units<Cell, T>(weights, sizes, keep_cache);
     }
-    Schedule schedule = recurrent::make_schedule(sizes, steps);
+    Schedule schedule = recurrent::make_schedule(sizes, steps, reverse);
 
     auto h = pooled_empty<T>(sizes.batch, sizes.time, sizes.hidden);
     auto h_last = pooled_empty<T>(sizes.batch, sizes.hidden);
@@ -400,10 +400,12 @@ void register_types(py::module_& room, const char* weights, const char* cache) {
 template <template <class> class Cell>
 py::tuple forward_of(const Weights<Cell>& weights, const py::array& x,
                      const py::object& h0, const py::object& c0,
-                     const py::object& lengths, bool keep_cache, int n_threads) {
+                     const py::object& lengths, bool reverse, bool keep_cache,
+                     int n_threads) {
     return std::visit(
         [&](const auto& packed) {
-            return forward<Cell>(packed, x, h0, c0, lengths, keep_cache, n_threads);
+            return forward<Cell>(packed, x, h0, c0, lengths, reverse, keep_cache,
+                                 n_threads);
         },
         weights.packed);
 }
@@ -446,7 +448,7 @@ void register_recurrent(py::module_& m) {
         "weight_ih"_a, "weight_hh"_a, "bias"_a, "tanh_candidate"_a, "backward"_a,
         "n_threads"_a);
     room.def("lstm_forward", &forward_of<LSTM>, "weights"_a, "x"_a, "h0"_a, "c0"_a,
-             "lengths"_a, "keep_cache"_a, "n_threads"_a);
+             "lengths"_a, "reverse"_a, "keep_cache"_a, "n_threads"_a);
     room.def("lstm_step", &step_of<LSTM>, "weights"_a, "x"_a, "h"_a, "c"_a, "h_next"_a,
              "c_next"_a);
     room.def("lstm_backward", &backward_of<LSTM>, "cache"_a, "dh"_a, "dh_last"_a,
@@ -464,12 +466,13 @@ void register_recurrent(py::module_& m) {
     room.def(
         "rnn_forward",
         [](const Weights<RNN>& weights, const py::array& x, const py::object& h0,
-           const py::object& lengths, bool keep_cache, int n_threads) {
+           const py::object& lengths, bool reverse, bool keep_cache, int n_threads) {
             const auto all = forward_of<RNN>(weights, x, h0, py::none(), lengths,
-                                             keep_cache, n_threads);
+                                             reverse, keep_cache, n_threads);
             return py::make_tuple(all[0], all[1], all[3]);
         },
-        "weights"_a, "x"_a, "h0"_a, "lengths"_a, "keep_cache"_a, "n_threads"_a);
+        "weights"_a, "x"_a, "h0"_a, "lengths"_a, "reverse"_a, "keep_cache"_a,
+        "n_threads"_a);
     room.def(
         "rnn_step",
         [](const Weights<RNN>& weights, const py::array& x, const py::array& h,

@@ -10,7 +10,8 @@ namespace fastnotes::recurrent {
 using detail::Layout;
 using detail::slice_width;
 
-Schedule make_schedule(const LSTMSizes& sizes, const std::int64_t* lengths) {
+Schedule make_schedule(const LSTMSizes& sizes, const std::int64_t* lengths,
+                       bool reverse) {
     const auto batch = static_cast<std::size_t>(sizes.batch);
     const auto length_of = [&](index_t b) {
         return lengths == nullptr ? sizes.time : static_cast<index_t>(lengths[b]);
@@ -35,7 +36,8 @@ Schedule make_schedule(const LSTMSizes& sizes, const std::int64_t* lengths) {
     for (index_t t = 0; t < s.steps; ++t) {
         while (active > 0 && s.length[active - 1] <= t) --active;
         for (std::size_t r = 0; r < active; ++r) {
-            s.position.push_back(s.order[r] * sizes.time + t);
+            const index_t place = reverse ? s.length[r] - 1 - t : t;
+            s.position.push_back(s.order[r] * sizes.time + place);
         }
         s.start.push_back(s.start.back() + static_cast<index_t>(active));
     }

@@ -42,8 +42,9 @@ struct Schedule {
     std::vector<index_t> order;    // [B] sequence of each sorted row
     std::vector<index_t> length;   // [B] length of each sorted row, falling
     std::vector<index_t> start;    // [steps + 1] first packed row of each step
-    std::vector<index_t> position; // [N] b * T + t of each packed row
-    index_t steps = 0;             // the longest length
+    std::vector<index_t> position; // [N] where each packed row is in x and h: b * T +
+                                   // t, or b * T + length - 1 - t in reverse
+    index_t steps = 0; // the longest length
 
     index_t active(index_t t) const noexcept {
         const auto i = static_cast<std::size_t>(t);
@@ -55,7 +56,10 @@ struct Schedule {
 };
 
 ///   lengths [B] i64, each in 0..time    in; null: every sequence runs for `time`
-Schedule make_schedule(const LSTMSizes& sizes, const std::int64_t* lengths);
+///   reverse    sequences run from their ends to their beginnings: step t is place
+///              length - 1 - t of x, h, dh and dx
+Schedule make_schedule(const LSTMSizes& sizes, const std::int64_t* lengths,
+                       bool reverse = false);
 
 // ---------------------------------------------------------------- weights
 

@@ -26,6 +26,7 @@ def lstm_forward(
     h0: NDArray[Any] | None,
     c0: NDArray[Any] | None,
     lengths: NDArray[Any] | None,
+    reverse: bool,
     keep_cache: bool,
     n_threads: int,
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], LSTMCache | None]: ...
@@ -75,6 +76,7 @@ def rnn_forward(
     x: NDArray[Any],
     h0: NDArray[Any] | None,
     lengths: NDArray[Any] | None,
+    reverse: bool,
     keep_cache: bool,
     n_threads: int,
 ) -> tuple[NDArray[Any], NDArray[Any], RNNCache | None]: ...

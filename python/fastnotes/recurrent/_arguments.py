@@ -70,13 +70,16 @@ class Inputs(NamedTuple):
     def run(
         self,
         packed: native.recurrent.LSTMWeights,
+        reverse: bool,
         keep_cache: bool,
         n_threads: int,
         where: str,
     ) -> LSTMOutput:
         with memory_of(where):
             return LSTMOutput(
-                *native.recurrent.lstm_forward(packed, *self, keep_cache, n_threads)
+                *native.recurrent.lstm_forward(
+                    packed, *self, bool(reverse), keep_cache, n_threads
+                )
             )
 
 

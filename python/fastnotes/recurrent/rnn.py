@@ -18,6 +18,7 @@ from fastnotes._validation import (
     fail_type,
 )
 from fastnotes.recurrent._arguments import (
+    Inputs,
     Weights,
     as_inputs,
     as_state,
@@ -40,6 +41,7 @@ def rnn_forward(
     *,
     nonlinearity: str = "tanh",
     lengths: ArrayLike | None = None,
+    reverse: bool = False,
     keep_cache: bool = True,
     n_threads: int | None = None,
 ) -> RNNOutput:
@@ -63,6 +65,9 @@ def rnn_forward(
         f: ``"tanh"`` or ``"relu"``.
     lengths
         (B,) integers from 0 to T, in any order; None: every sequence runs for T steps.
+    reverse
+        Run every sequence from its own end to its beginning, as in
+        :func:`lstm_forward`.
     keep_cache
         Keep what :func:`rnn_backward` needs (about H + D numbers per step).
     n_threads
@@ -103,11 +108,7 @@ def rnn_forward(
     arrays = (*weights, inputs.x, inputs.h0)
     dtype = np.result_type(*(a for a in arrays if a is not None))
     packed = _pack(weights.cast(dtype), nonlinearity, keep_cache, threads)
-    x, h0, _, ends = inputs.cast(dtype)
-    with memory_of(where):
-        return RNNOutput(
-            *native.recurrent.rnn_forward(packed, x, h0, ends, keep_cache, threads)
-        )
+    return _run(inputs.cast(dtype), packed, reverse, keep_cache, threads, where)
 
 
 def rnn_backward(
@@ -216,6 +217,7 @@ class RNNWeights:
         h0: ArrayLike | None = None,
         *,
         lengths: ArrayLike | None = None,
+        reverse: bool = False,
         keep_cache: bool = False,
         n_threads: int | None = None,
     ) -> RNNOutput:
@@ -229,11 +231,8 @@ class RNNWeights:
             if self._training is None:
                 self._training = _pack(self._weights, self.nonlinearity, True, threads)
             packed = self._training
-        x, h0, _, ends = inputs.cast(self.dtype)
-        with memory_of(where):
-            return RNNOutput(
-                *native.recurrent.rnn_forward(packed, x, h0, ends, keep_cache, threads)
-            )
+        cast_inputs = inputs.cast(self.dtype)
+        return _run(cast_inputs, packed, reverse, keep_cache, threads, where)
 
     def step(
         self, x: ArrayLike, h: ArrayLike, *, out: NDArray[Any] | None = None
@@ -289,6 +288,23 @@ def _pack(
     return native.recurrent.pack_rnn_weights(
         *weights, nonlinearity == "tanh", backward, n_threads
     )
+
+
+def _run(
+    inputs: Inputs,
+    packed: native.recurrent.RNNWeights,
+    reverse: bool,
+    keep_cache: bool,
+    n_threads: int,
+    where: str,
+) -> RNNOutput:
+    x, h0, _, lengths = inputs
+    with memory_of(where):
+        return RNNOutput(
+            *native.recurrent.rnn_forward(
+                packed, x, h0, lengths, bool(reverse), keep_cache, n_threads
+            )
+        )
 
 
 def _refuse_cuda(where: str, lengths: Any, given: dict[str, Any]) -> None:

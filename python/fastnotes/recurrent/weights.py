@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastnotes._core import native
 from fastnotes._device import wants_cuda
 from fastnotes._threads import resolve_n_threads
-from fastnotes._validation import RealArray, check_choice, fail_type
+from fastnotes._validation import RealArray, check_choice, fail, fail_type
 from fastnotes.recurrent._arguments import (
     CANDIDATES,
     as_inputs,
@@ -93,6 +93,7 @@ class LSTMWeights:
         c0: ArrayLike | None = None,
         *,
         lengths: ArrayLike | None = None,
+        reverse: bool = False,
         keep_cache: bool = False,
         n_threads: int | None = None,
     ) -> LSTMOutput:
@@ -100,6 +101,8 @@ class LSTMWeights:
         where = "recurrent.LSTMWeights.forward"
         if self._device is not None:
             given = {"x": x, "h0": h0, "c0": c0}
+            if reverse:
+                fail(where, "reverse=False on CUDA", "True")
             return self._device.forward(given, lengths, keep_cache)
         beside = {"x": x, "weights": self._weights.weight_hh, "h0": h0, "c0": c0}
         call_wants_cuda(where, None, lengths, beside)  # refuses CUDA arrays
@@ -110,7 +113,7 @@ class LSTMWeights:
             if self._training is None:
                 self._training = self._weights.pack(self.candidate, True, threads)
             packed = self._training
-        return inputs.cast(self.dtype).run(packed, keep_cache, threads, where)
+        return inputs.cast(self.dtype).run(packed, reverse, keep_cache, threads, where)
 
     def step(
         self,
