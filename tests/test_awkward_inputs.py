@@ -369,6 +369,27 @@ def test_rnn(data):
     check(lambda: recurrent.rnn_backward(dh, cache, dh_last=h), dh, h)
 
 
+@given(st.data())
+def test_layers(data):
+    make = data.draw(st.sampled_from([recurrent.LSTM, recurrent.RNN]))
+    settings = [data.draw(SCALARS) for _ in range(3)]
+    if not any(isinstance(each, int) and each > 300 for each in settings):
+        check(lambda: make(*settings, dropout=data.draw(SCALARS)))
+    network = make(D, H)
+    options = {
+        "state": data.draw(st.none() | inputs((1, B, H))),
+        "lengths": data.draw(st.none() | inputs((B,))),
+    }
+    x, x_t = data.draw(inputs((B, T, D))), data.draw(inputs((B, D)))
+    check(lambda: network.forward(x, **options), x, *options.values())
+    check(lambda: network.step(x_t, options["state"]), x_t)
+    stream: recurrent.Stream = network.step(np.ones((B, D)))[1]
+    check(lambda: network.step(x_t, stream), x_t)
+    network.forward(np.ones((B, T, D)), training=True)
+    dh = data.draw(inputs((B, T, H)))
+    check(lambda: network.backward(dh, options["state"]), dh)
+
+
 # ---------------------------------------------------------------- arrays of nothing
 
 HUGE = 2**58  # extents beyond any memory, around a 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastnotes.recurrent.layers import LSTM, RNN
 from fastnotes.recurrent.losses import (
     SequenceNLL,
     sequence_nll,
@@ -18,9 +19,12 @@ from fastnotes.recurrent.results import (
     RNNOutput,
 )
 from fastnotes.recurrent.rnn import RNNWeights, rnn_backward, rnn_forward
+from fastnotes.recurrent.stack import Stream
 from fastnotes.recurrent.weights import LSTMWeights
 
 __all__ = [
+    "LSTM",
+    "RNN",
     "LSTMCache",
     "LSTMGradients",
     "LSTMOutput",
@@ -30,6 +34,7 @@ __all__ = [
     "RNNOutput",
     "RNNWeights",
     "SequenceNLL",
+    "Stream",
     "lstm_backward",
     "lstm_forward",
     "rnn_backward",
