@@ -241,6 +241,46 @@ def test_against_torch(kind: Any, bidirectional: bool, dtype: Any) -> None:
         COMPOSITE.assert_close(gradient / scale, theirs / scale)
 
 
+@each_dtype
+@pytest.mark.parametrize("options", [{}, {"bidirectional": True}, {"bias": False}])
+@pytest.mark.parametrize("name", ["LSTM", "RNN", "relu"])
+def test_from_torch_and_back(name: str, options: dict[str, Any], dtype: Any) -> None:
+    torch = pytest.importorskip("torch")
+    kind = LSTM if name == "LSTM" else RNN
+    more = {"nonlinearity": "relu"} if name == "relu" else {}
+    module = getattr(torch.nn, kind.__name__)(
+        WIDTH, HIDDEN, 2, dtype=getattr(torch, np.dtype(dtype).name), **options, **more
+    )
+    network = kind.from_torch(module)
+    x = draw(dtype)
+    x_there = torch.from_numpy(x)
+    with torch.no_grad():
+        theirs = module(x_there.transpose(0, 1))[0].transpose(0, 1).numpy()
+        back = network.to_torch()(x_there)[0].numpy()
+    h, _ = network.forward(x)
+    assert h.dtype == dtype
+    COMPOSITE.assert_close(h, theirs)
+    COMPOSITE.assert_close(h, back)
+
+
+def test_torch_modules_that_are_refused() -> None:
+    torch = pytest.importorskip("torch")
+    for kind, module in [
+        (LSTM, torch.nn.GRU(3, 4)),
+        (LSTM, torch.nn.RNN(3, 4)),
+        (RNN, torch.nn.Linear(3, 4)),
+        (RNN, None),
+    ]:
+        with pytest.raises(TypeError, match=r"from_torch\] expected a torch.nn"):
+            kind.from_torch(module)
+    with pytest.raises(ValueError, match="without projection, got proj_size=2"):
+        LSTM.from_torch(torch.nn.LSTM(3, 4, proj_size=2))
+    with pytest.raises(ValueError, match="float32 or float64, got float16"):
+        LSTM.from_torch(torch.nn.LSTM(3, 4).half())
+    with pytest.raises(ValueError, match="candidate 'tanh'"):
+        LSTM(3, 4, candidate="sigmoid").to_torch()
+
+
 # Bad input
 
 SETTINGS = [

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from fastnotes._validation import RealArray, as_real, check_choice
+from fastnotes._validation import RealArray, as_real, check_choice, fail
 from fastnotes.recurrent._arguments import CANDIDATES
+from fastnotes.recurrent.exchange import read_parameters, settings_of, write_module
 from fastnotes.recurrent.lstm import lstm_backward, lstm_forward
 from fastnotes.recurrent.rnn import (
     NONLINEARITIES,
@@ -139,6 +140,30 @@ class LSTM(Stack):
         )
         return dx, tuple(weights), (dh0, dc0)
 
+    @classmethod
+    def from_torch(cls, module: Any) -> LSTM:
+        """Return the layers of a ``torch.nn.LSTM``: its weights are copied.
+
+        Its two biases are added, which is all that they do. ``batch_first`` is how
+        calls here are laid out, whatever it was.
+        """
+        where = "recurrent.LSTM.from_torch"
+        network = cls(**settings_of(module, "LSTM", where))
+        read_parameters(module, network, where)
+        return network
+
+    def to_torch(self) -> Any:
+        """Return a ``torch.nn.LSTM`` with ``batch_first`` and the same weights.
+
+        Raises
+        ------
+        ValueError
+            With the sigmoid candidate, which torch has not.
+        """
+        if self.candidate != "tanh":
+            fail("recurrent.LSTM.to_torch", "candidate 'tanh'", repr(self.candidate))
+        return write_module(self)
+
     def _packed(self, weights: States) -> LSTMWeights:
         return LSTMWeights(*weights, candidate=self.candidate)
 
@@ -211,6 +236,19 @@ class RNN(Stack):
             dh, cache, dh_last=dstate[0], n_threads=n_threads
         )
         return dx, tuple(weights), (dh0,)
+
+    @classmethod
+    def from_torch(cls, module: Any) -> RNN:
+        """Return the layers of a ``torch.nn.RNN``, as :meth:`LSTM.from_torch`."""
+        where = "recurrent.RNN.from_torch"
+        settings = settings_of(module, "RNN", where)
+        network = cls(**settings, nonlinearity=module.nonlinearity)
+        read_parameters(module, network, where)
+        return network
+
+    def to_torch(self) -> Any:
+        """Return a ``torch.nn.RNN`` with ``batch_first`` and the same weights."""
+        return write_module(self, nonlinearity=self.nonlinearity)
 
     def _packed(self, weights: States) -> RNNWeights:
         return RNNWeights(*weights, nonlinearity=self.nonlinearity)
