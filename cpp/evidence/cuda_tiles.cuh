@@ -110,6 +110,11 @@ struct Tiles {
                 rest * pitch() + c, p * width + c};
     }
 
+    /// As unit, where a block may have more threads than the tile has units.
+    __device__ Unit unit_or_none(Corner corner, int u) const {
+        return u < units() ? unit(corner, u) : Unit{0, 0, -1, 0};
+    }
+
     /// Place of a tile's column in an array [all_planes, inner], -1 if outside; with
     /// one chunk this is its place among the results.
     __device__ index_t output(Corner corner, int column) const {
