@@ -91,7 +91,7 @@ template <class T, class Store>
 __global__ void __launch_bounds__(reduce_threads, sizeof(T) == 4 ? 4 : 2)
     reduce_kernel(const Tiles tiles, const Terms<T> terms, const Store results) {
     const Parts<T> parts(reinterpret_cast<double*>(shared_memory()), tiles);
-    const index_t step = tiles.step();
+    const index_t step = tiles.step;
     for (index_t tile = blockIdx.x; tile < tiles.n_tiles; tile += gridDim.x) {
         const auto corner = tiles.corner(tile);
         for (int u = threadIdx.x; u < tiles.units(); u += blockDim.x) {
@@ -147,8 +147,8 @@ __global__ void __launch_bounds__(streamed_threads<T>, emits<Emit> ? 1 : 2)
     constexpr int depth = streamed_depth<emits<Emit>>;
     UnitStream<depth, T> stream(tiles, a, wide, shared_memory());
     const Parts<T> parts(stream.memory_behind(), tiles);
-    const int u = static_cast<int>(threadIdx.x), length = tiles.length();
-    const index_t step = tiles.step();
+    const int u = static_cast<int>(threadIdx.x), length = tiles.length;
+    const index_t step = tiles.step;
     for (index_t tile = blockIdx.x; tile < tiles.n_tiles; tile += gridDim.x) {
         const auto corner = tiles.corner(tile);
         const Unit unit = tiles.unit_or_none(corner, u);
@@ -167,6 +167,7 @@ __global__ void __launch_bounds__(streamed_threads<T>, emits<Emit> ? 1 : 2)
                 sums.template absorb<false, Squares>(held[0], held[0]);
             }
         }
+        stream.prepare();
         if (unit.part >= 0) parts.store(unit.part, sums);
         __syncthreads();
         parts.merge(tiles);
@@ -186,8 +187,8 @@ template <bool Squares, class Emit, class T>
 __global__ void __launch_bounds__(rows_threads, sizeof(T) == 4 ? 4 : 2)
     rows_kernel(const Tiles tiles, const T* __restrict__ a, T* __restrict__ out,
                 const Results<T> results) {
-    const int u = static_cast<int>(threadIdx.x), length = tiles.length();
-    const index_t tile = blockIdx.x, step = tiles.step();
+    const int u = static_cast<int>(threadIdx.x), length = tiles.length;
+    const index_t tile = blockIdx.x, step = tiles.step;
     const Unit unit = tiles.unit_or_none(tiles.corner(tile), u);
     T held[held_steps][step_size];
 #pragma unroll
@@ -222,7 +223,7 @@ __global__ void __launch_bounds__(packed_threads, sizeof(T) == 4 ? 8 : 3)
     packed_kernel(const Tiles tiles, const T* __restrict__ a, T* __restrict__ out,
                   const Results<T> results) {
     PlaneStream<Depth, T> stream(tiles, a, shared_memory());
-    const int lane = lane_number(), step = static_cast<int>(tiles.step());
+    const int lane = lane_number(), step = static_cast<int>(tiles.step);
     for (; stream.more(); stream.next()) {
         const auto corner = tiles.corner(stream.tile());
         const Unit unit = tiles.unit_or_none(corner, lane);
@@ -262,7 +263,7 @@ template <class Emit, class T>
 __global__ void __launch_bounds__(reduce_threads, sizeof(T) == 4 ? 4 : 2)
     emit_kernel(const Tiles tiles, const T* __restrict__ a, T* __restrict__ out,
                 const T* __restrict__ largest, const T* __restrict__ term) {
-    const index_t step = tiles.step(), plane = tiles.count * tiles.inner;
+    const index_t step = tiles.step, plane = tiles.count * tiles.inner;
     for (index_t tile = blockIdx.x; tile < tiles.n_tiles; tile += gridDim.x) {
         const auto corner = tiles.corner(tile);
         for (int u = threadIdx.x; u < tiles.units(); u += blockDim.x) {

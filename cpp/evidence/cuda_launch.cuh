@@ -172,7 +172,7 @@ template <class T> bool copies_wide(const Tiles& tiles, const T* a) noexcept {
     constexpr index_t N = wide_copy<T>;
     if (reinterpret_cast<std::uintptr_t>(a) % (N * sizeof(T)) != 0) return false;
     if (tiles.pieces > 1) return tiles.inner % N == 0 && tiles.width % N == 0;
-    return tiles.step() % N == 0 && tiles.count * tiles.inner % N == 0;
+    return tiles.step % N == 0 && tiles.count * tiles.inner % N == 0;
 }
 
 /// Totals of every column (of a chunk) to `results`, and, in one chunk, elements.

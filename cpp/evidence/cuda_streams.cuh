@@ -61,9 +61,15 @@ template <int Depth, class T> class UnitStream {
                           unsigned char* memory)
         : tiles_(tiles), a_(a), wide_(wide), memory_(memory),
           slots_(reinterpret_cast<T*>(memory) + warp_number() * Depth * size),
+          row_(lane_number() / lanes_of_row), column_(lane_number() % lanes_of_row * N),
           tile_(blockIdx.x) {
-        enter();
-        for (int n = 0; n < Depth; ++n) fetch();
+        prepare();
+        now_ = next_;
+        prepare();
+#pragma unroll 1
+        for (int n = 0; n < Depth; ++n) {
+            if (fetch()) prepare();
+        }
     }
 
     __host__ __device__ static index_t bytes(int threads) {
@@ -77,7 +83,7 @@ template <int Depth, class T> class UnitStream {
     __device__ void take(int left, T (&x)[step_size]) {
         wait_for_copies<Depth - 1>();
         __syncwarp();
-        const T* const slot = slots_ + place_ * size + lane_number();
+        const T* const slot = slots_ + place_ + lane_number();
         if (left >= step_size) {
 #pragma unroll
             for (int r = 0; r < step_size; ++r) x[r] = slot[r * warp];
@@ -88,57 +94,61 @@ template <int Depth, class T> class UnitStream {
             }
         }
         __syncwarp();
-        fetch();
+        (void)fetch();
+    }
+
+    /// To be called when all steps of a tile are taken, during which fetching came to
+    /// another tile once: finds the tile after that.
+    __device__ void prepare() {
+        next_ = {};
+        if (tile_ < tiles_.n_tiles) {
+            const Unit unit = tiles_.unit_or_none(tiles_.corner(tile_),
+                                                  static_cast<int>(threadIdx.x));
+            const index_t wide_at =
+                __shfl_sync(::fastnotes::cuda::all_lanes, unit.at, column_);
+            const int least = ::fastnotes::cuda::warp_reduce(
+                unit.size, [](int x, int y) { return x < y ? x : y; });
+            next_ = {unit.size, wide_ ? least : 0, a_ + unit.at,
+                     a_ + wide_at + row_ * tiles_.step};
+        }
+        tile_ += gridDim.x;
     }
 
   private:
-    /// Starts the copies of one step into the place that is free, if one is left: a
-    /// group of copies in any case.
-    __device__ void fetch() {
-        if (tile_ < tiles_.n_tiles) {
-            T* const slot = slots_ + place_ * size;
-            const int wide_rows = wide_rows_ - at_;
-            const int row = lane_number() / lanes_of_row;
-            const int column = lane_number() % lanes_of_row * N;
+    /// A unit to fetch: elements left of it, and rows left that all lanes have, which
+    /// go by wide copies.
+    struct Source {
+        int left = 0, wide_rows = 0;
+        const T *from = nullptr, *wide_from = nullptr;
+    };
+
+    /// Starts the copies of one step, of which nothing may be left, into the place that
+    /// is free: a group of copies. True if the next step is of another tile.
+    __device__ bool fetch() {
+        T* const slot = slots_ + place_;
+        T* const wide_slot = slot + row_ * warp + column_;
 #pragma unroll
-            for (int r = 0; r < step_size; r += N) {
-                if (row + r < wide_rows) {
-                    copy_async_wide(slot + (row + r) * warp + column,
-                                    wide_from_ + r * tiles_.step());
-                }
-            }
-            const int left = min(size_ - at_, step_size);
-#pragma unroll 1
-            for (int r = max(wide_rows, 0); r < left; ++r) {
-                copy_async(slot + r * warp + lane_number(), from_ + r * tiles_.step());
-            }
-            from_ += step_size * tiles_.step();
-            wide_from_ += step_size * tiles_.step();
-            at_ += step_size;
-            if (at_ >= tiles_.length()) {
-                tile_ += gridDim.x;
-                enter();
+        for (int r = 0; r < step_size; r += N) {
+            if (row_ + r < now_.wide_rows) {
+                copy_async_wide(wide_slot + r * warp, now_.wide_from + r * tiles_.step);
             }
         }
-        place_ = (place_ + 1) % Depth;
+        const int left = min(now_.left, step_size);
+#pragma unroll 1
+        for (int r = max(now_.wide_rows, 0); r < left; ++r) {
+            copy_async(slot + r * warp + lane_number(), now_.from + r * tiles_.step);
+        }
         commit_copies();
-    }
-
-    /// To the first step of a tile.
-    __device__ void enter() {
-        if (tile_ >= tiles_.n_tiles) return;
-        const Unit unit =
-            tiles_.unit_or_none(tiles_.corner(tile_), static_cast<int>(threadIdx.x));
-        const int first = lane_number() % lanes_of_row * N;
-        const index_t wide_at =
-            __shfl_sync(::fastnotes::cuda::all_lanes, unit.at, first);
-        const int least = ::fastnotes::cuda::warp_reduce(
-            unit.size, [](int x, int y) { return x < y ? x : y; });
+        place_ = (place_ + size) % (Depth * size);
+        now_.left -= step_size;
+        now_.wide_rows -= step_size;
+        now_.from += step_size * tiles_.step;
+        now_.wide_from += step_size * tiles_.step;
+        at_ += step_size;
+        if (at_ < tiles_.length) return false;
         at_ = 0;
-        size_ = unit.size;
-        wide_rows_ = wide_ ? least : 0;
-        from_ = a_ + unit.at;
-        wide_from_ = a_ + wide_at + lane_number() / lanes_of_row * tiles_.step();
+        now_ = next_;
+        return true;
     }
 
     const Tiles& tiles_;
@@ -146,11 +156,11 @@ template <int Depth, class T> class UnitStream {
     bool wide_;
     unsigned char* memory_;
     T* slots_;
-    int place_ = 0; // of the step to use next, and then of the one to fetch next
-    // What is fetched next:
-    index_t tile_;
-    int at_ = 0, size_ = 0, wide_rows_ = 0;
-    const T *from_ = nullptr, *wide_from_ = nullptr;
+    int row_, column_;   // of this lane's wide copies
+    unsigned place_ = 0; // of the step to use next, and then of the one to fetch next
+    int at_ = 0;         // of the step to fetch next, in its unit
+    Source now_, next_;  // the unit that is fetched, and that of the next tile
+    index_t tile_;       // the one after that
 };
 
 /// Elements of a unit in shared memory as they lie in `a`, but skewed, so that equal
