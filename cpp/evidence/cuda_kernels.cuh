@@ -17,6 +17,10 @@ inline constexpr int reduce_threads = 256, rows_threads = 128, packed_threads = 
 template <class T> inline constexpr int streamed_threads = sizeof(T) == 4 ? 512 : 256;
 template <bool emits> inline constexpr int streamed_depth = emits ? 8 : 4;
 
+/// Threads for a row of several chunks, and most chunks of such a row.
+template <class T> inline constexpr int long_row_threads = sizeof(T) == 4 ? 1024 : 512;
+inline constexpr int long_row_chunks = 64;
+
 /// Terms of a slice that a thread holds: all of them if there is one chunk.
 inline constexpr int held_steps = static_cast<int>(Order::slice_length) / step_size;
 
@@ -53,13 +57,13 @@ __device__ inline void load_step(const Terms<T>& terms, index_t at, index_t step
 }
 
 /// The sums of one unit, from global memory; the next step is on its way meanwhile.
-template <class T>
+template <bool Factors, bool Squares, class T>
 __device__ inline Sums<T> sum_unit(const Terms<T>& terms, const Unit& unit,
                                    index_t step) {
     Sums<T> sums;
     T x[step_size], factor[step_size] = {};
     T next[step_size], next_factor[step_size] = {};
-    load_step<true>(terms, unit.at, step, unit.size, next, next_factor);
+    load_step<Factors>(terms, unit.at, step, unit.size, next, next_factor);
     for (int j = 0; j < unit.size; j += step_size) {
 #pragma unroll
         for (int r = 0; r < step_size; ++r) {
@@ -68,10 +72,10 @@ __device__ inline Sums<T> sum_unit(const Terms<T>& terms, const Unit& unit,
         }
         if (j + step_size < unit.size) {
             const int k = j + step_size;
-            load_step<true>(terms, unit.at + k * step, step, unit.size - k, next,
-                            next_factor);
+            load_step<Factors>(terms, unit.at + k * step, step, unit.size - k, next,
+                               next_factor);
         }
-        sums.template absorb<true, false>(x, factor);
+        sums.template absorb<Factors, Squares>(x, factor);
     }
     return sums;
 }
@@ -96,7 +100,7 @@ __global__ void __launch_bounds__(reduce_threads, sizeof(T) == 4 ? 4 : 2)
         const auto corner = tiles.corner(tile);
         for (int u = threadIdx.x; u < tiles.units(); u += blockDim.x) {
             const Unit unit = tiles.unit(corner, u);
-            parts.store(unit.part, sum_unit(terms, unit, step));
+            parts.store(unit.part, sum_unit<true, false>(terms, unit, step));
         }
         __syncthreads();
         parts.merge(tiles);
@@ -282,23 +286,21 @@ __global__ void __launch_bounds__(reduce_threads, sizeof(T) == 4 ? 4 : 2)
     }
 }
 
-/// Merges the chunks of every column: blockDim.x / lanes columns a block, in each of
-/// which a lane adds every lanes-th chunk, then lanes are added in a tree.
-template <bool Squares, class T>
-__global__ void __launch_bounds__(reduce_threads, sizeof(T) == 4 ? 4 : 2)
-    chunks_kernel(index_t n_columns, index_t n_chunks, index_t inner, int lanes,
-                  const Partials<T> partials, const Results<T> results) {
-    __shared__ double sums[reduce_threads], squares[reduce_threads];
-    __shared__ T tops[reduce_threads];
-    const int t = threadIdx.x, width = reduce_threads / lanes;
-    const int c = t % width, lane = t / width;
-    for (index_t first = blockIdx.x * index_t{width}; first < n_columns;
-         first += gridDim.x * index_t{width}) {
-        const index_t column = first + c;
-        const bool inside = column < n_columns;
-        const index_t base = column / inner * n_chunks * inner + column % inner;
+/// Where the threads of a block merge chunks.
+template <class T, int Threads> struct MergeRoom {
+    double sums[Threads], squares[Threads];
+    T tops[Threads];
+
+    /// Totals of the chunks of Threads / lanes columns, of which a lane adds every
+    /// lanes-th chunk before lanes are added in a tree; the column of thread t is
+    /// t % (Threads / lanes). The whole block takes part.
+    template <bool Squares>
+    __device__ Totals<T> merge(const Partials<T>& partials, index_t base,
+                               index_t n_chunks, index_t inner, int lanes) {
+        const int t = static_cast<int>(threadIdx.x), width = Threads / lanes;
+        const int c = t % width, lane = t / width;
         T top = -infinite<T>;
-        for (index_t i = lane; inside && i < n_chunks; i += lanes) {
+        for (index_t i = lane; i < n_chunks; i += lanes) {
             top = larger(top, partials.largest[base + i * inner]);
         }
         tops[t] = top;
@@ -309,7 +311,7 @@ __global__ void __launch_bounds__(reduce_threads, sizeof(T) == 4 ? 4 : 2)
         }
         top = tops[c];
         double sum = 0.0, square = 0.0;
-        for (index_t i = lane; inside && i < n_chunks; i += lanes) {
+        for (index_t i = lane; i < n_chunks; i += lanes) {
             const index_t at = base + i * inner;
             const double factor = rescaling(partials.largest[at], top);
             sum += partials.sum[at] * factor;
@@ -325,8 +327,64 @@ __global__ void __launch_bounds__(reduce_threads, sizeof(T) == 4 ? 4 : 2)
             }
             __syncthreads();
         }
-        if (inside && lane == 0) results.store(column, {tops[c], sums[c], squares[c]});
+        return {top, sums[c], squares[c]};
+    }
+};
+
+/// Merges the chunks of every column.
+template <bool Squares, class T>
+__global__ void __launch_bounds__(reduce_threads, sizeof(T) == 4 ? 4 : 2)
+    chunks_kernel(index_t n_columns, index_t n_chunks, index_t inner, int lanes,
+                  const Partials<T> partials, const Results<T> results) {
+    __shared__ MergeRoom<T, reduce_threads> room;
+    const int t = static_cast<int>(threadIdx.x), width = reduce_threads / lanes;
+    for (index_t first = blockIdx.x * index_t{width}; first < n_columns;
+         first += gridDim.x * index_t{width}) {
+        const index_t column = first + t % width;
+        const bool inside = column < n_columns;
+        const index_t base = column / inner * n_chunks * inner + column % inner;
+        const Totals<T> totals = room.template merge<Squares>(
+            partials, base, inside ? n_chunks : 0, inner, lanes);
+        if (inside && t < width) results.store(column, totals);
+    }
+}
+
+/// Totals of rows of several chunks and their elements by way of Emit, a row at a time
+/// for each block, so that its second read comes from the L2.
+template <bool Squares, class Emit, class T>
+__global__ void __launch_bounds__(long_row_threads<T>, 1)
+    long_rows_kernel(const Tiles tiles, const T* __restrict__ a, T* __restrict__ out,
+                     const int lanes, const Results<T> results) {
+    __shared__ MergeRoom<T, long_row_threads<T>> room;
+    __shared__ double sums[long_row_chunks], squares[long_row_chunks];
+    __shared__ T tops[long_row_chunks];
+    const Partials<T> partials{sums, squares, tops};
+    constexpr int warp = ::fastnotes::cuda::warp_size, threads = long_row_threads<T>;
+    const int t = static_cast<int>(threadIdx.x);
+    const int n_chunks = static_cast<int>(tiles.n_chunks);
+    for (index_t row = blockIdx.x; row < tiles.outer; row += gridDim.x) {
+        for (int chunk = warp_number(); chunk < n_chunks; chunk += threads / warp) {
+            const Unit unit =
+                tiles.unit({row * n_chunks, 0}, chunk * warp + lane_number());
+            const Totals<T> totals = over_slices(
+                sum_unit<false, Squares>(Terms<T>{a, nullptr}, unit, tiles.step),
+                tiles.slices(), 1);
+            if (lane_number() == 0) partials.store(chunk, totals);
+        }
         __syncthreads();
+        const Totals<T> totals =
+            room.template merge<Squares>(partials, 0, n_chunks, 1, lanes);
+        if (t == 0) results.store(row, totals);
+        const Totals<T> positive = totals.positive();
+        const T term = Emit::term(positive);
+        for (index_t k = t; k < tiles.count; k += index_t{step_size} * threads) {
+            const int left =
+                static_cast<int>((tiles.count - k + threads - 1) / threads);
+            const index_t at = row * tiles.count + k;
+            T x[step_size], none[step_size];
+            load_step<false>(Terms<T>{a, nullptr}, at, threads, left, x, none);
+            emit_step<Emit>(x, positive.largest, term, out + at, threads, left);
+        }
     }
 }
 

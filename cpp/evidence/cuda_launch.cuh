@@ -14,6 +14,9 @@ inline constexpr index_t sector_bytes = 64;
 /// Units of the largest tile of global memory.
 inline constexpr int most_units = 1024;
 
+/// Longest row whose second read is left to the L2.
+inline constexpr index_t long_row_bytes = index_t{256} << 10;
+
 /// Most shared memory of a block of packed planes, of which several fit a processor.
 inline constexpr index_t packed_bytes = index_t{28} << 10;
 
@@ -104,12 +107,18 @@ Status launch_reduce(View3<const T> a, const T* factors, const Store& results,
                   results);
 }
 
+/// Lanes that merge the chunks of a column: follows from K, as the order of sums does.
+inline int merging_lanes(const Order& order) noexcept {
+    int lanes = 1;
+    while (lanes < reduce_threads && lanes < order.n_chunks) lanes *= 2;
+    return lanes;
+}
+
 template <bool Squares, class T>
 Status finish_chunks(const Order& order, View3<const T> a, const Partials<T>& partials,
                      const Results<T>& results,
                      ::fastnotes::cuda::Stream stream) noexcept {
-    int lanes = 1; // follows from K, as the order of the sum does
-    while (lanes < reduce_threads && lanes < order.n_chunks) lanes *= 2;
+    const int lanes = merging_lanes(order);
     const index_t columns = a.planes * a.columns;
     return launch(&chunks_kernel<Squares, T>, ceil_div(columns, reduce_threads / lanes),
                   reduce_threads, 0, stream, columns, order.n_chunks, a.columns, lanes,
@@ -204,6 +213,26 @@ template <class T> bool packs(const Order& order, View3<const T> a) noexcept {
            order.slices() * a.columns * index_t{sizeof(T)} < sector_bytes;
 }
 
+/// Whether rows of several chunks are short enough that as many as there are
+/// processors stay in the L2, and there are as many.
+template <class T>
+bool are_long_rows(const Order& order, View3<const T> a,
+                   const Device& device) noexcept {
+    return a.columns == 1 && order.n_chunks <= long_row_chunks &&
+           a.rows * index_t{sizeof(T)} <= long_row_bytes &&
+           a.planes >= device.processors;
+}
+
+template <bool Squares, class Emit, class T>
+Status launch_long_rows(const Order& order, View3<const T> a, T* out,
+                        const Results<T>& results, const Device& device,
+                        ::fastnotes::cuda::Stream stream) noexcept {
+    const Tiles tiles(a.planes, a.rows, a.columns, ::fastnotes::cuda::warp_size);
+    return launch(&long_rows_kernel<Squares, Emit, T>, device.processors,
+                  long_row_threads<T>, 0, stream, tiles, a.data, out,
+                  merging_lanes(order), results);
+}
+
 /// Totals of every column to `results`, and every element by way of Emit to `out`, in
 /// one chunk.
 template <bool Squares, class Emit, class T>
@@ -254,6 +283,10 @@ Status transform(View3<const T> a, T* out, Results<T> results,
     if (order.n_chunks == 1) {
         return transform_chunk<Squares, Emit>(order, a, out, results, device,
                                               work.stream);
+    }
+    if (are_long_rows(order, a, device)) {
+        return launch_long_rows<Squares, Emit>(order, a, out, results, device,
+                                               work.stream);
     }
     const ChunkScratch<T> scratch(order, a, Squares, work.scratch.data);
     results.largest = scratch.largest;
