@@ -185,12 +185,13 @@ __global__ void __launch_bounds__(streamed_threads<T>, emits<Emit> ? 1 : 2)
     }
 }
 
-/// As streamed_kernel for rows that lie in memory as they are summed (inner == 1, one
-/// chunk), each by `slices` lanes, straight into registers.
-template <bool Squares, class Emit, class T>
+/// As streamed_kernel for rows, or chunks of rows, that lie in memory as they are
+/// summed (inner == 1, slices of at most held_steps), by `slices` lanes each, straight
+/// into registers.
+template <bool Squares, class Emit, class T, class Store>
 __global__ void __launch_bounds__(rows_threads, sizeof(T) == 4 ? 4 : 2)
     rows_kernel(const Tiles tiles, const T* __restrict__ a, T* __restrict__ out,
-                const Results<T> results) {
+                const Store results) {
     const int u = static_cast<int>(threadIdx.x), length = tiles.length;
     const index_t tile = blockIdx.x, step = tiles.step;
     const Unit unit = tiles.unit_or_none(tiles.corner(tile), u);

@@ -167,11 +167,12 @@ Status launch_packed(View3<const T> a, T* out, const Results<T>& results,
                                                  stream);
 }
 
-template <bool Squares, class Emit, class T>
-Status launch_rows(View3<const T> a, T* out, const Results<T>& results,
+/// For inner == 1 and slices short enough to be held.
+template <bool Squares, class Emit, class T, class Store>
+Status launch_rows(View3<const T> a, T* out, const Store& results,
                    ::fastnotes::cuda::Stream stream) noexcept {
     const Tiles tiles(a.planes, a.rows, a.columns, rows_threads);
-    return launch(&rows_kernel<Squares, Emit, T>, tiles.n_tiles, rows_threads, 0,
+    return launch(&rows_kernel<Squares, Emit, T, Store>, tiles.n_tiles, rows_threads, 0,
                   stream, tiles, a.data, out, results);
 }
 
@@ -248,6 +249,18 @@ Status transform_chunk(const Order& order, View3<const T> a, T* out,
     return launch_streamed<Squares, Emit>(a, out, results, device, stream);
 }
 
+/// Totals of every chunk of every column, to `partials`.
+template <bool Squares, class T>
+Status reduce_chunks(View3<const T> a, const Partials<T>& partials,
+                     const Device& device, ::fastnotes::cuda::Stream stream) noexcept {
+    T* const no_out = nullptr;
+    const Tiles tiles(a.planes, a.rows, a.columns, rows_threads);
+    if (a.columns == 1 && tiles.length <= held_steps * step_size) {
+        return launch_rows<Squares, NoEmit>(a, no_out, partials, stream);
+    }
+    return launch_streamed<Squares, NoEmit>(a, no_out, partials, device, stream);
+}
+
 /// Totals of every column, to `results`.
 template <class T>
 Status reduce(View3<const T> a, const T* factors, const Results<T>& results,
@@ -256,8 +269,8 @@ Status reduce(View3<const T> a, const T* factors, const Results<T>& results,
     Device device;
     FASTNOTES_EVIDENCE_TRY(device.query());
     const Order order(a.rows);
-    T* const no_out = nullptr;
     if (order.n_chunks == 1) {
+        T* const no_out = nullptr;
         return factors != nullptr || a.rows == 0
                    ? launch_reduce(a, factors, results, device, work.stream)
                    : transform_chunk<false, NoEmit>(order, a, no_out, results, device,
@@ -267,8 +280,7 @@ Status reduce(View3<const T> a, const T* factors, const Results<T>& results,
     const Partials<T>& partials = scratch.partials;
     FASTNOTES_EVIDENCE_TRY(
         factors != nullptr ? launch_reduce(a, factors, partials, device, work.stream)
-                           : (launch_streamed<false, NoEmit>(a, no_out, partials,
-                                                             device, work.stream)));
+                           : reduce_chunks<false>(a, partials, device, work.stream));
     return finish_chunks<false>(order, a, partials, results, work.stream);
 }
 

@@ -133,10 +133,14 @@ template <int Depth, class T> class UnitStream {
                 copy_async_wide(wide_slot + r * warp, now_.wide_from + r * tiles_.step);
             }
         }
-        const int left = min(now_.left, step_size);
-#pragma unroll 1
-        for (int r = max(now_.wide_rows, 0); r < left; ++r) {
-            copy_async(slot + r * warp + lane_number(), now_.from + r * tiles_.step);
+        if (now_.wide_rows < min(now_.left, step_size)) {
+#pragma unroll
+            for (int r = 0; r < step_size; ++r) {
+                if (r >= now_.wide_rows && r < now_.left) {
+                    copy_async(slot + r * warp + lane_number(),
+                               now_.from + r * tiles_.step);
+                }
+            }
         }
         commit_copies();
         place_ = (place_ + size) % (Depth * size);
