@@ -221,6 +221,26 @@ __global__ void __launch_bounds__(rows_threads, sizeof(T) == 4 ? 4 : 2)
     }
 }
 
+/// Replaces elements in shared memory by what is emitted for them.
+template <class Emit, class T>
+__device__ inline void emit_in_place(const Skewed<T>& mine, const Totals<T>& totals,
+                                     int size) {
+    constexpr int at_once = 4; // short rows would waste more
+    const T term = Emit::term(totals);
+    for (int j = 0; j < size; j += at_once) {
+        T e[at_once];
+#pragma unroll
+        for (int r = 0; r < at_once; ++r) {
+            const T x = j + r < size ? mine[j + r] : T(0);
+            e[r] = Emit::apply(x, totals.largest, term);
+        }
+#pragma unroll
+        for (int r = 0; r < at_once; ++r) {
+            if (j + r < size) mine[j + r] = e[r];
+        }
+    }
+}
+
 /// As streamed_kernel where slices of a plane are closer together than a sector of
 /// memory, in one chunk: a warp fetches and writes whole planes as they lie.
 template <int Depth, bool Squares, class Emit, class T>
@@ -228,35 +248,25 @@ __global__ void __launch_bounds__(packed_threads, sizeof(T) == 4 ? 8 : 3)
     packed_kernel(const Tiles tiles, const T* __restrict__ a, T* __restrict__ out,
                   const Results<T> results) {
     PlaneStream<Depth, T> stream(tiles, a, shared_memory());
-    const int lane = lane_number(), step = static_cast<int>(tiles.step);
+    const int lane = lane_number(), inner = tiles.width;
+    const Unit unit = tiles.unit_or_none({0, 0}, lane); // the same in every tile
+    const bool tells = (lane / inner & (tiles.slices() - 1)) == 0;
     for (; stream.more(); stream.next()) {
-        const auto corner = tiles.corner(stream.tile());
-        const Unit unit = tiles.unit_or_none(corner, lane);
-        const Skewed<T> mine{stream.arrived(),
-                             static_cast<int>(unit.at - stream.first()), step};
+        const Skewed<T> mine{stream.arrived(), static_cast<int>(unit.at),
+                             static_cast<int>(tiles.step)};
+        const int size = unit.at < stream.size() ? unit.size : 0;
         Sums<T> sums;
-        for (int j = 0; j < unit.size; j += step_size) {
+        for (int j = 0; j < size; j += step_size) {
             T x[step_size];
-            mine.read(j, unit.size - j, x);
+            mine.read(j, size - j, x);
             sums.template absorb<false, Squares>(x, x);
         }
-        const int inner = tiles.width;
         const Totals<T> totals = over_slices(sums, tiles.slices(), inner);
-        if (unit.size > 0 && (lane / inner & (tiles.slices() - 1)) == 0) {
-            results.store(tiles.output(corner, unit.column), totals);
+        if (size > 0 && tells) {
+            results.store(stream.tile() * tiles.columns() + unit.column, totals);
         }
         if constexpr (emits<Emit>) {
-            const Totals<T> positive = totals.positive();
-            const T term = Emit::term(positive);
-            for (int j = 0; j < unit.size; j += step_size) {
-                T x[step_size];
-                mine.read(j, unit.size - j, x);
-#pragma unroll
-                for (int r = 0; r < step_size; ++r) {
-                    const T e = Emit::apply(x[r], positive.largest, term);
-                    if (j + r < unit.size) mine[j + r] = e;
-                }
-            }
+            emit_in_place<Emit>(mine, totals.positive(), size);
             stream.write(out);
         }
     }

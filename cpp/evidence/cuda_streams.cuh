@@ -196,25 +196,27 @@ template <int Depth, class T> class PlaneStream {
   public:
     /// Starts the first copies.
     __device__ PlaneStream(const Tiles& tiles, const T* a, unsigned char* memory)
-        : tiles_(tiles), a_(a), room_(room(tiles)),
+        : a_(a), elements_(elements(tiles)), room_(room(tiles)),
           slots_(reinterpret_cast<T*>(memory) + warp_number() * Depth * room_),
-          tile_(index_t{blockIdx.x} * warps() + warp_number()), coming_(tile_) {
+          all_(tiles.outer * tiles.count * tiles.inner),
+          tile_(index_t{blockIdx.x} * (blockDim.x / warp) + warp_number()),
+          stride_(gridDim.x * index_t{blockDim.x / warp}), first_(tile_ * elements_),
+          coming_(first_) {
         for (int n = 0; n < Depth - 1; ++n) fetch();
     }
 
     /// Elements of a place.
-    __host__ __device__ static int room(const Tiles& tiles) {
-        return Skewed<T>::place(
-            static_cast<int>(tiles.planes * tiles.count * tiles.inner));
+    static __host__ __device__ int room(const Tiles& tiles) {
+        return Skewed<T>::place(elements(tiles));
     }
     static index_t bytes(const Tiles& tiles, int threads) noexcept {
         return index_t{threads / warp} * Depth * room(tiles) * index_t{sizeof(T)};
     }
 
-    __device__ bool more() const { return tile_ < tiles_.n_tiles; }
+    __device__ bool more() const { return first_ < all_; }
     __device__ index_t tile() const { return tile_; }
-    /// Place of the tile's first element.
-    __device__ index_t first() const { return first_of(tile_); }
+    /// Elements of the tile.
+    __device__ int size() const { return size_from(first_); }
 
     /// The tile's elements, once they are there.
     __device__ T* arrived() {
@@ -227,53 +229,52 @@ template <int Depth, class T> class PlaneStream {
     __device__ void write(T* out) const {
         __syncwarp();
         const T* const slot = slots_ + place_ * room_ + skewed_lane();
-        T* const to = out + first();
-        const int n = size_of(tile_);
+        T* const to = out + first_;
+        const int n = size();
 #pragma unroll 4
         for (int i = lane_number(), k = 0; i < n; i += warp, k += row) to[i] = slot[k];
     }
     __device__ void next() {
         __syncwarp();
-        place_ = (place_ + 1) % Depth;
-        tile_ += stride();
+        place_ = place_ + 1 == Depth ? 0 : place_ + 1;
+        tile_ += stride_;
+        first_ += stride_ * elements_;
     }
 
   private:
     /// Starts the copies of a tile into the place that is free, if one is left: a group
     /// of copies in any case.
     __device__ void fetch() {
-        if (coming_ < tiles_.n_tiles) {
+        if (coming_ < all_) {
             T* const slot = slots_ + free_ * room_ + skewed_lane();
-            const T* const from = a_ + first_of(coming_);
-            const int n = size_of(coming_);
+            const T* const from = a_ + coming_;
+            const int n = size_from(coming_);
 #pragma unroll 4
             for (int i = lane_number(), k = 0; i < n; i += warp, k += row) {
                 copy_async(slot + k, from + i);
             }
         }
-        coming_ += stride();
-        free_ = (free_ + 1) % Depth;
+        coming_ += stride_ * elements_;
+        free_ = free_ + 1 == Depth ? 0 : free_ + 1;
         commit_copies();
     }
 
-    __device__ static index_t warps() { return blockDim.x / warp; }
-    __device__ static index_t stride() { return gridDim.x * warps(); }
-    __device__ static int skewed_lane() { return Skewed<T>::place(lane_number()); }
-    __device__ index_t first_of(index_t tile) const {
-        return tile * tiles_.planes * tiles_.count * tiles_.inner;
+    static __host__ __device__ int elements(const Tiles& tiles) {
+        return static_cast<int>(tiles.planes * tiles.count * tiles.inner);
     }
-    __device__ int size_of(index_t tile) const {
-        const index_t rest = tiles_.all_planes() - tile * tiles_.planes;
-        const index_t planes = rest < tiles_.planes ? rest : tiles_.planes;
-        return static_cast<int>(planes * tiles_.count * tiles_.inner);
+    __device__ static int skewed_lane() { return Skewed<T>::place(lane_number()); }
+    __device__ int size_from(index_t first) const {
+        const index_t rest = all_ - first;
+        return rest < elements_ ? static_cast<int>(rest) : elements_;
     }
 
-    const Tiles& tiles_;
     const T* a_;
-    int room_;
+    int elements_, room_; // of a tile
     T* slots_;
     int place_ = 0, free_ = 0;
-    index_t tile_, coming_; // used and fetched next
+    index_t all_; // elements of the array
+    index_t tile_, stride_;
+    index_t first_, coming_; // elements of the tiles used and fetched next
 };
 
 } // namespace fastnotes::evidence::cuda
