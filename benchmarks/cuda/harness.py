@@ -35,7 +35,7 @@ def relative_error(result: Any, reference: np.ndarray) -> float:
     return float(difference / max(np.abs(reference).max(initial=0.0), 1e-300))
 
 
-def time_all(calls: Calls, *, repeats: int = 11, at_least_ms: float = 2.0) -> dict:
+def time_all(calls: Calls, *, repeats: int = 11, at_least_ms: float = 6.0) -> dict:
     """Median milliseconds of one call of each, timed in turns by CUDA events.
 
     Each turn makes as many calls in a row as fill ``at_least_ms``, so that launch gaps

@@ -66,11 +66,13 @@ py::object find_best_split_of(const DeviceArray& histogram,
     check_bins(sums.rows, where);
     check_extent(sums.columns, 2, where, "last extent of histogram");
     const Scratch scratch(boosting::cuda::split_scratch(sums.planes), stream, where);
+    const Answer answer(where);
     boosting::Split best{};
     auto found = boosting::SplitStatus::ok;
     run_kernel(where, [&] {
         return boosting::cuda::find_best_split<T>(sums, rules, scratch.data<void>(),
-                                                  best, found, stream);
+                                                  answer.data<boosting::Split>(), best,
+                                                  found, stream);
     });
     if (found == boosting::SplitStatus::not_finite) {
         fail(where, "histogram finite", "NaN or infinity");

@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <vector>
 
 namespace py = pybind11;
 
@@ -38,6 +39,16 @@ cudaMemPool_t pool_of(int device, const char* where) {
     check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &kept), where);
     pools->emplace(device, pool);
     return pool;
+}
+
+/// Answers that no call uses; never destroyed, as the pools.
+struct FreeAnswers {
+    std::mutex mutex;
+    std::vector<void*> memory;
+};
+FreeAnswers& free_answers() {
+    static auto* const answers = new FreeAnswers;
+    return *answers;
 }
 
 std::size_t at_least_one(index_t bytes) noexcept {
@@ -78,6 +89,23 @@ Scratch::Scratch(index_t bytes, Stream stream, const char* where) : stream_(stre
 }
 
 Scratch::~Scratch() { (void)cudaFreeAsync(data_, stream_); }
+
+Answer::Answer(const char* where) {
+    auto& answers = free_answers();
+    const std::lock_guard<std::mutex> lock(answers.mutex);
+    if (answers.memory.empty()) {
+        check(cudaHostAlloc(&data_, bytes, cudaHostAllocPortable), where);
+        return;
+    }
+    data_ = answers.memory.back();
+    answers.memory.pop_back();
+}
+
+Answer::~Answer() {
+    auto& answers = free_answers();
+    const std::lock_guard<std::mutex> lock(answers.mutex);
+    answers.memory.push_back(data_);
+}
 
 Allocation::Allocation(index_t bytes, int device, const char* where) {
     const DeviceGuard guard(device, where);

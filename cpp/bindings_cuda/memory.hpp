@@ -22,14 +22,18 @@ class DeviceGuard {
   public:
     DeviceGuard(int device, const char* where) {
         check(cudaGetDevice(&before_), where);
-        if (device != before_) check(cudaSetDevice(device), where);
+        changed_ = device != before_;
+        if (changed_) check(cudaSetDevice(device), where);
     }
-    ~DeviceGuard() { (void)cudaSetDevice(before_); }
+    ~DeviceGuard() {
+        if (changed_) (void)cudaSetDevice(before_);
+    }
     DeviceGuard(const DeviceGuard&) = delete;
     DeviceGuard& operator=(const DeviceGuard&) = delete;
 
   private:
     int before_ = 0;
+    bool changed_ = false;
 };
 
 /// Scratch of one call on the current device, ordered with `stream`: taken from a pool
@@ -46,6 +50,26 @@ class Scratch {
   private:
     void* data_ = nullptr;
     Stream stream_;
+};
+
+/// Some bytes of host memory that kernels write to, for the answer of one call: far
+/// quicker than a copy to the host. Kept for later calls.
+class Answer {
+  public:
+    static constexpr index_t bytes = 128;
+
+    explicit Answer(const char* where);
+    ~Answer();
+    Answer(const Answer&) = delete;
+    Answer& operator=(const Answer&) = delete;
+
+    template <class T> T* data() const noexcept {
+        static_assert(sizeof(T) <= bytes, "an answer is small");
+        return static_cast<T*>(data_);
+    }
+
+  private:
+    void* data_ = nullptr;
 };
 
 /// Memory that outlives its call, from cudaMalloc: its release waits for the device, so

@@ -142,8 +142,9 @@ __global__ void split_columns(View3<const T> histogram, const SplitRules rules,
     }
 }
 
-/// The best column, into of_column[n_columns]; or that one is not finite.
-__global__ void choose_column(Split* of_column, index_t n_columns) {
+/// The best column, or that one is not finite.
+__global__ void choose_column(const Split* of_column, index_t n_columns,
+                              Split* answer) {
     Candidate best{0.0, n_columns};
     bool finite = true;
     for (index_t c = threadIdx.x; c < n_columns; c += threads) {
@@ -153,19 +154,21 @@ __global__ void choose_column(Split* of_column, index_t n_columns) {
     finite = __syncthreads_and(finite) != 0;
     best = best_of_block(best);
     if (threadIdx.x != 0) return;
-    of_column[n_columns] = of_column[best.place];
-    if (!finite) of_column[n_columns].feature = not_finite_feature;
+    Split chosen = of_column[best.place];
+    if (!finite) chosen.feature = not_finite_feature;
+    *answer = chosen;
 }
 
 } // namespace
 
 index_t split_scratch(index_t n_columns) noexcept {
-    return (n_columns + 1) * index_t{sizeof(Split)};
+    return n_columns * index_t{sizeof(Split)};
 }
 
 template <class T>
 Status find_best_split(View3<const T> histogram, const SplitRules& rules, void* scratch,
-                       Split& best, SplitStatus& found, Stream stream) noexcept {
+                       Split* answer, Split& best, SplitStatus& found,
+                       Stream stream) noexcept {
     const index_t n_columns = histogram.planes;
     best = Split{no_feature, 0, 0.0, false, 0.0, 0.0, 0.0, 0.0};
     found = SplitStatus::ok;
@@ -175,18 +178,17 @@ Status find_best_split(View3<const T> histogram, const SplitRules& rules, void* 
     split_columns<<<static_cast<unsigned>(n_columns), threads, 0, stream>>>(
         histogram, rules, of_column);
     if (const Status status = launched(); !status.ok()) return status;
-    choose_column<<<1, threads, 0, stream>>>(of_column, n_columns);
+    choose_column<<<1, threads, 0, stream>>>(of_column, n_columns, answer);
     if (const Status status = launched(); !status.ok()) return status;
-    FASTNOTES_CUDA_TRY(cudaMemcpyAsync(&best, of_column + n_columns, sizeof best,
-                                       cudaMemcpyDeviceToHost, stream));
     FASTNOTES_CUDA_TRY(cudaStreamSynchronize(stream));
+    best = *answer;
     if (best.feature == not_finite_feature) found = SplitStatus::not_finite;
     return {};
 }
 
 #define FASTNOTES_INSTANTIATE(T)                                                       \
     template Status find_best_split<T>(View3<const T>, const SplitRules&, void*,       \
-                                       Split&, SplitStatus&, Stream) noexcept;
+                                       Split*, Split&, SplitStatus&, Stream) noexcept;
 FASTNOTES_INSTANTIATE(float)
 FASTNOTES_INSTANTIATE(double)
 #undef FASTNOTES_INSTANTIATE

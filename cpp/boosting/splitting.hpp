@@ -55,6 +55,7 @@ index_t split_scratch(index_t n_columns) noexcept;
 /// The same split, bit for bit, of a histogram of T in device memory.
 ///
 ///   scratch [split_scratch(n_columns)] bytes, aligned to 16    scratch
+///   answer  [1] Split, scratch, in pinned host memory that the device writes to
 ///   best, found                                                out, on the host
 ///
 /// The rest as above. Waits for the stream, since the split is read back; it means
@@ -62,7 +63,7 @@ index_t split_scratch(index_t n_columns) noexcept;
 template <class T>
 fastnotes::cuda::Status find_best_split(View3<const T> histogram,
                                         const SplitRules& rules, void* scratch,
-                                        Split& best, SplitStatus& found,
+                                        Split* answer, Split& best, SplitStatus& found,
                                         fastnotes::cuda::Stream stream) noexcept;
 
 } // namespace cuda

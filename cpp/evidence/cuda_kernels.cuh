@@ -3,54 +3,30 @@
 #pragma once
 
 #include "evidence/cuda_parts.cuh"
+#include "evidence/cuda_streams.cuh"
 
 #include <type_traits>
 
 namespace fastnotes::evidence::cuda {
 
-inline constexpr int reduce_threads = 256, packed_threads = 256;
+inline constexpr int reduce_threads = 256, rows_threads = 128, packed_threads = 128;
 
-/// Dynamic shared memory of a kernel.
-__device__ inline double* shared_memory() {
-    extern __shared__ double fastnotes_evidence_shared[];
-    return fastnotes_evidence_shared;
-}
+/// Most threads of a streamed tile, a unit each, and steps of each that are on their
+/// way: 64 KB in float32 for sums alone, twice that where a block is alone and holds a
+/// tile.
+template <class T> inline constexpr int streamed_threads = sizeof(T) == 4 ? 512 : 256;
+template <bool emits> inline constexpr int streamed_depth = emits ? 8 : 4;
 
-// Copies into shared memory that only this thread reads need no barrier, but the
-// compiler must not move reads across the wait: hence the clobbers.
-template <class T> __device__ inline void copy_async(T* shared, const T* global) {
-    const auto to = static_cast<unsigned>(__cvta_generic_to_shared(shared));
-    asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(to), "l"(global),
-                 "n"(sizeof(T))
-                 : "memory");
-}
-__device__ inline void commit_copies() {
-    asm volatile("cp.async.commit_group;" ::: "memory");
-}
-template <int Left> __device__ inline void wait_for_copies() {
-    asm volatile("cp.async.wait_group %0;" ::"n"(Left) : "memory");
-}
-/// Until at most `left` groups of this thread are under way (fewer if left is large).
-__device__ inline void wait_for_copies(int left) {
-    switch (left) {
-    case 0:
-        return wait_for_copies<0>();
-    case 1:
-        return wait_for_copies<1>();
-    case 2:
-        return wait_for_copies<2>();
-    case 3:
-        return wait_for_copies<3>();
-    case 4:
-        return wait_for_copies<4>();
-    case 5:
-        return wait_for_copies<5>();
-    case 6:
-        return wait_for_copies<6>();
-    default:
-        return wait_for_copies<7>();
-    }
-}
+/// Threads for a row of several chunks, and most chunks of such a row.
+template <class T> inline constexpr int long_row_threads = sizeof(T) == 4 ? 1024 : 512;
+inline constexpr int long_row_chunks = 64;
+
+/// Terms of a slice that a thread holds: all of them if there is one chunk.
+inline constexpr int held_steps = static_cast<int>(Order::slice_length) / step_size;
+
+/// Emits nothing: totals alone.
+struct NoEmit {};
+template <class Emit> inline constexpr bool emits = !std::is_same_v<Emit, NoEmit>;
 
 /// What is summed: exp(a), or factors * exp(a) if factors are given.
 template <class T> struct Terms {
@@ -114,52 +90,23 @@ __device__ inline void store_totals(const Tiles& tiles, Tiles::Corner corner,
     }
 }
 
-/// Totals of every column (of a chunk) to `results`: one read of the terms.
-template <bool Factors, bool Squares, class T, class Store>
+/// Totals of every column (of a chunk) of terms with factors: one read of both.
+template <class T, class Store>
 __global__ void __launch_bounds__(reduce_threads, sizeof(T) == 4 ? 4 : 2)
     reduce_kernel(const Tiles tiles, const Terms<T> terms, const Store results) {
-    const Parts<T> parts(shared_memory(), tiles);
-    const index_t step = tiles.step();
+    const Parts<T> parts(reinterpret_cast<double*>(shared_memory()), tiles);
+    const index_t step = tiles.step;
     for (index_t tile = blockIdx.x; tile < tiles.n_tiles; tile += gridDim.x) {
         const auto corner = tiles.corner(tile);
         for (int u = threadIdx.x; u < tiles.units(); u += blockDim.x) {
             const Unit unit = tiles.unit(corner, u);
-            parts.store(unit.part, sum_unit<Factors, Squares>(terms, unit, step));
+            parts.store(unit.part, sum_unit<true, false>(terms, unit, step));
         }
         __syncthreads();
         parts.merge(tiles);
         __syncthreads();
         store_totals(tiles, corner, parts, results);
     }
-}
-
-/// Eight elements of a unit, `pitch` apart in shared memory; -inf beyond its end.
-template <int Pitch, class T>
-__device__ inline void read_slots(const T* slot, int left, T (&x)[step_size]) {
-    if (left >= step_size) {
-#pragma unroll
-        for (int r = 0; r < step_size; ++r) x[r] = slot[r * Pitch];
-    } else {
-#pragma unroll
-        for (int r = 0; r < step_size; ++r) {
-            x[r] = r < left ? slot[r * Pitch] : -infinite<T>;
-        }
-    }
-}
-
-/// Starts the copy of eight elements into their slots: a group of copies.
-template <int Pitch, class T>
-__device__ inline void stage_step(const T* a, index_t step, int left, T* slot) {
-    if (left >= step_size) {
-#pragma unroll
-        for (int r = 0; r < step_size; ++r, a += step) copy_async(slot + r * Pitch, a);
-    } else {
-#pragma unroll
-        for (int r = 0; r < step_size; ++r, a += step) {
-            if (r < left) copy_async(slot + r * Pitch, a);
-        }
-    }
-    commit_copies();
 }
 
 /// Writes eight elements by way of Emit.
@@ -180,149 +127,148 @@ __device__ inline void emit_step(const T (&x)[step_size], T largest, T term, T* 
     }
 }
 
-/// Totals and emitted elements of columns in one chunk, with one read of `a`: a tile
-/// stays in shared memory between the passes, and the next one takes its place step by
-/// step while it is written. A thread reads only slots that it filled itself.
-template <int Threads, bool Squares, class Emit, class T>
-__global__ void __launch_bounds__(Threads, 1)
-    staged_kernel(const Tiles tiles, const T* __restrict__ a, T* __restrict__ out,
-                  const Results<T> results) {
-    const Parts<T> parts(shared_memory(), tiles);
-    const int t = threadIdx.x, units = tiles.units(), length = tiles.length();
-    const index_t step = tiles.step();
-    T* const slots = parts.elements + t;
-    auto corner = tiles.corner(blockIdx.x);
-    for (int u = t, slot = 0; u < units; u += Threads) {
-        const Unit unit = tiles.unit(corner, u);
-        for (int j = 0; j < length; j += step_size) {
-            stage_step<Threads>(a + unit.at + j * step, step, unit.size - j,
-                                slots + (slot + j) * Threads);
-        }
-        slot += length;
-    }
-    const int rounds = (units - t + Threads - 1) / Threads;
-    const int groups = rounds * ((length + step_size - 1) / step_size);
-    for (index_t tile = blockIdx.x; tile < tiles.n_tiles; tile += gridDim.x) {
-        int left = groups;
-        for (int u = t, slot = 0; u < units; u += Threads) {
-            const Unit unit = tiles.unit(corner, u);
-            Sums<T> sums;
-            for (int j = 0; j < length; j += step_size) {
-                T x[step_size];
-                wait_for_copies(--left);
-                read_slots<Threads>(slots + (slot + j) * Threads, unit.size - j, x);
-                sums.template absorb<false, Squares>(x, x);
-            }
-            parts.store(unit.part, sums);
-            slot += length;
-        }
-        __syncthreads();
-        parts.merge(tiles);
-        __syncthreads();
-        store_totals(tiles, corner, parts, results);
-        const bool more = tile + gridDim.x < tiles.n_tiles;
-        const auto next = more ? tiles.corner(tile + gridDim.x) : corner;
-        for (int u = t, slot = 0; u < units; u += Threads) {
-            const Unit unit = tiles.unit(corner, u), coming = tiles.unit(next, u);
-            const Totals<T> totals = parts.total(unit.column).positive();
-            const T term = Emit::term(totals);
-            for (int j = 0; j < length; j += step_size) {
-                T x[step_size];
-                T* const place = slots + (slot + j) * Threads;
-                read_slots<Threads>(place, unit.size - j, x);
-                emit_step<Emit>(x, totals.largest, term, out + unit.at + j * step, step,
-                                unit.size - j);
-                if (more) {
-                    stage_step<Threads>(a + coming.at + j * step, step, coming.size - j,
-                                        place);
-                }
-            }
-            slot += length;
-        }
-        corner = next;
+/// Writes what a thread holds of a unit.
+template <class Emit, class T>
+__device__ inline void emit_held(const T (&held)[held_steps][step_size],
+                                 const Totals<T>& totals, T* out, index_t step,
+                                 int size, int length) {
+    const T term = Emit::term(totals);
+#pragma unroll
+    for (int n = 0; n < held_steps; ++n) {
+        if (n * step_size >= length) break;
+        emit_step<Emit>(held[n], totals.largest, term, out + n * step_size * step, step,
+                        size - n * step_size);
     }
 }
 
-/// Elements of a unit in shared memory as they lie in `a`, but skewed, so that equal
-/// places of several planes fall into different banks.
-template <class T> struct Skewed {
-    T* elements;
-    int from, step;
-
-    __device__ static int place(int i) { return i + (i >> (sizeof(T) == 4 ? 5 : 4)); }
-    __device__ T& operator[](int k) const { return elements[place(from + k * step)]; }
-
-    __device__ void read(int j, int left, T (&x)[step_size]) const {
-#pragma unroll
-        for (int r = 0; r < step_size; ++r) {
-            x[r] = r < left ? (*this)[j + r] : -infinite<T>;
-        }
-    }
-};
-
-/// Emits nothing: totals alone.
-struct NoEmit {};
-
-/// As staged_kernel (or reduce_kernel, with NoEmit) where slices of a plane are closer
-/// together than a sector of memory: tiles of whole planes come and go as they lie.
-template <bool Squares, class Emit, class T>
-__global__ void __launch_bounds__(packed_threads, sizeof(T) == 4 ? 4 : 2)
-    packed_kernel(const Tiles tiles, const T* __restrict__ a, T* __restrict__ out,
-                  const Results<T> results) {
-    using Elements = Skewed<T>;
-    const Parts<T> parts(shared_memory(), tiles);
-    T* const elements = parts.elements;
-    const int plane = static_cast<int>(tiles.count * tiles.inner);
-    const int step = static_cast<int>(tiles.step());
+/// Totals of every column (of a chunk), and the elements by way of Emit, with one read
+/// of `a`: a thread holds the elements of its unit between the passes, while the next
+/// ones are on their way. Without Emit slices may have any length.
+template <bool Squares, class Emit, class T, class Store>
+__global__ void __launch_bounds__(streamed_threads<T>, emits<Emit> ? 1 : 2)
+    streamed_kernel(const Tiles tiles, const T* __restrict__ a, T* __restrict__ out,
+                    const bool wide, const Store results) {
+    constexpr int depth = streamed_depth<emits<Emit>>;
+    UnitStream<depth, T> stream(tiles, a, wide, shared_memory());
+    const Parts<T> parts(stream.memory_behind(), tiles);
+    const int u = static_cast<int>(threadIdx.x), length = tiles.length;
+    const index_t step = tiles.step;
     for (index_t tile = blockIdx.x; tile < tiles.n_tiles; tile += gridDim.x) {
         const auto corner = tiles.corner(tile);
-        const index_t first = corner.plane * plane;
-        const index_t rest = tiles.all_planes() - corner.plane;
-        const int planes = static_cast<int>(rest < tiles.planes ? rest : tiles.planes);
-        const int size = planes * plane;
-        for (int i = threadIdx.x; i < size; i += blockDim.x) {
-            copy_async(elements + Elements::place(i), a + first + i);
-        }
-        commit_copies();
-        wait_for_copies<0>();
-        __syncthreads();
-        for (int u = threadIdx.x; u < tiles.units(); u += blockDim.x) {
-            const Unit unit = tiles.unit(corner, u);
-            const Elements mine{elements, static_cast<int>(unit.at - first), step};
-            Sums<T> sums;
-            for (int j = 0; j < unit.size; j += step_size) {
-                T x[step_size];
-                mine.read(j, unit.size - j, x);
-                sums.template absorb<false, Squares>(x, x);
+        const Unit unit = tiles.unit_or_none(corner, u);
+        Sums<T> sums;
+        T held[emits<Emit> ? held_steps : 1][step_size];
+        if constexpr (emits<Emit>) {
+#pragma unroll
+            for (int n = 0; n < held_steps; ++n) {
+                if (n * step_size >= length) break;
+                stream.take(unit.size - n * step_size, held[n]);
+                sums.template absorb<false, Squares>(held[n], held[n]);
             }
-            parts.store(unit.part, sums);
+        } else {
+            for (int j = 0; j < length; j += step_size) {
+                stream.take(unit.size - j, held[0]);
+                sums.template absorb<false, Squares>(held[0], held[0]);
+            }
         }
+        stream.prepare();
+        if (unit.part >= 0) parts.store(unit.part, sums);
         __syncthreads();
         parts.merge(tiles);
         __syncthreads();
         store_totals(tiles, corner, parts, results);
-        if constexpr (!std::is_same_v<Emit, NoEmit>) {
-            for (int u = threadIdx.x; u < tiles.units(); u += blockDim.x) {
-                const Unit unit = tiles.unit(corner, u);
-                const Elements mine{elements, static_cast<int>(unit.at - first), step};
-                const Totals<T> totals = parts.total(unit.column).positive();
-                const T term = Emit::term(totals);
-                for (int j = 0; j < unit.size; j += step_size) {
-                    T x[step_size];
-                    mine.read(j, unit.size - j, x);
-#pragma unroll
-                    for (int r = 0; r < step_size; ++r) {
-                        const T e = Emit::apply(x[r], totals.largest, term);
-                        if (j + r < unit.size) mine[j + r] = e;
-                    }
-                }
-            }
-            __syncthreads();
-            for (int i = threadIdx.x; i < size; i += blockDim.x) {
-                out[first + i] = elements[Elements::place(i)];
-            }
+        if constexpr (emits<Emit>) {
+            if (unit.size == 0) continue;
+            const Totals<T> totals = parts.total(unit.column).positive();
+            emit_held<Emit>(held, totals, out + unit.at, step, unit.size, length);
         }
-        __syncthreads(); // the next tile overwrites elements
+    }
+}
+
+/// As streamed_kernel for rows, or chunks of rows, that lie in memory as they are
+/// summed (inner == 1, slices of at most held_steps), by `slices` lanes each, straight
+/// into registers.
+template <bool Squares, class Emit, class T, class Store>
+__global__ void __launch_bounds__(rows_threads, sizeof(T) == 4 ? 4 : 2)
+    rows_kernel(const Tiles tiles, const T* __restrict__ a, T* __restrict__ out,
+                const Store results) {
+    const int u = static_cast<int>(threadIdx.x), length = tiles.length;
+    const index_t tile = blockIdx.x, step = tiles.step;
+    const Unit unit = tiles.unit_or_none(tiles.corner(tile), u);
+    T held[held_steps][step_size];
+#pragma unroll
+    for (int n = 0; n < held_steps; ++n) {
+        if (n * step_size >= length) break;
+        const int j = n * step_size;
+        T none[step_size];
+        load_step<false>(Terms<T>{a, nullptr}, unit.at + j * step, step, unit.size - j,
+                         held[n], none);
+    }
+    Sums<T> sums;
+#pragma unroll
+    for (int n = 0; n < held_steps; ++n) {
+        if (n * step_size >= length) break;
+        sums.template absorb<false, Squares>(held[n], held[n]);
+    }
+    const Totals<T> totals = over_slices(sums, tiles.slices(), 1);
+    if (unit.size == 0) return;
+    if ((u & (tiles.slices() - 1)) == 0) {
+        results.store(tile * tiles.planes + unit.column, totals);
+    }
+    if constexpr (emits<Emit>) {
+        emit_held<Emit>(held, totals.positive(), out + unit.at, step, unit.size,
+                        length);
+    }
+}
+
+/// Replaces elements in shared memory by what is emitted for them.
+template <class Emit, class T>
+__device__ inline void emit_in_place(const Skewed<T>& mine, const Totals<T>& totals,
+                                     int size) {
+    constexpr int at_once = 4; // short rows would waste more
+    const T term = Emit::term(totals);
+    for (int j = 0; j < size; j += at_once) {
+        T e[at_once];
+#pragma unroll
+        for (int r = 0; r < at_once; ++r) {
+            const T x = j + r < size ? mine[j + r] : T(0);
+            e[r] = Emit::apply(x, totals.largest, term);
+        }
+#pragma unroll
+        for (int r = 0; r < at_once; ++r) {
+            if (j + r < size) mine[j + r] = e[r];
+        }
+    }
+}
+
+/// As streamed_kernel where slices of a plane are closer together than a sector of
+/// memory, in one chunk: a warp fetches and writes whole planes as they lie.
+template <int Depth, bool Squares, class Emit, class T>
+__global__ void __launch_bounds__(packed_threads, sizeof(T) == 4 ? 8 : 3)
+    packed_kernel(const Tiles tiles, const T* __restrict__ a, T* __restrict__ out,
+                  const Results<T> results) {
+    PlaneStream<Depth, T> stream(tiles, a, shared_memory());
+    const int lane = lane_number(), inner = tiles.width;
+    const Unit unit = tiles.unit_or_none({0, 0}, lane); // the same in every tile
+    const bool tells = (lane / inner & (tiles.slices() - 1)) == 0;
+    for (; stream.more(); stream.next()) {
+        const Skewed<T> mine{stream.arrived(), static_cast<int>(unit.at),
+                             static_cast<int>(tiles.step)};
+        const int size = unit.at < stream.size() ? unit.size : 0;
+        Sums<T> sums;
+        for (int j = 0; j < size; j += step_size) {
+            T x[step_size];
+            mine.read(j, size - j, x);
+            sums.template absorb<false, Squares>(x, x);
+        }
+        const Totals<T> totals = over_slices(sums, tiles.slices(), inner);
+        if (size > 0 && tells) {
+            results.store(stream.tile() * tiles.columns() + unit.column, totals);
+        }
+        if constexpr (emits<Emit>) {
+            emit_in_place<Emit>(mine, totals.positive(), size);
+            stream.write(out);
+        }
     }
 }
 
@@ -332,7 +278,7 @@ template <class Emit, class T>
 __global__ void __launch_bounds__(reduce_threads, sizeof(T) == 4 ? 4 : 2)
     emit_kernel(const Tiles tiles, const T* __restrict__ a, T* __restrict__ out,
                 const T* __restrict__ largest, const T* __restrict__ term) {
-    const index_t step = tiles.step(), plane = tiles.count * tiles.inner;
+    const index_t step = tiles.step, plane = tiles.count * tiles.inner;
     for (index_t tile = blockIdx.x; tile < tiles.n_tiles; tile += gridDim.x) {
         const auto corner = tiles.corner(tile);
         for (int u = threadIdx.x; u < tiles.units(); u += blockDim.x) {
@@ -351,23 +297,21 @@ __global__ void __launch_bounds__(reduce_threads, sizeof(T) == 4 ? 4 : 2)
     }
 }
 
-/// Merges the chunks of every column: blockDim.x / lanes columns a block, in each of
-/// which a lane adds every lanes-th chunk, then lanes are added in a tree.
-template <bool Squares, class T>
-__global__ void __launch_bounds__(reduce_threads, sizeof(T) == 4 ? 4 : 2)
-    chunks_kernel(index_t n_columns, index_t n_chunks, index_t inner, int lanes,
-                  const Partials<T> partials, const Results<T> results) {
-    __shared__ double sums[reduce_threads], squares[reduce_threads];
-    __shared__ T tops[reduce_threads];
-    const int t = threadIdx.x, width = reduce_threads / lanes;
-    const int c = t % width, lane = t / width;
-    for (index_t first = blockIdx.x * index_t{width}; first < n_columns;
-         first += gridDim.x * index_t{width}) {
-        const index_t column = first + c;
-        const bool inside = column < n_columns;
-        const index_t base = column / inner * n_chunks * inner + column % inner;
+/// Where the threads of a block merge chunks.
+template <class T, int Threads> struct MergeRoom {
+    double sums[Threads], squares[Threads];
+    T tops[Threads];
+
+    /// Totals of the chunks of Threads / lanes columns, of which a lane adds every
+    /// lanes-th chunk before lanes are added in a tree; the column of thread t is
+    /// t % (Threads / lanes). The whole block takes part.
+    template <bool Squares>
+    __device__ Totals<T> merge(const Partials<T>& partials, index_t base,
+                               index_t n_chunks, index_t inner, int lanes) {
+        const int t = static_cast<int>(threadIdx.x), width = Threads / lanes;
+        const int c = t % width, lane = t / width;
         T top = -infinite<T>;
-        for (index_t i = lane; inside && i < n_chunks; i += lanes) {
+        for (index_t i = lane; i < n_chunks; i += lanes) {
             top = larger(top, partials.largest[base + i * inner]);
         }
         tops[t] = top;
@@ -378,7 +322,7 @@ __global__ void __launch_bounds__(reduce_threads, sizeof(T) == 4 ? 4 : 2)
         }
         top = tops[c];
         double sum = 0.0, square = 0.0;
-        for (index_t i = lane; inside && i < n_chunks; i += lanes) {
+        for (index_t i = lane; i < n_chunks; i += lanes) {
             const index_t at = base + i * inner;
             const double factor = rescaling(partials.largest[at], top);
             sum += partials.sum[at] * factor;
@@ -394,8 +338,64 @@ __global__ void __launch_bounds__(reduce_threads, sizeof(T) == 4 ? 4 : 2)
             }
             __syncthreads();
         }
-        if (inside && lane == 0) results.store(column, {tops[c], sums[c], squares[c]});
+        return {top, sums[c], squares[c]};
+    }
+};
+
+/// Merges the chunks of every column.
+template <bool Squares, class T>
+__global__ void __launch_bounds__(reduce_threads, sizeof(T) == 4 ? 4 : 2)
+    chunks_kernel(index_t n_columns, index_t n_chunks, index_t inner, int lanes,
+                  const Partials<T> partials, const Results<T> results) {
+    __shared__ MergeRoom<T, reduce_threads> room;
+    const int t = static_cast<int>(threadIdx.x), width = reduce_threads / lanes;
+    for (index_t first = blockIdx.x * index_t{width}; first < n_columns;
+         first += gridDim.x * index_t{width}) {
+        const index_t column = first + t % width;
+        const bool inside = column < n_columns;
+        const index_t base = column / inner * n_chunks * inner + column % inner;
+        const Totals<T> totals = room.template merge<Squares>(
+            partials, base, inside ? n_chunks : 0, inner, lanes);
+        if (inside && t < width) results.store(column, totals);
+    }
+}
+
+/// Totals of rows of several chunks and their elements by way of Emit, a row at a time
+/// for each block, so that its second read comes from the L2.
+template <bool Squares, class Emit, class T>
+__global__ void __launch_bounds__(long_row_threads<T>, 1)
+    long_rows_kernel(const Tiles tiles, const T* __restrict__ a, T* __restrict__ out,
+                     const int lanes, const Results<T> results) {
+    __shared__ MergeRoom<T, long_row_threads<T>> room;
+    __shared__ double sums[long_row_chunks], squares[long_row_chunks];
+    __shared__ T tops[long_row_chunks];
+    const Partials<T> partials{sums, squares, tops};
+    constexpr int warp = ::fastnotes::cuda::warp_size, threads = long_row_threads<T>;
+    const int t = static_cast<int>(threadIdx.x);
+    const int n_chunks = static_cast<int>(tiles.n_chunks);
+    for (index_t row = blockIdx.x; row < tiles.outer; row += gridDim.x) {
+        for (int chunk = warp_number(); chunk < n_chunks; chunk += threads / warp) {
+            const Unit unit =
+                tiles.unit({row * n_chunks, 0}, chunk * warp + lane_number());
+            const Totals<T> totals = over_slices(
+                sum_unit<false, Squares>(Terms<T>{a, nullptr}, unit, tiles.step),
+                tiles.slices(), 1);
+            if (lane_number() == 0) partials.store(chunk, totals);
+        }
         __syncthreads();
+        const Totals<T> totals =
+            room.template merge<Squares>(partials, 0, n_chunks, 1, lanes);
+        if (t == 0) results.store(row, totals);
+        const Totals<T> positive = totals.positive();
+        const T term = Emit::term(positive);
+        for (index_t k = t; k < tiles.count; k += index_t{step_size} * threads) {
+            const int left =
+                static_cast<int>((tiles.count - k + threads - 1) / threads);
+            const index_t at = row * tiles.count + k;
+            T x[step_size], none[step_size];
+            load_step<false>(Terms<T>{a, nullptr}, at, threads, left, x, none);
+            emit_step<Emit>(x, positive.largest, term, out + at, threads, left);
+        }
     }
 }
 

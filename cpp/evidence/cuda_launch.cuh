@@ -14,8 +14,14 @@ inline constexpr index_t sector_bytes = 64;
 /// Units of the largest tile of global memory.
 inline constexpr int most_units = 1024;
 
-/// Most shared memory of a staged tile: the next block of threads needs none of it.
-inline constexpr index_t staged_bytes = index_t{192} << 10;
+/// Longest row whose second read is left to the L2.
+inline constexpr index_t long_row_bytes = index_t{256} << 10;
+
+/// Most shared memory of a block of packed planes, of which several fit a processor.
+inline constexpr index_t packed_bytes = index_t{28} << 10;
+
+/// Tiles of whole planes up to this size go four at a time, larger ones two.
+inline constexpr index_t small_tile_bytes = 4096;
 
 #define FASTNOTES_EVIDENCE_TRY(call)                                                   \
     do {                                                                               \
@@ -84,7 +90,7 @@ template <class T> struct ChunkScratch {
     }
 };
 
-template <bool Factors, bool Squares, class T, class Store>
+template <class T, class Store>
 Status launch_reduce(View3<const T> a, const T* factors, const Store& results,
                      const Device& device, ::fastnotes::cuda::Stream stream) noexcept {
     constexpr int least_units = 64, tiles_per_processor = 8;
@@ -94,96 +100,112 @@ Status launch_reduce(View3<const T> a, const T* factors, const Store& results,
         units /= 2;
     }
     const Tiles tiles(a.planes, a.rows, a.columns, units);
-    const auto kernel = &reduce_kernel<Factors, Squares, T, Store>;
+    const auto kernel = &reduce_kernel<T, Store>;
     FASTNOTES_EVIDENCE_TRY(device.allow_shared(kernel));
     return launch(kernel, tiles.n_tiles, threads_for(tiles, reduce_threads),
-                  Parts<T>::bytes(tiles, 0), stream, tiles, Terms<T>{a.data, factors},
+                  Parts<T>::bytes(tiles), stream, tiles, Terms<T>{a.data, factors},
                   results);
+}
+
+/// Lanes that merge the chunks of a column: follows from K, as the order of sums does.
+inline int merging_lanes(const Order& order) noexcept {
+    int lanes = 1;
+    while (lanes < reduce_threads && lanes < order.n_chunks) lanes *= 2;
+    return lanes;
 }
 
 template <bool Squares, class T>
 Status finish_chunks(const Order& order, View3<const T> a, const Partials<T>& partials,
                      const Results<T>& results,
                      ::fastnotes::cuda::Stream stream) noexcept {
-    int lanes = 1; // follows from K, as the order of the sum does
-    while (lanes < reduce_threads && lanes < order.n_chunks) lanes *= 2;
+    const int lanes = merging_lanes(order);
     const index_t columns = a.planes * a.columns;
     return launch(&chunks_kernel<Squares, T>, ceil_div(columns, reduce_threads / lanes),
                   reduce_threads, 0, stream, columns, order.n_chunks, a.columns, lanes,
                   partials, results);
 }
 
-template <bool Squares, class Emit, class T>
-Status launch_packed(View3<const T> a, T* out, const Results<T>& results,
-                     const Device& device, ::fastnotes::cuda::Stream stream) noexcept {
-    constexpr int least_units = 32;
-    int units = most_units / static_cast<int>(sizeof(T));
-    while (units > least_units &&
-           Tiles(a.planes, a.rows, a.columns, units).n_tiles < device.processors) {
-        units /= 2;
-    }
-    const Tiles tiles(a.planes, a.rows, a.columns, units);
-    const index_t elements = tiles.planes * a.rows * a.columns;
-    const auto kernel = &packed_kernel<Squares, Emit, T>;
-    FASTNOTES_EVIDENCE_TRY(device.allow_shared(kernel));
-    return launch(kernel, tiles.n_tiles, threads_for(tiles, packed_threads),
-                  Parts<T>::bytes(tiles, elements + elements / 16), stream, tiles,
-                  a.data, out, results);
-}
-
-/// Units that one thread of a staged tile takes, one after the other.
-inline index_t rounds(const Tiles& tiles, int threads) noexcept {
-    return ceil_div(tiles.units(), threads);
-}
-
-template <class T> index_t bytes_staged(const Tiles& tiles, int threads) noexcept {
-    return Parts<T>::bytes(tiles, rounds(tiles, threads) * threads * tiles.length());
-}
-
-template <int Threads, bool Squares, class Emit, class T>
-Status launch_staged_tiles(const Tiles& tiles, const T* a, T* out,
-                           const Results<T>& results, const Device& device,
-                           ::fastnotes::cuda::Stream stream) noexcept {
-    const auto kernel = &staged_kernel<Threads, Squares, Emit, T>;
-    const index_t bytes = bytes_staged<T>(tiles, Threads);
+/// Blocks that are on the device at once.
+template <class Kernel>
+Status count_resident(Kernel kernel, int threads, index_t shared, const Device& device,
+                      index_t& blocks) noexcept {
     int resident = 0;
     FASTNOTES_EVIDENCE_TRY(device.allow_shared(kernel));
     FASTNOTES_CUDA_TRY(cudaOccupancyMaxActiveBlocksPerMultiprocessor(
-        &resident, kernel, Threads, static_cast<std::size_t>(bytes)));
-    const index_t blocks = index_t{std::max(resident, 1)} * device.processors;
-    return launch(kernel, std::min(tiles.n_tiles, blocks), Threads, bytes, stream,
-                  tiles, a, out, results);
+        &resident, kernel, threads, static_cast<std::size_t>(shared)));
+    blocks = index_t{std::max(resident, 1)} * device.processors;
+    return {};
 }
 
-/// Threads of a staged tile of at most so many units.
-inline int staged_threads(int units) noexcept {
-    return units >= 512 ? 512 : units >= 256 ? 256 : 128;
+template <int Depth, bool Squares, class Emit, class T>
+Status launch_packed(const Tiles& tiles, View3<const T> a, T* out,
+                     const Results<T>& results, const Device& device,
+                     ::fastnotes::cuda::Stream stream) noexcept {
+    const auto kernel = &packed_kernel<Depth, Squares, Emit, T>;
+    int threads = packed_threads;
+    while (threads > ::fastnotes::cuda::warp_size &&
+           PlaneStream<Depth, T>::bytes(tiles, threads) > packed_bytes) {
+        threads /= 2;
+    }
+    const index_t bytes = PlaneStream<Depth, T>::bytes(tiles, threads);
+    index_t blocks = 0;
+    FASTNOTES_EVIDENCE_TRY(count_resident(kernel, threads, bytes, device, blocks));
+    const index_t wanted =
+        ceil_div(tiles.n_tiles, threads / ::fastnotes::cuda::warp_size);
+    return launch(kernel, std::min(wanted, blocks), threads, bytes, stream, tiles,
+                  a.data, out, results);
 }
 
 template <bool Squares, class Emit, class T>
-Status launch_staged(View3<const T> a, T* out, const Results<T>& results,
+Status launch_packed(View3<const T> a, T* out, const Results<T>& results,
                      const Device& device, ::fastnotes::cuda::Stream stream) noexcept {
-    constexpr int least_units = 128;
-    const index_t room = std::min<index_t>(device.shared, staged_bytes);
+    const Tiles tiles(a.planes, a.rows, a.columns, ::fastnotes::cuda::warp_size);
+    const index_t size = PlaneStream<1, T>::room(tiles) * index_t{sizeof(T)};
+    return size <= small_tile_bytes
+               ? launch_packed<4, Squares, Emit>(tiles, a, out, results, device, stream)
+               : launch_packed<2, Squares, Emit>(tiles, a, out, results, device,
+                                                 stream);
+}
+
+/// For inner == 1 and slices short enough to be held.
+template <bool Squares, class Emit, class T, class Store>
+Status launch_rows(View3<const T> a, T* out, const Store& results,
+                   ::fastnotes::cuda::Stream stream) noexcept {
+    const Tiles tiles(a.planes, a.rows, a.columns, rows_threads);
+    return launch(&rows_kernel<Squares, Emit, T, Store>, tiles.n_tiles, rows_threads, 0,
+                  stream, tiles, a.data, out, results);
+}
+
+/// Whether as many neighbouring units as a wide copy has elements are neighbours in
+/// memory, aligned.
+template <class T> bool copies_wide(const Tiles& tiles, const T* a) noexcept {
+    constexpr index_t N = wide_copy<T>;
+    if (reinterpret_cast<std::uintptr_t>(a) % (N * sizeof(T)) != 0) return false;
+    if (tiles.pieces > 1) return tiles.inner % N == 0 && tiles.width % N == 0;
+    return tiles.step % N == 0 && tiles.count * tiles.inner % N == 0;
+}
+
+/// Totals of every column (of a chunk) to `results`, and, in one chunk, elements.
+template <bool Squares, class Emit, class T, class Store>
+Status launch_streamed(View3<const T> a, T* out, const Store& results,
+                       const Device& device,
+                       ::fastnotes::cuda::Stream stream) noexcept {
+    using Stream = UnitStream<streamed_depth<emits<Emit>>, T>;
+    constexpr int least_units = 64;
     const auto suits = [&](int units) {
-        const Tiles tiles(a.planes, a.rows, a.columns, units);
-        return bytes_staged<T>(tiles, staged_threads(units)) <= room &&
-               tiles.n_tiles >= device.processors;
+        return Stream::bytes(units) <= device.shared / 4 * 3 &&
+               Tiles(a.planes, a.rows, a.columns, units).n_tiles >=
+                   2 * device.processors;
     };
-    int units = most_units;
+    int units = streamed_threads<T>;
     while (units > least_units && !suits(units)) units /= 2;
     const Tiles tiles(a.planes, a.rows, a.columns, units);
-    switch (staged_threads(units)) {
-    case 512:
-        return launch_staged_tiles<512, Squares, Emit>(tiles, a.data, out, results,
-                                                       device, stream);
-    case 256:
-        return launch_staged_tiles<256, Squares, Emit>(tiles, a.data, out, results,
-                                                       device, stream);
-    default:
-        return launch_staged_tiles<128, Squares, Emit>(tiles, a.data, out, results,
-                                                       device, stream);
-    }
+    const auto kernel = &streamed_kernel<Squares, Emit, T, Store>;
+    const index_t bytes = Stream::bytes(units) + Parts<T>::bytes(tiles);
+    index_t blocks = 0;
+    FASTNOTES_EVIDENCE_TRY(count_resident(kernel, units, bytes, device, blocks));
+    return launch(kernel, std::min(tiles.n_tiles, blocks), units, bytes, stream, tiles,
+                  a.data, out, copies_wide(tiles, a.data), results);
 }
 
 /// Whether slices of a plane are too close together for a thread each.
@@ -192,25 +214,74 @@ template <class T> bool packs(const Order& order, View3<const T> a) noexcept {
            order.slices() * a.columns * index_t{sizeof(T)} < sector_bytes;
 }
 
+/// Whether rows of several chunks are short enough that as many as there are
+/// processors stay in the L2, and there are as many.
+template <class T>
+bool are_long_rows(const Order& order, View3<const T> a,
+                   const Device& device) noexcept {
+    return a.columns == 1 && order.n_chunks <= long_row_chunks &&
+           a.rows * index_t{sizeof(T)} <= long_row_bytes &&
+           a.planes >= device.processors;
+}
+
+template <bool Squares, class Emit, class T>
+Status launch_long_rows(const Order& order, View3<const T> a, T* out,
+                        const Results<T>& results, const Device& device,
+                        ::fastnotes::cuda::Stream stream) noexcept {
+    const Tiles tiles(a.planes, a.rows, a.columns, ::fastnotes::cuda::warp_size);
+    return launch(&long_rows_kernel<Squares, Emit, T>, device.processors,
+                  long_row_threads<T>, 0, stream, tiles, a.data, out,
+                  merging_lanes(order), results);
+}
+
+/// Totals of every column to `results`, and every element by way of Emit to `out`, in
+/// one chunk.
+template <bool Squares, class Emit, class T>
+Status transform_chunk(const Order& order, View3<const T> a, T* out,
+                       const Results<T>& results, const Device& device,
+                       ::fastnotes::cuda::Stream stream) noexcept {
+    if (packs(order, a)) {
+        return launch_packed<Squares, Emit>(a, out, results, device, stream);
+    }
+    if (a.columns == 1) {
+        return launch_rows<Squares, Emit>(a, out, results, stream);
+    }
+    return launch_streamed<Squares, Emit>(a, out, results, device, stream);
+}
+
+/// Totals of every chunk of every column, to `partials`.
+template <bool Squares, class T>
+Status reduce_chunks(View3<const T> a, const Partials<T>& partials,
+                     const Device& device, ::fastnotes::cuda::Stream stream) noexcept {
+    T* const no_out = nullptr;
+    const Tiles tiles(a.planes, a.rows, a.columns, rows_threads);
+    if (a.columns == 1 && tiles.length <= held_steps * step_size) {
+        return launch_rows<Squares, NoEmit>(a, no_out, partials, stream);
+    }
+    return launch_streamed<Squares, NoEmit>(a, no_out, partials, device, stream);
+}
+
 /// Totals of every column, to `results`.
-template <bool Factors, class T>
+template <class T>
 Status reduce(View3<const T> a, const T* factors, const Results<T>& results,
               const Work& work) noexcept {
     if (a.planes == 0 || a.columns == 0) return {};
     Device device;
     FASTNOTES_EVIDENCE_TRY(device.query());
     const Order order(a.rows);
-    if (!Factors && packs(order, a)) {
-        return launch_packed<false, NoEmit>(a, static_cast<T*>(nullptr), results,
-                                            device, work.stream);
-    }
     if (order.n_chunks == 1) {
-        return launch_reduce<Factors, false>(a, factors, results, device, work.stream);
+        T* const no_out = nullptr;
+        return factors != nullptr || a.rows == 0
+                   ? launch_reduce(a, factors, results, device, work.stream)
+                   : transform_chunk<false, NoEmit>(order, a, no_out, results, device,
+                                                    work.stream);
     }
     const ChunkScratch<T> scratch(order, a, false, work.scratch.data);
-    FASTNOTES_EVIDENCE_TRY((launch_reduce<Factors, false>(a, factors, scratch.partials,
-                                                          device, work.stream)));
-    return finish_chunks<false>(order, a, scratch.partials, results, work.stream);
+    const Partials<T>& partials = scratch.partials;
+    FASTNOTES_EVIDENCE_TRY(
+        factors != nullptr ? launch_reduce(a, factors, partials, device, work.stream)
+                           : reduce_chunks<false>(a, partials, device, work.stream));
+    return finish_chunks<false>(order, a, partials, results, work.stream);
 }
 
 /// Totals of every column to `results`, and every element by way of Emit to `out`.
@@ -221,17 +292,19 @@ Status transform(View3<const T> a, T* out, Results<T> results,
     Device device;
     FASTNOTES_EVIDENCE_TRY(device.query());
     const Order order(a.rows);
-    if (packs(order, a)) {
-        return launch_packed<Squares, Emit>(a, out, results, device, work.stream);
-    }
     if (order.n_chunks == 1) {
-        return launch_staged<Squares, Emit>(a, out, results, device, work.stream);
+        return transform_chunk<Squares, Emit>(order, a, out, results, device,
+                                              work.stream);
+    }
+    if (are_long_rows(order, a, device)) {
+        return launch_long_rows<Squares, Emit>(order, a, out, results, device,
+                                               work.stream);
     }
     const ChunkScratch<T> scratch(order, a, Squares, work.scratch.data);
     results.largest = scratch.largest;
     results.term = scratch.term;
-    FASTNOTES_EVIDENCE_TRY((launch_reduce<false, Squares>(
-        a, static_cast<const T*>(nullptr), scratch.partials, device, work.stream)));
+    FASTNOTES_EVIDENCE_TRY((launch_streamed<Squares, NoEmit>(a, out, scratch.partials,
+                                                             device, work.stream)));
     FASTNOTES_EVIDENCE_TRY(
         (finish_chunks<Squares>(order, a, scratch.partials, results, work.stream)));
     const Tiles tiles(a.planes, a.rows, a.columns, most_units);

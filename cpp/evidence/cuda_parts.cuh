@@ -1,4 +1,4 @@
-/// Shared memory of a tile, and how its slices become sums.
+/// The parts of a tile in shared memory, and how its slices become sums.
 #pragma once
 
 #include "evidence/cuda_sums.cuh"
@@ -6,11 +6,33 @@
 
 namespace fastnotes::evidence::cuda {
 
-/// The sums of each unit, the totals of each column, and room for elements.
+/// The totals of a sum of which every lane of a warp holds a part: `slices` lanes,
+/// `stride` apart. They are added in a fixed tree.
+template <class T>
+__device__ inline Totals<T> over_slices(const Sums<T>& mine, int slices, int stride) {
+    using ::fastnotes::cuda::all_lanes;
+    const int lane = static_cast<int>(threadIdx.x) % ::fastnotes::cuda::warp_size;
+    const int slice = lane / stride & (slices - 1);
+    const auto other = [&](int step) {
+        return lane + ((slice ^ step) - slice) * stride;
+    };
+    T top = mine.largest;
+    for (int step = slices / 2; step > 0; step /= 2) {
+        top = larger(top, __shfl_sync(all_lanes, top, other(step)));
+    }
+    const double factor = rescaling(mine.anchor, top);
+    double total = mine.sum * factor, squares = mine.square * factor * factor;
+    for (int step = slices / 2; step > 0; step /= 2) {
+        total += __shfl_sync(all_lanes, total, other(step));
+        squares += __shfl_sync(all_lanes, squares, other(step));
+    }
+    return {top, total, squares};
+}
+
+/// The sums of each unit and the totals of each column.
 template <class T> struct Parts {
     double *sum, *square, *total_sum, *total_square;
     T *anchor, *largest, *total_largest;
-    T* elements;
 
     __device__ Parts(double* memory, const Tiles& tiles) {
         const int parts = tiles.parts(), columns = tiles.columns();
@@ -21,14 +43,12 @@ template <class T> struct Parts {
         anchor = reinterpret_cast<T*>(total_square + columns);
         largest = anchor + parts;
         total_largest = largest + parts;
-        elements = total_largest + columns;
     }
 
-    /// Bytes, with `elements` of them.
-    static index_t bytes(const Tiles& tiles, index_t elements) noexcept {
+    static index_t bytes(const Tiles& tiles) noexcept {
         constexpr index_t doubles = 2 * sizeof(double), value = sizeof(T);
         return tiles.parts() * (doubles + 2 * value) +
-               tiles.columns() * (doubles + value) + elements * value;
+               tiles.columns() * (doubles + value);
     }
 
     __device__ void store(int part, const Sums<T>& sums) const {
@@ -58,29 +78,13 @@ template <class T> struct Parts {
                 mine.sum = sum[at];
                 mine.square = square[at];
             }
-            const Totals<T> total = over_slices(mine, tiles.slices());
+            const Totals<T> total = over_slices(mine, tiles.slices(), 1);
             if (i < n && s == 0) {
                 total_largest[column] = total.largest;
                 total_sum[column] = total.sum;
                 total_square[column] = total.square;
             }
         }
-    }
-
-  private:
-    __device__ static Totals<T> over_slices(const Sums<T>& mine, int slices) {
-        using ::fastnotes::cuda::all_lanes;
-        T top = mine.largest;
-        for (int step = slices / 2; step > 0; step /= 2) {
-            top = larger(top, __shfl_xor_sync(all_lanes, top, step));
-        }
-        const double factor = rescaling(mine.anchor, top);
-        double total = mine.sum * factor, squares = mine.square * factor * factor;
-        for (int step = slices / 2; step > 0; step /= 2) {
-            total += __shfl_xor_sync(all_lanes, total, step);
-            squares += __shfl_xor_sync(all_lanes, squares, step);
-        }
-        return {top, total, squares};
     }
 };
 

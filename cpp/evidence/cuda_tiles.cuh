@@ -47,6 +47,8 @@ struct Tiles {
     int slice_bits;
     int planes, width;       // of a tile
     index_t pieces, n_tiles; // tiles that share a plane; all tiles
+    int length;              // elements of the longest slice
+    index_t step;            // distance between two elements of a slice
 
     Tiles(index_t outer_, index_t count_, index_t inner_, int max_units) noexcept
         : outer(outer_), count(count_), inner(inner_) {
@@ -64,6 +66,8 @@ struct Tiles {
         planes =
             pieces > 1 ? 1 : static_cast<int>(std::min(widest / width, all_planes()));
         n_tiles = ceil_div(all_planes(), planes) * pieces;
+        length = static_cast<int>(ceil_div(std::min(count, chunk), slices()));
+        step = inner << slice_bits;
     }
 
     __host__ __device__ index_t all_planes() const { return outer * n_chunks; }
@@ -74,13 +78,6 @@ struct Tiles {
     /// slices meets every bank once.
     __host__ __device__ int pitch() const { return width | 1; }
     __host__ __device__ int parts() const { return planes * pitch() << slice_bits; }
-    /// Distance between two elements of a slice.
-    __host__ __device__ index_t step() const { return inner << slice_bits; }
-    /// Elements of the longest slice.
-    __host__ __device__ int length() const {
-        const index_t rows = count < chunk ? count : chunk;
-        return static_cast<int>((rows + slices() - 1) >> slice_bits);
-    }
 
     /// First plane and column of a tile.
     struct Corner {
@@ -108,6 +105,11 @@ struct Tiles {
         return {(o * count + first + s) * inner + column,
                 inside ? (rows - s + slices() - 1) >> slice_bits : 0,
                 rest * pitch() + c, p * width + c};
+    }
+
+    /// As unit, where a block may have more threads than the tile has units.
+    __device__ Unit unit_or_none(Corner corner, int u) const {
+        return u < units() ? unit(corner, u) : Unit{0, 0, -1, 0};
     }
 
     /// Place of a tile's column in an array [all_planes, inner], -1 if outside; with

@@ -32,8 +32,8 @@ namespace cuda {
 
 /// The same on the current CUDA device, device pointers throughout. Order and
 /// precision: as log_sum_exp there, whose bytes the bound has. Cost: one read of log_w
-/// and one write for K up to 2048, which stays in shared memory; beyond that a second
-/// read.
+/// and one write for K up to 2048, which threads hold; beyond that a second read, from
+/// the L2 where there are many rows of at most 256 KB.
 template <class T>
 ::fastnotes::cuda::Status importance_weights(View3<const T> log_w, View2<T> bound,
                                              View3<T> weights, View2<T> ess,

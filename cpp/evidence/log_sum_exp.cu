@@ -16,8 +16,7 @@ Status log_sum_exp(View3<const T> a, View3<const T> factors, View2<T> out, bool 
     results.value = out.data;
     results.count = mean ? static_cast<double>(a.rows) : 1.0;
     results.positive = factors.data == nullptr;
-    return results.positive ? reduce<false>(a, factors.data, results, work)
-                            : reduce<true>(a, factors.data, results, work);
+    return reduce(a, factors.data, results, work);
 }
 
 #define FASTNOTES_INSTANTIATE(T)                                                       \

@@ -6,6 +6,7 @@ imports it.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 from typing import TYPE_CHECKING, Any, Protocol
@@ -165,7 +166,11 @@ _KINDS: dict[str, type[Kind]] = {
 def _kind_of(value: Any) -> Kind:
     if not is_cuda_array(value):
         return _Host()
-    library = type(value).__module__.partition(".")[0]
+    return _kind_named(type(value).__module__.partition(".")[0])
+
+
+@functools.cache
+def _kind_named(library: str) -> Kind:
     return _KINDS.get(library, _Exchanged)()
 
 
@@ -272,6 +277,8 @@ class Call:
     def _find_device(self, first: Any, device: str | None) -> int:
         if device is not None and ":" in device:
             return device_index(self.where, device)
+        if isinstance(self.kind, _Torch):  # quicker than its protocol
+            return int(first.get_device())
         probe = getattr(first, "__dlpack_device__", None)
         if probe is None or not is_cuda_array(first):
             return 0

@@ -59,9 +59,20 @@ def _jax() -> ArrayKind:
     return ArrayKind("jax", jax.Array, put, np.asarray)
 
 
+def _numba() -> ArrayKind:
+    cuda = pytest.importorskip("numba.cuda")
+    return ArrayKind(
+        "numba",
+        type(cuda.device_array(1)),
+        lambda a: cuda.to_device(np.array(a, order="C")),
+        lambda a: a.copy_to_host(),
+    )
+
+
 KINDS: dict[str, Callable[[], ArrayKind]] = {
     "cupy": _cupy,
     "jax": _jax,
+    "numba": _numba,
     "numpy": _numpy,
     "torch": _torch,
 }
