@@ -19,7 +19,8 @@ __device__ inline unsigned shared_address(const void* in_shared) {
     return static_cast<unsigned>(__cvta_generic_to_shared(in_shared));
 }
 
-/// The same, kept in a register: computed again where it is used it delays every access.
+/// The same, kept in a register: computed again where it is used it delays every
+/// access.
 __device__ inline unsigned kept_shared_address(const void* in_shared) {
     unsigned kept;
     asm volatile("mov.u32 %0, %1;" : "=r"(kept) : "r"(shared_address(in_shared)));
@@ -37,9 +38,7 @@ __device__ inline float4 load_shared(unsigned address) {
 /// The same place in the shared memory of another block of the cluster.
 __device__ inline unsigned address_in_block(unsigned address, unsigned rank) {
     unsigned there;
-    asm("mapa.shared::cluster.u32 %0, %1, %2;"
-        : "=r"(there)
-        : "r"(address), "r"(rank));
+    asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(address), "r"(rank));
     return there;
 }
 

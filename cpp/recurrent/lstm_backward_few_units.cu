@@ -58,8 +58,8 @@ template <int K, Meet M> class BackwardBlock {
             meeting_.expect(n, active);
             for (int row = 0; row < active; ++row) {
                 const Gates<float> da = update(n, row, slot, row >= old);
-                meeting_.give(n, row, 4 * unit_.of_all,
-                              float4{da.i, da.f, da.g, da.o}, unit_.lane);
+                meeting_.give(n, row, 4 * unit_.of_all, float4{da.i, da.f, da.g, da.o},
+                              unit_.lane);
                 if (row + 1 == active) meeting_.arrive(n);
                 write(da, now, row);
                 fetch_trace(ahead);
@@ -112,7 +112,7 @@ template <int K, Meet M> class BackwardBlock {
 
     __device__ void load_weights() {
         const index_t first = unit_.of_all - static_cast<int>(threadIdx.x) % sharing /
-                                                   D::lanes; // of the four
+                                                 D::lanes; // of the four
 #pragma unroll
         for (int i = 0; i < sources; ++i) {
 #pragma unroll
@@ -138,7 +138,7 @@ template <int K, Meet M> class BackwardBlock {
         const float* const c = run_.c + run_.batch * hidden + unit;
         if (unit_.lane == 0) trace_ = {run_.gates + 4 * unit, 4 * hidden};
         if (unit_.lane == 1 || unit_.lane == 2) trace_ = {c, hidden};
-        if (unit_.lane == 3) trace_ = {run_.dh + unit, hidden, true};
+        if (unit_.lane == 3) trace_ = {run_.dh + unit, hidden, 1};
     }
 
     __device__ void fetch_trace(Ahead& ahead) {
@@ -206,7 +206,7 @@ template <int K, Meet M> class BackwardBlock {
     __device__ void write(const Gates<float>& da, index_t first, int row) const {
         if (unit_.lane != 0 || !real_) return;
         const index_t at =
-            (first + shared_.rows.packed[row]) * run_.hidden + unit_.of_all;
+            (first + shared_.rows.place[0][row]) * run_.hidden + unit_.of_all;
         reinterpret_cast<Gates<float>*>(run_.da)[at] = da;
     }
 
@@ -220,9 +220,9 @@ template <int K, Meet M> class BackwardBlock {
         const index_t out = b * run_.hidden + unit_.of_all;
         run_.dh0[out] =
             empty ? state_or_zero(run_.dh_last, b, run_.hidden, unit_.of_all) : sent;
-        run_.dc0[out] =
-            empty ? state_or_zero(run_.dc_last, b, run_.hidden, unit_.of_all)
-                  : shared_.dc[row][unit_.in_block];
+        run_.dc0[out] = empty
+                            ? state_or_zero(run_.dc_last, b, run_.hidden, unit_.of_all)
+                            : shared_.dc[row][unit_.in_block];
     }
 
     const BackwardRun<float>& run_;
@@ -230,7 +230,7 @@ template <int K, Meet M> class BackwardBlock {
     Shared<K, M>& shared_;
     const BlockPlace place_;
     const OwnUnit<K> unit_;
-    const bool real_; // not beyond the hidden size
+    const bool real_;   // not beyond the hidden size
     const unsigned da_; // shared.da, at this lane's part of a row
     typename Shared<K, M>::Meeting meeting_;
     Track<const float> trace_;
@@ -280,7 +280,7 @@ Status backward_few(const BackwardRun<float>& run, const Room& room,
 }
 
 index_t backward_exchange_of_few(index_t hidden, index_t batch,
-                              const Room& room) noexcept {
+                                 const Room& room) noexcept {
     return with_few_units(hidden, [&](auto depth) {
         return few_exchange_size(4 * decltype(depth)::value, batch, room);
     });

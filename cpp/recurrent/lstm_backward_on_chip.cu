@@ -45,7 +45,8 @@ template <int K> class BackwardBlock {
     __device__ BackwardBlock(const BackwardRun<float>& run, const Division& division,
                              const ExchangeMemory& memory, Shared<K>& shared)
         : run_(run), division_(division), shared_(shared), place_(division),
-          meeting_(memory.counters, place_.slice, division.parts), partial_(memory.data),
+          meeting_(memory.counters, place_.slice, division.parts),
+          partial_(memory.data),
           partial_rows_(static_cast<index_t>(division.slices) * max_rows),
           slice_row_(static_cast<index_t>(place_.slice) * max_rows),
           n_parts_(division.parts * D::k_groups),
@@ -158,7 +159,8 @@ template <int K> class BackwardBlock {
                                      : add_parts(t + 1, local, static_cast<int>(unit));
                 float dc = last ? state_or_zero(run_.dc_last, b, run_.hidden, unit)
                                 : shared_.dc[local][cell.in_block];
-                da = CellSlopes<float>(trace_[j], run_.tanh_candidate).gradients(dh, dc);
+                da =
+                    CellSlopes<float>(trace_[j], run_.tanh_candidate).gradients(dh, dc);
                 shared_.dc[local][cell.in_block] = dc;
                 const index_t row = now + place_.sorted(division_, local);
                 reinterpret_cast<Gates<float>*>(run_.da)[row * run_.hidden + unit] = da;

@@ -79,7 +79,8 @@ template <int Values, int Rows> class Clustered {
     __device__ void give(index_t n, int row, int at, V value, int lane) {
         if (lane >= blocks_) return;
         const auto set = static_cast<unsigned>((n + 1) % 2);
-        const auto place = set * Rows * Values + static_cast<unsigned>(row * Values + at);
+        const auto place =
+            set * Rows * Values + static_cast<unsigned>(row * Values + at);
         const auto rank = static_cast<unsigned>(lane);
         constexpr unsigned float_bytes = sizeof(float);
         constexpr unsigned barrier_bytes = sizeof(fastnotes::cuda::ByteBarrier);

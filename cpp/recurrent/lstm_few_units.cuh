@@ -11,9 +11,7 @@
 namespace fastnotes::recurrent::cuda::detail {
 
 /// Blocks of a slice.
-constexpr int few_blocks(int depth) {
-    return depth == 64 ? 1 : depth == 128 ? 4 : 8;
-}
+constexpr int few_blocks(int depth) { return depth == 64 ? 1 : depth == 128 ? 4 : 8; }
 
 /// How a hidden size up to K is dealt to threads.
 template <int K> struct FewDeal {
@@ -41,15 +39,15 @@ template <int K> struct OwnUnit {
 /// The rows of a slice, and where they lie.
 template <int Rows> struct FewRows {
     SliceRows of_slice;
-    std::int64_t packed[Rows], sequence[Rows]; // within a step; of (b, 0)
+    std::int64_t place[2][Rows]; // packed within a step; that of (b, 0)
 
-    __device__ void read(const BlockPlace& place, const Division& division,
+    __device__ void read(const BlockPlace& block, const Division& division,
                          const DeviceSchedule& schedule, index_t time) {
-        place.read_rows(division, schedule, of_slice);
+        block.read_rows(division, schedule, of_slice);
         for (int i = static_cast<int>(threadIdx.x); i < Rows; i += on_chip_threads) {
-            const index_t row = place.sorted(division, i);
-            packed[i] = row;
-            sequence[i] = i < place.rows ? schedule.order[row] * time : 0;
+            const index_t row = block.sorted(division, i);
+            place[0][i] = row;
+            place[1][i] = i < block.rows ? schedule.order[row] * time : 0;
         }
         __syncthreads();
     }
@@ -60,13 +58,12 @@ template <int Rows> struct FewRows {
 template <class T> struct Track {
     T* unit = nullptr; // in row 0; null: none
     index_t stride = 0;
-    bool by_sequence = false;
+    int by_sequence = 0;
 
     /// first: of the step, the first packed row, or t.
     template <int Rows>
     __device__ T* at(index_t first, const FewRows<Rows>& rows, int row) const {
-        const std::int64_t* const places = by_sequence ? rows.sequence : rows.packed;
-        return unit + (first + places[row]) * stride;
+        return unit + (first + rows.place[by_sequence][row]) * stride;
     }
 };
 
@@ -124,10 +121,10 @@ template <int K, class F> auto with_meet(Meet meet, F&& f) noexcept {
 }
 
 template <Meet M, int Values, int Rows>
-using Exchange = std::conditional_t<
-    M == Meet::never, Alone<Values, Rows>,
-    std::conditional_t<M == Meet::cluster, Clustered<Values, Rows>,
-                       ThroughMemory<Values, Rows>>>;
+using Exchange =
+    std::conditional_t<M == Meet::never, Alone<Values, Rows>,
+                       std::conditional_t<M == Meet::cluster, Clustered<Values, Rows>,
+                                          ThroughMemory<Values, Rows>>>;
 
 /// Room as clusters if the device has them.
 template <class Find> Room find_best_room(Find&& find) noexcept {

@@ -226,8 +226,7 @@ Status lstm_forward(const LSTMForward<T>& call, const recurrent::Schedule& sched
     if (!status.ok()) return status;
     if constexpr (std::is_same_v<T, float>) {
         if (room.slices > 0) {
-            const auto recur =
-                run.hidden <= few_units ? forward_few : forward_many;
+            const auto recur = run.hidden <= few_units ? forward_few : forward_many;
             return recur(run, room, scratch.exchange, stream);
         }
     }

@@ -25,7 +25,8 @@ template <int K, Meet M> class ForwardBlock {
     __device__ ForwardBlock(const ForwardRun<float>& run, const Division& division,
                             const ExchangeMemory& memory, Shared<K, M>& shared)
         : run_(run), division_(division), shared_(shared), place_(division),
-          unit_(place_), gate_(unit_.lane / gate_lanes), real_(unit_.of_all < run.hidden),
+          unit_(place_), gate_(unit_.lane / gate_lanes),
+          real_(unit_.of_all < run.hidden),
           h_(fastnotes::cuda::kept_shared_address(&shared.h[0][0][4 * unit_.lane])),
           meeting_(shared.h, shared.meeting, division, place_, memory) {}
 
@@ -53,7 +54,7 @@ template <int K, Meet M> class ForwardBlock {
                     meeting_.give(t, row, unit_.of_all, cell.h, unit_.lane);
                     if (row + 1 == active) meeting_.arrive(t);
                 }
-                write(cell, output_.by_sequence ? t : now, row);
+                write(cell, output_.by_sequence != 0 ? t : now, row);
                 if (row >= running.count()) write_last(cell, row);
                 fetch_input(ahead);
                 slot = (slot + 1) % items_ahead;
@@ -126,7 +127,7 @@ template <int K, Meet M> class ForwardBlock {
         input_ = {run_.gates, 0};
         if (real_) input_ = {run_.gates + 4 * unit + gate_, 4 * hidden};
         if (unit_.lane == 2 && real_) {
-            output_ = {run_.h + unit, hidden, true};
+            output_ = {run_.h + unit, hidden, 1};
         } else if (!run_.keep) {
             return;
         } else if (unit_.lane == 0 && real_) {
@@ -153,8 +154,8 @@ template <int K, Meet M> class ForwardBlock {
         const float input = shared_.inputs[slot][threadIdx.x];
         float& c = shared_.c[row][unit_.in_block];
         const float c_before = c;
-        const float mine = squash(input + multiply(t, row),
-                                  gate_ == 2 && run_.tanh_candidate);
+        const float mine =
+            squash(input + multiply(t, row), gate_ == 2 && run_.tanh_candidate);
         Gates<float> gates;
         gates.i = gate_of_unit(mine, 0);
         gates.f = gate_of_unit(mine, 1);
@@ -219,7 +220,7 @@ template <int K, Meet M> class ForwardBlock {
     const BlockPlace place_;
     const OwnUnit<K> unit_;
     const int gate_;
-    const bool real_; // not beyond the hidden size
+    const bool real_;  // not beyond the hidden size
     const unsigned h_; // shared.h, at this lane's part of a row
     typename Shared<K, M>::Meeting meeting_;
     Track<const float> input_;
@@ -269,7 +270,8 @@ Status forward_few(const ForwardRun<float>& run, const Room& room,
     });
 }
 
-index_t forward_exchange_of_few(index_t hidden, index_t batch, const Room& room) noexcept {
+index_t forward_exchange_of_few(index_t hidden, index_t batch,
+                                const Room& room) noexcept {
     return with_few_units(hidden, [&](auto depth) {
         return few_exchange_size(decltype(depth)::value, batch, room);
     });

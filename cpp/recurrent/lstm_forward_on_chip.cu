@@ -159,7 +159,8 @@ template <int K> class ForwardBlock {
             const float* const from =
                 run_.states + run_.row_before(t, before, row) * run_.padded;
             const bool real = k < run_.padded;
-            copy_async<16>(&shared_.h[group % 2][local][k], real ? from + k : from, real);
+            copy_async<16>(&shared_.h[group % 2][local][k], real ? from + k : from,
+                           real);
         }
         commit_copies();
     }
@@ -217,11 +218,10 @@ template <int K> class ForwardBlock {
                 &shared_.sums[warp_][cell.in_group][4 * cell.in_warp]);
             const Gates<float>& a = input_[j];
             float& c = shared_.c[local][warp_ * D::warp_units + cell.in_warp];
-            result_[j] =
-                Cell<float>(activate<float>({a.i + sums.x, a.f + sums.y, a.g + sums.z,
-                                             a.o + sums.w},
-                                            run_.tanh_candidate),
-                            c);
+            result_[j] = Cell<float>(activate<float>({a.i + sums.x, a.f + sums.y,
+                                                      a.g + sums.z, a.o + sums.w},
+                                                     run_.tanh_candidate),
+                                     c);
             c = result_[j].c;
             const float h = unit < run_.hidden ? result_[j].h : 0.0f;
             if (unit < run_.padded) {
