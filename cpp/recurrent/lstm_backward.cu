@@ -29,7 +29,7 @@ __global__ void step_kernel(const BackwardRun<T> run, index_t t, index_t first_b
             last ? state_or_zero(run.dh_last, b, run.hidden, unit) : dh[at];
         T dc_here = last ? state_or_zero(run.dc_last, b, run.hidden, unit) : dc[at];
         reinterpret_cast<Gates<T>*>(run.da)[first * run.hidden + at] =
-            cell_gradients(trace, dh_later, dc_here, run.tanh_candidate);
+            CellSlopes<T>(trace, run.tanh_candidate).gradients(dh_later, dc_here);
         dc[at] = dc_here;
     }
 }
@@ -49,15 +49,20 @@ __global__ void finish_kernel(const BackwardRun<T> run, const T* dh, const T* dc
 }
 
 template <class T> Room room_for(index_t hidden) noexcept {
-    if constexpr (std::is_same_v<T, float>) return backward_room(hidden);
-    return {};
+    if (!std::is_same_v<T, float> || hidden == 0 || hidden > max_hidden) return {};
+    return hidden <= few_units ? backward_room_of_few(hidden)
+                               : backward_room_of_many(hidden);
+}
+
+index_t exchange_size(index_t hidden, index_t batch, const Room& room) noexcept {
+    return hidden <= few_units ? backward_exchange_of_few(hidden, batch, room)
+                               : backward_exchange_of_many(hidden, batch, room);
 }
 
 /// Scratch, in the order in which it is handed out.
 template <class T> struct Scratch {
     T *da, *dh, *dc, *sums;
-    unsigned* counters;
-    float* partial;
+    ExchangeMemory exchange;
     index_t size;
 
     Scratch(const LSTMSizes& sizes, index_t rows, const Room& room,
@@ -70,10 +75,11 @@ template <class T> struct Scratch {
         da = parts.take<T>(rows * gates);
         sums = parts.take<T>(std::max({sums_of(sizes.input), sums_of(sizes.hidden),
                                        nn::cuda::multiply_scratch(1, gates, rows)}));
-        counters = parts.take<unsigned>(counters_size(sizes.batch) / 4);
         if (room.slices > 0) {
-            partial =
-                parts.take<float>(partial_size(sizes.hidden, sizes.batch, room) / 4);
+            exchange.counters =
+                parts.take<unsigned>(counters_size(sizes.batch, room) / 4);
+            exchange.data =
+                parts.take<float>(exchange_size(sizes.hidden, sizes.batch, room) / 4);
         } else {
             dh = parts.take<T>(sizes.batch * sizes.hidden);
             dc = parts.take<T>(sizes.batch * sizes.hidden);
@@ -134,8 +140,9 @@ Status recur(const BackwardRun<T>& run, const recurrent::Schedule& schedule,
     if (run.batch == 0 || run.hidden == 0) return {};
     if constexpr (std::is_same_v<T, float>) {
         if (room.slices > 0) {
-            return backward_on_chip(run, room, scratch.counters, scratch.partial,
-                                    stream);
+            const auto recur_on_chip =
+                run.hidden <= few_units ? backward_few : backward_many;
+            return recur_on_chip(run, room, scratch.exchange, stream);
         }
     }
     return run_steps(run, schedule, scratch.dh, scratch.dc, stream);

@@ -22,7 +22,6 @@ template <int K> struct Deal {
     static constexpr int columns_each = K / group_threads;
     static constexpr int cells =
         (group_rows * units + on_chip_threads - 1) / on_chip_threads; // of a thread
-    static constexpr bool alone = units == K; // one block has all units
     static constexpr int max_parts = K / units * k_groups;
     static constexpr int batch_of_parts = max_parts < 32 ? max_parts : 32;
     static_assert(group_threads % fastnotes::cuda::warp_size == 0);
@@ -32,7 +31,6 @@ template <int K> struct Shared {
     using D = Deal<K>;
     float da[group_rows][D::gate_rows];
     float dc[max_rows][D::units];
-    float partial[D::alone ? D::k_groups * max_rows : 1][D::alone ? K : 4];
     SliceRows rows;
 };
 
@@ -45,14 +43,12 @@ template <int K> class BackwardBlock {
 
   public:
     __device__ BackwardBlock(const BackwardRun<float>& run, const Division& division,
-                             unsigned* counters, float* partial, Shared<K>& shared)
+                             const ExchangeMemory& memory, Shared<K>& shared)
         : run_(run), division_(division), shared_(shared), place_(division),
-          meeting_(counters + place_.slice * (counter_bytes / sizeof(unsigned)),
-                   division.parts),
-          partial_(D::alone ? &shared.partial[0][0] : partial),
-          partial_rows_(D::alone ? max_rows
-                                 : static_cast<index_t>(division.slices) * max_rows),
-          slice_row_(D::alone ? 0 : static_cast<index_t>(place_.slice) * max_rows),
+          meeting_(memory.counters, place_.slice, division.parts),
+          partial_(memory.data),
+          partial_rows_(static_cast<index_t>(division.slices) * max_rows),
+          slice_row_(static_cast<index_t>(place_.slice) * max_rows),
           n_parts_(division.parts * D::k_groups),
           k_group_(static_cast<int>(threadIdx.x) / D::group_threads),
           column_(static_cast<int>(threadIdx.x) % D::group_threads * D::columns_each) {}
@@ -71,12 +67,8 @@ template <int K> class BackwardBlock {
             while (active < place_.rows && shared_.rows.length[active] > t) ++active;
             const index_t earlier = t > 1 ? start[t - 2] : 0;
             step(t, active, now, before, earlier);
-            if constexpr (D::alone) {
-                __syncthreads();
-            } else {
-                meeting_.arrive();
-                meeting_.wait();
-            }
+            meeting_.arrive();
+            meeting_.wait();
             now = before;
             before = earlier;
         }
@@ -167,7 +159,8 @@ template <int K> class BackwardBlock {
                                      : add_parts(t + 1, local, static_cast<int>(unit));
                 float dc = last ? state_or_zero(run_.dc_last, b, run_.hidden, unit)
                                 : shared_.dc[local][cell.in_block];
-                da = cell_gradients(trace_[j], dh, dc, run_.tanh_candidate);
+                da =
+                    CellSlopes<float>(trace_[j], run_.tanh_candidate).gradients(dh, dc);
                 shared_.dc[local][cell.in_block] = dc;
                 const index_t row = now + place_.sorted(division_, local);
                 reinterpret_cast<Gates<float>*>(run_.da)[row * run_.hidden + unit] = da;
@@ -178,11 +171,10 @@ template <int K> class BackwardBlock {
     }
 
     /// Where part p of the gradients that step t sends to the step before begins. Two
-    /// sets take turns, as other blocks still read the last one; alone, one is enough.
+    /// sets take turns, as other blocks still read the last one.
     __device__ float* parts_at(index_t t, int part, int local) const {
-        const index_t set = D::alone ? 0 : t % 2;
         return partial_ +
-               ((set * n_parts_ + part) * partial_rows_ + slice_row_ + local) * K;
+               ((t % 2 * n_parts_ + part) * partial_rows_ + slice_row_ + local) * K;
     }
 
     __device__ float add_parts(index_t t, int local, int unit) const {
@@ -193,8 +185,8 @@ template <int K> class BackwardBlock {
 #pragma unroll
             for (int i = 0; i < D::batch_of_parts; ++i) {
                 if (first + i >= n_parts_) break;
-                const float* const at = parts_at(t, first + i, local) + unit;
-                part[i] = D::alone ? *at : __ldcg(at); // others wrote it: not from L1
+                // Others wrote it: not from L1.
+                part[i] = __ldcg(parts_at(t, first + i, local) + unit);
             }
 #pragma unroll
             for (int i = 0; i < D::batch_of_parts; ++i) {
@@ -269,40 +261,42 @@ template <int K> class BackwardBlock {
 template <int K>
 __global__ void __launch_bounds__(on_chip_threads, 1)
     backward_kernel(const __grid_constant__ BackwardRun<float> run,
-                    const __grid_constant__ Division division, unsigned* counters,
-                    float* partial) {
+                    const __grid_constant__ Division division,
+                    const __grid_constant__ ExchangeMemory memory) {
     extern __shared__ __align__(16) unsigned char bytes[];
-    BackwardBlock<K>(run, division, counters, partial,
-                     *reinterpret_cast<Shared<K>*>(bytes))();
+    BackwardBlock<K>(run, division, memory, *reinterpret_cast<Shared<K>*>(bytes))();
+}
+
+template <int K> OnChip describe(index_t hidden) noexcept {
+    return {Meet::memory, static_cast<int>(ceil_div(hidden, Deal<K>::units)), max_rows,
+            sizeof(Shared<K>)};
 }
 
 } // namespace
 
-Room backward_room(index_t hidden) noexcept {
-    if (hidden == 0 || hidden > max_hidden) return {};
-    return with_depth(hidden, [&](auto depth) {
+Room backward_room_of_many(index_t hidden) noexcept {
+    return with_many_units(hidden, [&](auto depth) {
         constexpr int K = decltype(depth)::value;
-        return find_room(&backward_kernel<K>, hidden, Deal<K>::units,
-                         sizeof(Shared<K>));
+        return find_room<&backward_kernel<K>>(describe<K>(hidden));
     });
 }
 
-index_t partial_size(index_t hidden, index_t batch, const Room& room) noexcept {
-    return with_depth(hidden, [&](auto depth) -> index_t {
+index_t backward_exchange_of_many(index_t hidden, index_t batch,
+                                  const Room& room) noexcept {
+    return with_many_units(hidden, [&](auto depth) {
         constexpr int K = decltype(depth)::value;
-        if (Deal<K>::alone) return 0;
         const index_t slices = batch < room.slices ? batch : room.slices;
         return 2 * index_t{room.parts} * Deal<K>::k_groups * slices * max_rows * K *
                static_cast<index_t>(sizeof(float));
     });
 }
 
-Status backward_on_chip(const BackwardRun<float>& run, const Room& room,
-                        unsigned* counters, float* partial, Stream stream) noexcept {
-    return with_depth(run.hidden, [&](auto depth) {
+Status backward_many(const BackwardRun<float>& run, const Room& room,
+                     const ExchangeMemory& memory, Stream stream) noexcept {
+    return with_many_units(run.hidden, [&](auto depth) {
         constexpr int K = decltype(depth)::value;
-        return launch_slices(&backward_kernel<K>, run, room, sizeof(Shared<K>),
-                             counters, stream, partial);
+        return launch_slices(&backward_kernel<K>, describe<K>(run.hidden), run, room,
+                             memory, stream);
     });
 }
 

@@ -55,15 +55,38 @@ template <class T> struct BackwardRun {
     T *dh0, *dc0;
 };
 
-__device__ inline float exponential(float a) { return expf(a); }
-__device__ inline double exponential(double a) { return exp(a); }
-__device__ inline float tangent(float a) { return tanhf(a); }
-__device__ inline double tangent(double a) { return tanh(a); }
 __device__ inline float fused(float a, float b, float c) { return fmaf(a, b, c); }
 __device__ inline double fused(double a, double b, double c) { return fma(a, b, c); }
 
-template <class T> __device__ inline T sigmoid(T a) {
-    return T(1) / (T(1) + exponential(-a));
+/// 2^a and 1 / a within 2 units of the last place; what is too small becomes 0.
+__device__ inline float power_of_2(float a) {
+    float power;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(a));
+    return power;
+}
+__device__ inline float reciprocal(float a) {
+    float one_over;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(one_over) : "f"(a));
+    return one_over;
+}
+
+/// tanh(a) or sigmoid(a), without branches: lanes may differ in which. The error is
+/// within 2^-22 of the result, plus |a| 2^-23 of it where sigmoid is below 1/2.
+__device__ inline float squash(float a, bool tanh) {
+    constexpr float log2_e = 1.442695041f, near = 0.6f;
+    const float size = fabsf(a);
+    const float r =
+        reciprocal(1.0f + power_of_2(tanh ? 2 * log2_e * size : -log2_e * a));
+    const float far = copysignf(fmaf(-2.0f, r, 1.0f), a);
+    const float square = a * a; // tanh(a) / a - 1 is a polynomial of it near 0
+    float series = fmaf(0.0157296831f, square, -0.0523029624f);
+    series = fmaf(series, square, 0.133152977f);
+    series = fmaf(series, square, -0.333327681f);
+    const float small = fmaf(series * square, a, a);
+    return !tanh ? r : size < near ? small : far;
+}
+__device__ inline double squash(double a, bool tanh_wanted) {
+    return tanh_wanted ? tanh(a) : 1.0 / (1.0 + exp(-a));
 }
 
 /// Four numbers of a unit, in the order i, f, g, o.
@@ -71,19 +94,21 @@ template <class T> struct alignas(4 * sizeof(T)) Gates {
     T i, f, g, o;
 };
 
+/// Gates from their pre-activations.
+template <class T>
+__device__ inline Gates<T> activate(const Gates<T>& a, bool tanh_candidate) {
+    return {squash(a.i, false), squash(a.f, false), squash(a.g, tanh_candidate),
+            squash(a.o, false)};
+}
+
 template <class T> struct Cell {
     Gates<T> gates;
     T c, h;
 
     Cell() = default;
-    __device__ Cell(const Gates<T>& a, T c_before, bool tanh_candidate) {
-        gates.i = sigmoid(a.i);
-        gates.f = sigmoid(a.f);
-        gates.g = tanh_candidate ? tangent(a.g) : sigmoid(a.g);
-        gates.o = sigmoid(a.o);
-        c = fused(gates.f, c_before, gates.i * gates.g);
-        h = gates.o * tangent(c);
-    }
+    __device__ Cell(const Gates<T>& active, T c_before)
+        : gates(active), c(fused(active.f, c_before, active.i * active.g)),
+          h(active.o * squash(c, true)) {}
 };
 
 /// Writes what a cell leaves outside the chip; `row` is sorted, `first` the first
@@ -121,19 +146,30 @@ __device__ inline CellTrace<T> read_trace(const BackwardRun<T>& run, index_t t,
             run.dh[(b * run.time + t) * run.hidden + unit]};
 }
 
-/// Gradients of the pre-activations; dc becomes that of the step before.
-template <class T>
-__device__ inline Gates<T> cell_gradients(const CellTrace<T>& trace, T dh_later, T& dc,
-                                          bool tanh_candidate) {
-    const auto& [i, f, g, o] = trace.gates;
-    const T one = T(1), tanh_c = tangent(trace.c);
-    const T dh = dh_later + trace.dh;
-    const T total = fused(dh * o, one - tanh_c * tanh_c, dc);
-    dc = total * f;
-    return {total * g * (i * (one - i)), total * trace.c_before * (f * (one - f)),
-            total * i * (tanh_candidate ? one - g * g : g * (one - g)),
-            dh * tanh_c * (o * (one - o))};
-}
+/// The derivatives of a cell, for when the gradients of its h and c come: those of its
+/// pre-activations by the gradient of c, but of o by that of h.
+template <class T> struct CellSlopes {
+    Gates<T> a;
+    T c_by_h, forget, dh;
+
+    __device__ CellSlopes(const CellTrace<T>& trace, bool tanh_candidate)
+        : forget(trace.gates.f), dh(trace.dh) {
+        const auto& [i, f, g, o] = trace.gates;
+        const T one = T(1), tanh_c = squash(trace.c, true);
+        c_by_h = o * (one - tanh_c * tanh_c);
+        a = {g * (i * (one - i)), trace.c_before * (f * (one - f)),
+             i * (tanh_candidate ? one - g * g : g * (one - g)),
+             tanh_c * (o * (one - o))};
+    }
+
+    /// Gradients of the pre-activations; dc becomes that of the step before.
+    __device__ Gates<T> gradients(T dh_later, T& dc) const {
+        const T dh_all = dh_later + dh;
+        const T total = fused(dh_all, c_by_h, dc);
+        dc = total * forget;
+        return {total * a.i, total * a.f, total * a.g, dh_all * a.o};
+    }
+};
 
 template <class T>
 __device__ inline T state_or_zero(const T* state, index_t b, index_t hidden,

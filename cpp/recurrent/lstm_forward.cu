@@ -58,25 +58,36 @@ __global__ void step_kernel(const ForwardRun<T> run, index_t t, index_t first_be
         }
         const index_t at = (first + row) * run.hidden + unit;
         T& c = run.c[c_row * run.hidden + unit];
-        const Cell<T> cell(reinterpret_cast<const Gates<T>*>(run.gates)[at], c,
-                           run.tanh_candidate);
+        const Cell<T> cell(activate(reinterpret_cast<const Gates<T>*>(run.gates)[at],
+                                    run.tanh_candidate),
+                           c);
         write_cell(run, cell, t, first, row, b, length, unit);
         if (!run.keep) c = cell.c;
         state[unit] = cell.h;
     }
 }
 
+template <class T> Room room_for(index_t hidden) noexcept {
+    if (!std::is_same_v<T, float> || hidden == 0 || hidden > max_hidden) return {};
+    return hidden <= few_units ? forward_room_of_few(hidden)
+                               : forward_room_of_many(hidden);
+}
+
 /// Scratch, in the order in which it is handed out.
 template <class T> struct Scratch {
     T *gates, *c, *states;
     std::int64_t* schedule;
-    unsigned* counters;
+    ExchangeMemory exchange;
     index_t size;
 
-    Scratch(const LSTMSizes& sizes, index_t rows, bool keep_cache,
+    Scratch(const LSTMSizes& sizes, index_t rows, const Room& room, bool keep_cache,
             void* data) noexcept {
         Parts parts(data);
-        counters = parts.take<unsigned>(counters_size(sizes.batch) / 4);
+        exchange.counters = parts.take<unsigned>(counters_size(sizes.batch, room) / 4);
+        exchange.data = parts.take<float>(
+            sizes.hidden > few_units
+                ? 0
+                : forward_exchange_of_few(sizes.hidden, sizes.batch, room) / 4);
         if (!keep_cache) {
             gates = parts.take<T>(4 * rows * sizes.hidden);
             c = parts.take<T>(sizes.batch * sizes.hidden);
@@ -191,7 +202,9 @@ template <class T>
 index_t lstm_forward_scratch(const LSTMSizes& sizes,
                              const recurrent::Schedule& schedule,
                              bool keep_cache) noexcept {
-    return Scratch<T>(sizes, total_rows(schedule), keep_cache, nullptr).size;
+    return Scratch<T>(sizes, total_rows(schedule), room_for<T>(sizes.hidden),
+                      keep_cache, nullptr)
+        .size;
 }
 
 template <class T>
@@ -199,7 +212,9 @@ Status lstm_forward(const LSTMForward<T>& call, const recurrent::Schedule& sched
                     Stream stream) noexcept {
     if (call.sizes.batch == 0) return {};
     const index_t rows = total_rows(schedule);
-    const Scratch<T> scratch(call.sizes, rows, call.cache != nullptr, call.scratch);
+    const Room room = room_for<T>(call.sizes.hidden);
+    const Scratch<T> scratch(call.sizes, rows, room, call.cache != nullptr,
+                             call.scratch);
     const ForwardRun<T> run = prepare(call, scratch, rows);
     Status status =
         fill_schedule(call.cache != nullptr ? call.cache->schedule : scratch.schedule,
@@ -210,9 +225,9 @@ Status lstm_forward(const LSTMForward<T>& call, const recurrent::Schedule& sched
     status = project(call, run, rows, stream);
     if (!status.ok()) return status;
     if constexpr (std::is_same_v<T, float>) {
-        const Room room = forward_room(call.sizes.hidden);
         if (room.slices > 0) {
-            return forward_on_chip(run, room, scratch.counters, stream);
+            const auto recur = run.hidden <= few_units ? forward_few : forward_many;
+            return recur(run, room, scratch.exchange, stream);
         }
     }
     return run_steps(run, schedule, stream);

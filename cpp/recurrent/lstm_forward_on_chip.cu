@@ -9,9 +9,6 @@
 namespace fastnotes::recurrent::cuda::detail {
 namespace {
 
-using fastnotes::cuda::all_lanes;
-using fastnotes::cuda::warp_size;
-
 constexpr int warps = on_chip_threads / warp_size;
 constexpr int group_rows = 16; // sequences between two barriers of a block
 
@@ -25,59 +22,25 @@ template <int K> struct Deal {
     static constexpr int k_each = K / k_lanes;
     static constexpr int cells =
         (group_rows * warp_units + warp_size - 1) / warp_size; // of a lane
-    static constexpr bool alone = units == K; // one block has all units
     static_assert(k_lanes >= rows_each && k_lanes <= warp_size && k_each % 4 == 0);
 };
 
 template <int K> struct Shared {
     using D = Deal<K>;
-    float h[2][D::alone ? max_rows : group_rows][K];
+    float h[2][group_rows][K];
     float sums[warps][group_rows][D::gate_rows];
     float c[max_rows][D::units];
     SliceRows rows;
 };
-
-__device__ inline void copy_async(float* to, const float* from, bool real) {
-    const auto address = static_cast<unsigned>(__cvta_generic_to_shared(to));
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address),
-                 "l"(from), "r"(real ? 16 : 0)
-                 : "memory");
-}
-__device__ inline void commit_copies() { asm volatile("cp.async.commit_group;"); }
-template <int Pending> __device__ inline void wait_for_copies() {
-    asm volatile("cp.async.wait_group %0;" ::"n"(Pending) : "memory");
-}
-
-/// Adds up sum[r] over `Lanes` lanes; lane l gets the total of r = l / (Lanes / R).
-template <int R, int Lanes> __device__ inline float fold(float (&sum)[R], int lane) {
-    int width = R;
-#pragma unroll
-    for (int step = Lanes / 2; step > 0; step /= 2) {
-        if (width > 1) {
-            width /= 2;
-            const bool upper = (lane & step) != 0;
-#pragma unroll
-            for (int i = 0; i < width; ++i) {
-                const float give = upper ? sum[i] : sum[i + width];
-                const float keep = upper ? sum[i + width] : sum[i];
-                sum[i] = keep + __shfl_xor_sync(all_lanes, give, step);
-            }
-        } else {
-            sum[0] += __shfl_xor_sync(all_lanes, sum[0], step);
-        }
-    }
-    return sum[0];
-}
 
 template <int K> class ForwardBlock {
     using D = Deal<K>;
 
   public:
     __device__ ForwardBlock(const ForwardRun<float>& run, const Division& division,
-                            unsigned* counters, Shared<K>& shared)
+                            const ExchangeMemory& memory, Shared<K>& shared)
         : run_(run), division_(division), shared_(shared), place_(division),
-          meeting_(counters + place_.slice * (counter_bytes / sizeof(unsigned)),
-                   division.parts),
+          meeting_(memory.counters, place_.slice, division.parts),
           lane_(static_cast<int>(threadIdx.x) % warp_size),
           warp_(static_cast<int>(threadIdx.x) / warp_size),
           first_unit_(place_.part * D::units + warp_ * D::warp_units) {}
@@ -108,16 +71,12 @@ template <int K> class ForwardBlock {
     /// What other blocks need not wait for goes between arriving and waiting.
     __device__ void end_step(index_t t, int active, index_t now, index_t next,
                              bool more_steps) {
-        if (!D::alone && more_steps) meeting_.arrive();
+        if (more_steps) meeting_.arrive();
         const int group = (active - 1) / group_rows;
         write(t, group, active - group * group_rows, now);
         if (!more_steps) return;
         load_inputs(t + 1, 0, next);
-        if constexpr (D::alone) {
-            __syncthreads();
-        } else {
-            meeting_.wait();
-        }
+        meeting_.wait();
     }
 
     __device__ void load_weights() {
@@ -136,7 +95,6 @@ template <int K> class ForwardBlock {
         }
     }
 
-    /// c0, and h0 where it stays in this block.
     __device__ void load_states() {
         const int unit0 = place_.part * D::units;
         for (int i = static_cast<int>(threadIdx.x); i < max_rows * D::units;
@@ -146,10 +104,6 @@ template <int K> class ForwardBlock {
             const index_t row = place_.sorted(division_, local);
             shared_.c[local][i % D::units] =
                 real ? run_.c[row * run_.hidden + unit] : 0.0f;
-            if constexpr (D::alone) {
-                shared_.h[0][local][unit] =
-                    real ? run_.states[row * run_.padded + unit] : 0.0f;
-            }
         }
     }
 
@@ -173,22 +127,18 @@ template <int K> class ForwardBlock {
     /// All groups; the last one's results are still to be written.
     __device__ void step(index_t t, int active, index_t before, index_t now) {
         const int groups = (active + group_rows - 1) / group_rows;
-        if constexpr (!D::alone) fetch(t, 0, active, before);
+        fetch(t, 0, active, before);
         for (int group = 0; group < groups; ++group) {
             const bool more = group + 1 < groups;
-            if constexpr (!D::alone) {
-                if (more) {
-                    fetch(t, group + 1, active, before);
-                    wait_for_copies<1>();
-                } else {
-                    wait_for_copies<0>();
-                }
-                __syncthreads();
+            if (more) {
+                fetch(t, group + 1, active, before);
+                wait_for_copies<1>();
+            } else {
+                wait_for_copies<0>();
             }
+            __syncthreads();
             const int rows = min(group_rows, active - group * group_rows);
-            multiply(D::alone ? &shared_.h[t % 2][group * group_rows][0]
-                              : &shared_.h[group % 2][0][0],
-                     rows);
+            multiply(&shared_.h[group % 2][0][0], rows);
             update(t, group, rows, now);
             if (more) {
                 write(t, group, rows, now);
@@ -209,7 +159,8 @@ template <int K> class ForwardBlock {
             const float* const from =
                 run_.states + run_.row_before(t, before, row) * run_.padded;
             const bool real = k < run_.padded;
-            copy_async(&shared_.h[group % 2][local][k], real ? from + k : from, real);
+            copy_async<16>(&shared_.h[group % 2][local][k], real ? from + k : from,
+                           real);
         }
         commit_copies();
     }
@@ -267,13 +218,13 @@ template <int K> class ForwardBlock {
                 &shared_.sums[warp_][cell.in_group][4 * cell.in_warp]);
             const Gates<float>& a = input_[j];
             float& c = shared_.c[local][warp_ * D::warp_units + cell.in_warp];
-            result_[j] =
-                Cell<float>({a.i + sums.x, a.f + sums.y, a.g + sums.z, a.o + sums.w}, c,
-                            run_.tanh_candidate);
+            result_[j] = Cell<float>(activate<float>({a.i + sums.x, a.f + sums.y,
+                                                      a.g + sums.z, a.o + sums.w},
+                                                     run_.tanh_candidate),
+                                     c);
             c = result_[j].c;
             const float h = unit < run_.hidden ? result_[j].h : 0.0f;
-            if constexpr (D::alone) shared_.h[(t + 1) % 2][local][unit] = h;
-            if ((!D::alone || run_.keep) && unit < run_.padded) {
+            if (unit < run_.padded) {
                 const index_t row = place_.sorted(division_, local);
                 run_.states[run_.row_now(t, now, row) * run_.padded + unit] = h;
             }
@@ -308,27 +259,32 @@ template <int K> class ForwardBlock {
 template <int K>
 __global__ void __launch_bounds__(on_chip_threads, 1)
     forward_kernel(const __grid_constant__ ForwardRun<float> run,
-                   const __grid_constant__ Division division, unsigned* counters) {
+                   const __grid_constant__ Division division,
+                   const __grid_constant__ ExchangeMemory memory) {
     extern __shared__ __align__(16) unsigned char bytes[];
-    ForwardBlock<K>(run, division, counters, *reinterpret_cast<Shared<K>*>(bytes))();
+    ForwardBlock<K>(run, division, memory, *reinterpret_cast<Shared<K>*>(bytes))();
+}
+
+template <int K> OnChip describe(index_t hidden) noexcept {
+    return {Meet::memory, static_cast<int>(ceil_div(hidden, Deal<K>::units)), max_rows,
+            sizeof(Shared<K>)};
 }
 
 } // namespace
 
-Room forward_room(index_t hidden) noexcept {
-    if (hidden == 0 || hidden > max_hidden) return {};
-    return with_depth(hidden, [&](auto depth) {
+Room forward_room_of_many(index_t hidden) noexcept {
+    return with_many_units(hidden, [&](auto depth) {
         constexpr int K = decltype(depth)::value;
-        return find_room(&forward_kernel<K>, hidden, Deal<K>::units, sizeof(Shared<K>));
+        return find_room<&forward_kernel<K>>(describe<K>(hidden));
     });
 }
 
-Status forward_on_chip(const ForwardRun<float>& run, const Room& room,
-                       unsigned* counters, Stream stream) noexcept {
-    return with_depth(run.hidden, [&](auto depth) {
+Status forward_many(const ForwardRun<float>& run, const Room& room,
+                    const ExchangeMemory& memory, Stream stream) noexcept {
+    return with_many_units(run.hidden, [&](auto depth) {
         constexpr int K = decltype(depth)::value;
-        return launch_slices(&forward_kernel<K>, run, room, sizeof(Shared<K>), counters,
-                             stream);
+        return launch_slices(&forward_kernel<K>, describe<K>(run.hidden), run, room,
+                             memory, stream);
     });
 }
 

@@ -1,27 +1,37 @@
-/// The recurrence with weight_hh in registers: one cooperative launch for all steps.
+/// The recurrence with weight_hh in registers: one launch for all steps.
 ///
 /// Rows are dealt to slices, longest first; a slice is `parts` blocks, which own equal
 /// numbers of hidden units (all four gates of them) and meet once a step. Slices never
-/// meet. Whether this path is taken depends on the hidden size and the device alone,
-/// and no sum depends on how many slices there are.
+/// meet. Whether this path is taken, and how the blocks of a slice meet, depends on the
+/// hidden size and the device alone, and no sum depends on how many slices there are.
 #pragma once
 
 #include "recurrent/lstm_device.cuh"
 
+#include <array>
+#include <mutex>
 #include <type_traits>
 
 namespace fastnotes::recurrent::cuda::detail {
+
+using fastnotes::cuda::all_lanes;
+using fastnotes::cuda::warp_size;
 
 inline constexpr int on_chip_threads = 256;
 inline constexpr int max_rows = 64;       // of a block, in a launch
 inline constexpr int max_slices = 1024;   // of a launch
 inline constexpr int counter_bytes = 128; // a slice's own line
 
-/// How many blocks a launch may have, all resident at once.
+/// How the blocks of a slice meet: not at all, as a cluster, or by counters in memory.
+enum class Meet { never, cluster, memory };
+
+/// How many blocks a launch may have.
 struct Room {
-    int parts = 0;  // blocks of a slice
-    int slices = 0; // at most; 0: the recurrence does not fit on the chip
-    index_t rows() const noexcept { return index_t{slices} * max_rows; }
+    int parts = 0;      // blocks of a slice
+    int slices = 0;     // at most; 0: the recurrence does not fit on the chip
+    int slice_rows = 0; // at most
+    Meet meet = Meet::memory;
+    index_t rows() const noexcept { return index_t{slices} * slice_rows; }
 };
 
 /// How one launch deals its rows: sorted row first + slice + slices * i is row i.
@@ -30,80 +40,162 @@ struct Division {
     int rows, slices, parts;
 };
 
-/// Room for the recurrence in float.
-Room forward_room(index_t hidden) noexcept;
-Room backward_room(index_t hidden) noexcept;
+/// Scratch in which the blocks of a slice meet.
+struct ExchangeMemory {
+    unsigned* counters; // [counters_size] bytes
+    float* data;        // [forward_exchange_size or backward_exchange_size] bytes
+};
 
-inline index_t counters_size(index_t batch) noexcept {
+inline index_t counters_size(index_t batch, const Room& room) noexcept {
+    if (room.meet != Meet::memory) return 0;
     return (batch < max_slices ? batch : max_slices) * counter_bytes;
 }
 
-/// Bytes of the partial sums of backward_on_chip.
-index_t partial_size(index_t hidden, index_t batch, const Room& room) noexcept;
+/// Up to few_units a step is so short that waiting for other blocks would dominate:
+/// kernels of their own, in lstm_*_few_units.cu; the others are in lstm_*_on_chip.cu.
+/// The recurrence in float: its room, bytes of ExchangeMemory::data, all steps.
+inline constexpr index_t few_units = 256, max_hidden = 1024;
 
-/// All steps; counters [counters_size], partial [partial_size] bytes of scratch.
-Status forward_on_chip(const ForwardRun<float>& run, const Room& room,
-                       unsigned* counters, Stream stream) noexcept;
-Status backward_on_chip(const BackwardRun<float>& run, const Room& room,
-                        unsigned* counters, float* partial, Stream stream) noexcept;
+Room forward_room_of_few(index_t hidden) noexcept;
+Room forward_room_of_many(index_t hidden) noexcept;
+Room backward_room_of_few(index_t hidden) noexcept;
+Room backward_room_of_many(index_t hidden) noexcept;
+
+index_t forward_exchange_of_few(index_t hidden, index_t batch,
+                                const Room& room) noexcept;
+index_t backward_exchange_of_few(index_t hidden, index_t batch,
+                                 const Room& room) noexcept;
+index_t backward_exchange_of_many(index_t hidden, index_t batch,
+                                  const Room& room) noexcept;
+
+Status forward_few(const ForwardRun<float>& run, const Room& room,
+                   const ExchangeMemory& memory, Stream stream) noexcept;
+Status forward_many(const ForwardRun<float>& run, const Room& room,
+                    const ExchangeMemory& memory, Stream stream) noexcept;
+Status backward_few(const BackwardRun<float>& run, const Room& room,
+                    const ExchangeMemory& memory, Stream stream) noexcept;
+Status backward_many(const BackwardRun<float>& run, const Room& room,
+                     const ExchangeMemory& memory, Stream stream) noexcept;
 
 /// f(std::integral_constant<int, K>) with the hidden size the kernels are built for.
-template <class F> auto with_depth(index_t hidden, F&& f) noexcept {
+template <class F> auto with_few_units(index_t hidden, F&& f) noexcept {
     if (hidden <= 64) return f(std::integral_constant<int, 64>());
     if (hidden <= 128) return f(std::integral_constant<int, 128>());
-    if (hidden <= 256) return f(std::integral_constant<int, 256>());
+    return f(std::integral_constant<int, 256>());
+}
+template <class F> auto with_many_units(index_t hidden, F&& f) noexcept {
     if (hidden <= 512) return f(std::integral_constant<int, 512>());
     return f(std::integral_constant<int, 1024>());
 }
-inline constexpr index_t max_hidden = 1024;
 
 /// Hidden units of a block: those whose weights fill the registers, 128 a thread.
-constexpr int units_of_block(int depth) { return depth <= 128 ? 64 : 8 * 1024 / depth; }
+constexpr int units_of_block(int depth) { return 8 * 1024 / depth; }
 
-/// The room that a kernel finds on the current device.
+template <class Run> using OnChipKernel = void(Run, Division, ExchangeMemory);
+
+/// What a launch of such a kernel takes.
+struct OnChip {
+    Meet meet;
+    int parts, slice_rows;
+    std::size_t shared;
+};
+
+/// A launch of so many slices.
+class OnChipLaunch {
+  public:
+    OnChipLaunch(const OnChip& code, int slices, Stream stream) noexcept {
+        config_.gridDim = dim3(static_cast<unsigned>(slices * code.parts));
+        config_.blockDim = dim3(on_chip_threads);
+        config_.dynamicSmemBytes = code.shared;
+        config_.stream = stream;
+        config_.attrs = &attribute_;
+        config_.numAttrs = code.meet == Meet::never ? 0 : 1;
+        if (code.meet == Meet::cluster) {
+            attribute_.id = cudaLaunchAttributeClusterDimension;
+            attribute_.val.clusterDim.x = static_cast<unsigned>(code.parts);
+            attribute_.val.clusterDim.y = attribute_.val.clusterDim.z = 1;
+        } else {
+            attribute_.id = cudaLaunchAttributeCooperative;
+            attribute_.val.cooperative = 1;
+        }
+    }
+    OnChipLaunch(const OnChipLaunch&) = delete;
+    OnChipLaunch& operator=(const OnChipLaunch&) = delete;
+    const cudaLaunchConfig_t* config() const noexcept { return &config_; }
+
+  private:
+    cudaLaunchConfig_t config_{};
+    cudaLaunchAttribute attribute_{};
+};
+
+/// Blocks of the kernel that the device runs at the same time; 0: it cannot.
 template <class Kernel>
-Room find_room(Kernel* kernel, index_t hidden, int units, std::size_t shared) noexcept {
-    int device = 0, cooperative = 0, processors = 0, most = 0, resident = 0;
-    const bool asked =
-        cudaGetDevice(&device) == cudaSuccess &&
-        cudaDeviceGetAttribute(&cooperative, cudaDevAttrCooperativeLaunch, device) ==
-            cudaSuccess &&
-        cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device) ==
-            cudaSuccess &&
-        cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin,
-                               device) == cudaSuccess;
-    if (!asked || cooperative == 0 || shared > static_cast<std::size_t>(most) ||
+int count_blocks(Kernel* kernel, const OnChip& code, int device) noexcept {
+    const auto ask = [&](cudaDeviceAttr what) {
+        int answer = 0;
+        return cudaDeviceGetAttribute(&answer, what, device) == cudaSuccess ? answer
+                                                                            : 0;
+    };
+    const auto needed = code.meet == Meet::cluster ? cudaDevAttrClusterLaunch
+                                                   : cudaDevAttrCooperativeLaunch;
+    const int most = ask(cudaDevAttrMaxSharedMemoryPerBlockOptin);
+    if (ask(needed) == 0 || code.shared > static_cast<std::size_t>(most) ||
         cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                             static_cast<int>(shared)) != cudaSuccess ||
-        cudaOccupancyMaxActiveBlocksPerMultiprocessor(
-            &resident, kernel, on_chip_threads, shared) != cudaSuccess) {
+                             static_cast<int>(code.shared)) != cudaSuccess) {
+        return 0;
+    }
+    int found = 0;
+    if (code.meet == Meet::cluster) {
+        const OnChipLaunch launch(code, 1, nullptr);
+        return cudaOccupancyMaxActiveClusters(&found, kernel, launch.config()) ==
+                       cudaSuccess
+                   ? found * code.parts
+                   : 0;
+    }
+    return cudaOccupancyMaxActiveBlocksPerMultiprocessor(
+               &found, kernel, on_chip_threads, code.shared) == cudaSuccess
+               ? found * ask(cudaDevAttrMultiProcessorCount)
+               : 0;
+}
+
+/// The room that a kernel finds on the current device, which is asked once.
+template <auto Kernel> Room find_room(const OnChip& code) noexcept {
+    constexpr int known_devices = 64;
+    static std::mutex mutex;
+    static std::array<int, known_devices> counted{}; // blocks, plus one
+    int device = 0;
+    if (cudaGetDevice(&device) != cudaSuccess || device >= known_devices) {
         (void)cudaGetLastError();
         return {};
     }
-    const int parts = static_cast<int>(ceil_div(hidden, units));
-    const int slices = resident * processors / parts;
-    return {parts, slices < max_slices ? slices : max_slices};
+    const std::lock_guard<std::mutex> lock(mutex);
+    int& blocks = counted[static_cast<std::size_t>(device)];
+    if (blocks == 0) blocks = 1 + count_blocks(Kernel, code, device);
+    if (blocks == 1) (void)cudaGetLastError();
+    const int slices = (blocks - 1) / code.parts;
+    return {code.parts, slices < max_slices ? slices : max_slices, code.slice_rows,
+            code.meet};
 }
 
 /// Launches the kernel on all rows, as many at a time as there is room for.
-template <class Kernel, class Run, class... More>
-Status launch_slices(Kernel* kernel, const Run& run, const Room& room,
-                     std::size_t shared, unsigned* counters, Stream stream,
-                     More... more) noexcept {
+template <class Run>
+Status launch_slices(OnChipKernel<Run>* kernel, const OnChip& code, const Run& run,
+                     const Room& room, const ExchangeMemory& memory,
+                     Stream stream) noexcept {
     for (index_t first = 0; first < run.batch; first += room.rows()) {
         const index_t left = run.batch - first;
         Division division{first,
                           static_cast<int>(left < room.rows() ? left : room.rows()), 0,
                           room.parts};
         division.slices = division.rows < room.slices ? division.rows : room.slices;
-        FASTNOTES_CUDA_TRY(cudaMemsetAsync(
-            counters, 0, static_cast<std::size_t>(division.slices) * counter_bytes,
-            stream));
-        Run argument = run;
-        void* arguments[] = {&argument, &division, &counters, &more...};
-        FASTNOTES_CUDA_TRY(cudaLaunchCooperativeKernel(
-            kernel, dim3(static_cast<unsigned>(division.slices * division.parts)),
-            dim3(on_chip_threads), arguments, shared, stream));
+        if (code.meet == Meet::memory) {
+            FASTNOTES_CUDA_TRY(cudaMemsetAsync(
+                memory.counters, 0,
+                static_cast<std::size_t>(division.slices) * counter_bytes, stream));
+        }
+        const OnChipLaunch launch(code, division.slices, stream);
+        FASTNOTES_CUDA_TRY(
+            cudaLaunchKernelEx(launch.config(), kernel, run, division, memory));
     }
     return {};
 }
@@ -140,8 +232,9 @@ struct BlockPlace {
 /// before it arrives is visible to the others once they have waited.
 class Meeting {
   public:
-    __device__ Meeting(unsigned* counter, int parts)
-        : counter_(counter), parts_(static_cast<unsigned>(parts)) {}
+    __device__ Meeting(unsigned* counters, int slice, int parts)
+        : counter_(counters + slice * (counter_bytes / sizeof(unsigned))),
+          parts_(static_cast<unsigned>(parts)) {}
 
     /// Every thread of the block calls it.
     __device__ void arrive() {
@@ -171,5 +264,46 @@ class Meeting {
     const unsigned parts_;
     unsigned target_ = 0;
 };
+
+/// Copies 4 or 16 bytes into shared memory in the background, or zeros.
+template <int Bytes>
+__device__ inline void copy_async(float* to, const float* from, bool real) {
+    const auto address = static_cast<unsigned>(__cvta_generic_to_shared(to));
+    if constexpr (Bytes == 16) { // past the L1 cache: other blocks may have written it
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address),
+                     "l"(from), "r"(real ? 16 : 0)
+                     : "memory");
+    } else {
+        static_assert(Bytes == 4);
+        asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(address),
+                     "l"(from), "r"(real ? 4 : 0)
+                     : "memory");
+    }
+}
+__device__ inline void commit_copies() { asm volatile("cp.async.commit_group;"); }
+template <int Pending> __device__ inline void wait_for_copies() {
+    asm volatile("cp.async.wait_group %0;" ::"n"(Pending) : "memory");
+}
+
+/// Adds up sum[r] over `Lanes` lanes; lane l gets the total of r = l / (Lanes / R).
+template <int R, int Lanes> __device__ inline float fold(float (&sum)[R], int lane) {
+    int width = R;
+#pragma unroll
+    for (int step = Lanes / 2; step > 0; step /= 2) {
+        if (width > 1) {
+            width /= 2;
+            const bool upper = (lane & step) != 0;
+#pragma unroll
+            for (int i = 0; i < width; ++i) {
+                const float give = upper ? sum[i] : sum[i + width];
+                const float keep = upper ? sum[i + width] : sum[i];
+                sum[i] = keep + __shfl_xor_sync(all_lanes, give, step);
+            }
+        } else {
+            sum[0] += __shfl_xor_sync(all_lanes, sum[0], step);
+        }
+    }
+    return sum[0];
+}
 
 } // namespace fastnotes::recurrent::cuda::detail

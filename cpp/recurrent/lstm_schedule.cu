@@ -10,15 +10,21 @@ namespace {
 
 constexpr int fill_threads = 256;
 
-/// Everybody runs for all steps: order, length and start without a copy from the host.
+/// Everybody runs for all steps: the whole schedule without a copy from the host.
 __global__ void __launch_bounds__(fill_threads)
     fill_uniform_kernel(std::int64_t* data, index_t batch, index_t time) {
     const index_t i = static_cast<index_t>(blockIdx.x) * fill_threads + threadIdx.x;
+    std::int64_t* const start = data + 2 * batch;
+    std::int64_t* const position = start + time + 1;
     if (i < batch) {
         data[i] = i;
         data[batch + i] = time;
     }
-    if (i <= time) data[2 * batch + i] = i * batch;
+    if (i <= time) start[i] = i * batch;
+    if (i < batch * time) {
+        position[i] = i % batch * time + i / batch;
+        position[batch * time + i] = i; // before: h0 is in front of the packed rows
+    }
 }
 
 /// position and before of each packed row, from its step and sorted row.
@@ -80,23 +86,18 @@ Status fill_schedule(std::int64_t* data, const LSTMSizes& sizes,
                      const recurrent::Schedule& schedule, bool ragged,
                      Stream stream) noexcept {
     const index_t batch = sizes.batch, time = sizes.time, rows = total_rows(schedule);
-    const index_t uniform_blocks = ceil_div(std::max(batch, time + 1), fill_threads);
-    const index_t row_blocks = ceil_div(batch * time, fill_threads);
-    if (too_many(uniform_blocks) || too_many(row_blocks)) {
-        return Status{cudaErrorInvalidValue};
+    const index_t items = ragged ? batch * time : std::max({batch, time + 1, rows});
+    const index_t blocks = ceil_div(items, fill_threads);
+    if (too_many(blocks)) return Status{cudaErrorInvalidValue};
+    const auto grid = static_cast<unsigned>(blocks);
+    if (!ragged) {
+        fill_uniform_kernel<<<grid, fill_threads, 0, stream>>>(data, batch, time);
+        return launched();
     }
-    if (ragged) {
-        const Status status = copy_schedule(data, sizes, schedule, stream);
-        if (!status.ok()) return status;
-    } else {
-        fill_uniform_kernel<<<static_cast<unsigned>(uniform_blocks), fill_threads, 0,
-                              stream>>>(data, batch, time);
-        const Status status = launched();
-        if (!status.ok()) return status;
-    }
-    if (rows == 0) return {};
+    const Status status = copy_schedule(data, sizes, schedule, stream);
+    if (!status.ok() || rows == 0) return status;
     std::int64_t* const position = data + 2 * batch + time + 1;
-    fill_rows_kernel<<<static_cast<unsigned>(row_blocks), fill_threads, 0, stream>>>(
+    fill_rows_kernel<<<grid, fill_threads, 0, stream>>>(
         DeviceSchedule(data, sizes, rows), position, position + rows, batch, time);
     return launched();
 }
