@@ -219,19 +219,16 @@ void search_rows(const RowSource& source, View1<const Segment> segments,
                 const index_t code = 64 * word + __builtin_ctzll(bits);
                 running += scratch.sums[code];
                 scratch.sums[code] = 0;
-                const auto low = static_cast<int32_t>(running);
-                scratch.G[places] = static_cast<double>((running - low) >> 32);
-                scratch.H[places] = static_cast<double>(low);
+                scratch.places[places] = running;
                 scratch.code[places++] = static_cast<uint8_t>(code);
             }
             scratch.occupied[word] = 0;
         }
         const index_t padded = std::min(round_up(places, bins_step), code_slots);
-        std::fill(scratch.G + places, scratch.G + padded, 0.0);
-        std::fill(scratch.H + places, scratch.H + padded, 0.0);
+        std::fill(scratch.places + places, scratch.places + padded, int64_t{0});
         search_column(c, source.layout->columns[c],
-                      {scratch.G, scratch.H, places, scratch.code}, frame, rules, units,
-                      best);
+                      PackedColumnSums{scratch.places, places, scratch.code}, frame,
+                      rules, units, best);
     }
 }
 

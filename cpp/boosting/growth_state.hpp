@@ -146,6 +146,7 @@ class TreeGrower::State : GrowingTree {
     std::vector<ColumnTile> tiles_;
     RowSource source_{};
     std::vector<Segment> segments_; ///< [nodes, n_lists]
+    bool packs_ = false;            ///< sums of all rows fit packed halves
 };
 
 } // namespace fastnotes::boosting
