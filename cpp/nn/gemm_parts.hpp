@@ -166,11 +166,15 @@ template <class T> struct PackedPanels {
     }
 };
 
-/// Panels read where they are; the last one, unless full, packed as it is met into
-/// `buffer` [panel_columns * min(depth_block, depth)].
+/// Panels of a matrix as it is, packed as they are met into `buffer` [panel_columns *
+/// min(depth_block, depth)] where many rows read them: there their lines would fight
+/// for few sets of the first-level cache. For few rows only a narrow last one is
+/// packed.
 template <class T> struct PlainPanels {
+    static constexpr index_t many_rows = 4 * tile_rows;
     Matrix<const T> b;
     T* buffer;
+    bool packs;
 
     PanelGroup<T> open_group(index_t p, index_t k) const noexcept {
         return {b.row(k) + p * panel_columns<T>, b.stride, panel_columns<T>};
@@ -178,7 +182,7 @@ template <class T> struct PlainPanels {
     Panel<T> open(index_t p, index_t k, index_t length) const noexcept {
         const index_t first = p * panel_columns<T>;
         const index_t columns = b.columns - first;
-        if (columns >= panel_columns<T>) return {b.row(k) + first, b.stride};
+        if (columns >= panel_columns<T> && !packs) return {b.row(k) + first, b.stride};
         const index_t width = panel_width<T>(b.columns, p);
         pack_panel(b.row(k) + first, b.stride, length, columns, width, buffer);
         return {buffer, width};
