@@ -457,10 +457,11 @@ def test_results_beyond_memory_are_refused(call):
 RESULTS = {"BinnedMatrix", "Metric", "Objective", "Split", "ImportanceWeights"}
 RESULTS |= {"CrossEntropy", "SequenceNLL", "RNNCache", "RNNGradients", "RNNOutput"}
 RESULTS |= {"LSTMCache", "LSTMGradients", "LSTMOutput", "SavedModel", "TreeEnsemble"}
-#: Tables of bad input in tests/boosting: of estimators, of prediction, of model files.
+#: Tables of bad input beside the tests of estimators, of prediction, of model files.
 ELSEWHERE = {"BoostedTreesClassifier", "BoostedTreesRanker", "BoostedTreesRegressor"}
 ELSEWHERE |= {"Explainer", "Predictor", "TrainingCallback", "read_model", "write_model"}
 ELSEWHERE |= {"dump_trees", "trees_to_dataframe"}
+ELSEWHERE |= {"SequenceClassifier", "SequenceRegressor"}
 ELSEWHERE |= {"plot_history", "plot_importance", "plot_tree"}
 
 

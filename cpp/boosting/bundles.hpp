@@ -12,7 +12,7 @@
 namespace fastnotes::boosting {
 
 /// Known codes in whole vectors of any level.
-inline constexpr index_t bins_step = 8;
+inline constexpr index_t bins_step = 16;
 
 /// A column's code in a bundle's: digit (code / stride) % levels, of which `known` is
 /// missing.

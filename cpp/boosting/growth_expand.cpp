@@ -23,6 +23,14 @@ View1<const int32_t> view(const ColumnChooser::List& list) noexcept {
     return {list.data(), static_cast<index_t>(list.size())};
 }
 
+template <class T> void subtract(T* from, const T* what, index_t n) noexcept {
+    using Values = simd::Vec<T>;
+    for (index_t i = 0; i < n; i += Values::size) {
+        simd::store(from + i,
+                    simd::load<Values>(from + i) - simd::load<Values>(what + i));
+    }
+}
+
 void raise(NodeCut& best, const NodeCut& other) noexcept {
     if (beats(other, best)) best = other;
 }
@@ -56,29 +64,39 @@ void TreeGrower::State::search_summed(const Summed& sums, index_t first, index_t
                                       Cuts& cuts) noexcept {
     const GrowthNode& lighter = at(sums.lighter);
     const GrowthNode* const heavier = sums.heavier < 0 ? nullptr : &at(sums.heavier);
-    const bool narrow = sums.n_rows <= most_packed_rows;
-    const auto search = [&](const GrowthNode& node, int32_t c, const double* G,
+    const SumsWidth width = packs_                            ? SumsWidth::narrow_tree
+                            : sums.n_rows <= most_packed_rows ? SumsWidth::narrow
+                                                              : SumsWidth::wide;
+    const auto search = [&](const GrowthNode& node, int32_t c, double* histogram,
                             NodeCut& best) {
         if (!may_use(node, c)) return;
         const GrowthColumn& about = column(c);
-        search_column(c, about, {G, G + about.padded, about.known, nullptr}, node.frame,
-                      rules_, scales_.units, best);
+        if (packs_) {
+            const PackedColumnSums of{packed_sums(histogram, about), about.known,
+                                      nullptr};
+            search_column(c, about, of, node.frame, rules_, scales_.units, best);
+            return;
+        }
+        const double* const G = histogram + about.offset;
+        const ColumnSums of{G, G + about.padded, about.known, nullptr};
+        search_column(c, about, of, node.frame, rules_, scales_.units, best);
     };
     for (index_t i = first; i < last; ++i) {
         const int32_t bundle = bundles_[static_cast<std::size_t>(i)];
-        accumulate_bundle(sums.parts, bundle, source_, narrow, sums.lighter_histogram);
+        accumulate_bundle(sums.parts, bundle, source_, width, sums.lighter_histogram);
         for (const BundleMember& member :
              bundled_.bundles()[static_cast<std::size_t>(bundle)].members) {
             const GrowthColumn& about = column(member.column);
-            const double* const light = sums.lighter_histogram + about.offset;
-            search(lighter, member.column, light, cuts.lighter);
+            search(lighter, member.column, sums.lighter_histogram, cuts.lighter);
             if (heavier == nullptr) continue;
-            double* const heavy = sums.heavier_histogram + about.offset;
-            for (index_t b = 0; b < 2 * about.padded; b += Reals::size) {
-                simd::store(heavy + b, simd::load<Reals>(heavy + b) -
-                                           simd::load<Reals>(light + b));
+            if (packs_) {
+                subtract(packed_sums(sums.heavier_histogram, about),
+                         packed_sums(sums.lighter_histogram, about), about.padded);
+            } else {
+                subtract(sums.heavier_histogram + about.offset,
+                         sums.lighter_histogram + about.offset, 2 * about.padded);
             }
-            search(*heavier, member.column, heavy, cuts.heavier);
+            search(*heavier, member.column, sums.heavier_histogram, cuts.heavier);
         }
     }
 }

@@ -64,6 +64,15 @@ void accumulate_packed(const int64_t* sums, const GrowthColumn& about,
     }
 }
 
+void accumulate_packed(const int64_t* sums, const GrowthColumn& about,
+                       int64_t* out) noexcept {
+    const index_t known = about.known, padded = about.padded;
+    int64_t sum = 0;
+#pragma GCC unroll 8
+    for (index_t b = 0; b < known; ++b) out[b] = sum += sums[b];
+    std::fill(out + known, out + padded, int64_t{0});
+}
+
 void accumulate(double* sums, index_t known) noexcept {
     for (index_t b = 1; b < known; ++b) sums[b] += sums[b - 1];
 }
@@ -164,23 +173,25 @@ void RowSums::add_consecutive(const RowSource& source, index_t first,
 }
 
 void accumulate_bundle(View1<const RowSums> parts, index_t bundle,
-                       const RowSource& source, bool narrow,
+                       const RowSource& source, SumsWidth width,
                        double* histogram) noexcept {
     const Bundle& about = source.table->bundles()[static_cast<std::size_t>(bundle)];
     const auto column = [&](const BundleMember& member) -> const GrowthColumn& {
         return source.layout->columns[static_cast<std::size_t>(member.column)];
     };
-    if (narrow) {
+    if (width != SumsWidth::wide) {
+        const auto put = [&](const BundleMember& m, const int64_t* of) {
+            if (width == SumsWidth::narrow) {
+                accumulate_packed(of, column(m), histogram + column(m).offset);
+            } else {
+                accumulate_packed(of, column(m), packed_sums(histogram, column(m)));
+            }
+        };
         int64_t total[code_slots];
         const int64_t* const sums = packed_total(parts, bundle, about.known, total);
-        if (about.single()) {
-            const GrowthColumn& only = column(about.members.front());
-            return accumulate_packed(sums, only, histogram + only.offset);
-        }
+        if (about.single()) return put(about.members.front(), sums);
         if (sums != total) std::copy_n(sums, about.known, total);
-        return take_marginals(about, total, [&](const BundleMember& m, int64_t* of) {
-            accumulate_packed(of, column(m), histogram + column(m).offset);
-        });
+        return take_marginals(about, total, put);
     }
     if (about.single()) {
         const GrowthColumn& only = column(about.members.front());

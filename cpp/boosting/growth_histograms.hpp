@@ -21,7 +21,8 @@ struct GrowthColumn {
 /// A node's histogram is, column after column, the sums of G over bins 0..b for each
 /// known bin b, then those of H, each [padded] f64 integers. What is missing is what
 /// the node's totals have beyond. Cumulative sums of a node and its sibling add up to
-/// their parent's, like plain ones.
+/// their parent's, like plain ones. In a tree of at most most_packed_rows rows they
+/// are packed, at half of the offset.
 struct HistogramLayout {
     std::vector<GrowthColumn> columns;
     index_t size = 0; ///< doubles of a node
@@ -88,10 +89,23 @@ class RowSums {
     bool flushed_ = false;
 };
 
+/// Whether sums fit packed halves.
+enum class SumsWidth {
+    wide,        ///< they may not
+    narrow,      ///< those of the parts do, of at most most_packed_rows rows
+    narrow_tree, ///< those of all nodes do: histograms are packed
+};
+
+/// Where a column's sums are in a packed histogram.
+inline std::int64_t* packed_sums(double* histogram,
+                                 const GrowthColumn& about) noexcept {
+    return reinterpret_cast<std::int64_t*>(histogram + about.offset / 2);
+}
+
 /// Cumulative sums of a bundle's columns over all parts, to their places in a node's
-/// histogram. `narrow`: all parts together are of at most most_packed_rows rows.
+/// histogram.
 void accumulate_bundle(View1<const RowSums> parts, index_t bundle,
-                       const RowSource& source, bool narrow,
+                       const RowSource& source, SumsWidth width,
                        double* histogram) noexcept;
 
 /// Histograms by number, kept from tree to tree.

@@ -95,6 +95,7 @@ void TreeGrower::State::plant_root() {
         first += n;
     }
     at(0).rows = n_used_ + n_extra;
+    packs_ = at(0).rows <= most_packed_rows;
     search_root();
 }
 

@@ -27,6 +27,28 @@ int32_t leaf_of(const GrownView& tree, uint8_t missing_code, CodeOf code_of) noe
     return node;
 }
 
+/// Writes the label of each row: of two, the one its code says; `second` null: the
+/// first. Records are a Step from one to the next.
+template <int Step>
+void label_records(const RecordedRows& rows, const CodeTable* second,
+                   const int32_t* labels, int32_t* leaf_of_row) noexcept {
+    const RowRecord* const records = rows.records;
+    const auto put = [&](index_t i) {
+        const index_t row = records[Step * i].row;
+        leaf_of_row[row] = labels[(*second)[rows.codes[row * rows.stride]]];
+    };
+    index_t i = 0;
+    if (second == nullptr) {
+        for (; i < rows.n; ++i) leaf_of_row[records[Step * i].row] = labels[0];
+    }
+    for (; i < rows.n - prefetch_rows; ++i) {
+        const index_t ahead = records[Step * (i + prefetch_rows)].row;
+        simd::prefetch(rows.codes + ahead * rows.stride);
+        put(i);
+    }
+    for (; i < rows.n; ++i) put(i);
+}
+
 } // namespace
 
 /// Nodes whose rows are still listed: leaves, and parents of leaves that were cut last.
@@ -40,11 +62,7 @@ std::vector<TreeGrower::State::Terminal> TreeGrower::State::find_terminals() {
         if (node.expanded()) {
             terminal.labels[1] = number_[static_cast<std::size_t>(node.left)];
             terminal.labels[0] = number_[static_cast<std::size_t>(node.left + 1)];
-            const auto goes_left = make_code_table(node.cut, source_);
-            for (std::size_t code = 0; code < code_slots; ++code) {
-                terminal.second[code / 32] |= std::uint32_t{goes_left[code]}
-                                              << (code % 32);
-            }
+            terminal.second = make_code_table(node.cut, source_);
         }
         if (terminal.labels[0] != terminal.labels[1]) {
             terminal.bundle = bundled_.bundle_of(node.cut.column);
@@ -57,20 +75,13 @@ std::vector<TreeGrower::State::Terminal> TreeGrower::State::find_terminals() {
 /// Writes the leaf of rows below `end`.
 void TreeGrower::State::label(const Terminal& terminal, RecordReader& reader,
                               index_t end, int32_t* leaf_of_row) const noexcept {
-    const index_t n = reader.count_below(end), stride = source_.bins.columns;
-    if (terminal.bundle < 0) {
-        for (index_t i = 0; i < n; ++i) leaf_of_row[reader[i].row] = terminal.labels[0];
-    } else {
-        const uint8_t* const codes = source_.bins.data + terminal.bundle;
-        for (index_t i = 0; i < n; ++i) {
-            const index_t next = std::min(i + prefetch_rows, n - 1);
-            simd::prefetch(codes + reader[next].row * stride);
-            const index_t row = reader[i].row;
-            const uint8_t code = codes[row * stride];
-            leaf_of_row[row] =
-                terminal.labels[terminal.second[code / 32] >> (code % 32) & 1];
-        }
-    }
+    const index_t n = reader.count_below(end);
+    if (n == 0) return;
+    const RecordedRows rows{source_.bins.data + std::max<index_t>(terminal.bundle, 0),
+                            source_.bins.columns, &reader[0], n, n};
+    const auto put_labels = reader.step() > 0 ? label_records<1> : label_records<-1>;
+    put_labels(rows, terminal.bundle < 0 ? nullptr : &terminal.second, terminal.labels,
+               leaf_of_row);
     reader.skip(n);
 }
 

@@ -1,5 +1,7 @@
 #include "boosting/growth_rows.hpp"
 
+#include "common/simd_partition.hpp"
+
 #include <algorithm>
 #include <cstring>
 
@@ -15,18 +17,52 @@ using std::uint8_t;
 /// routed as a whole, and added tile by tile.
 constexpr index_t wide_columns = 128;
 constexpr index_t wide_block_rows = 32768;
-/// left and right grow towards each other; the loop body writes to both.
-template <int Step>
-void route_block(const RowRecord* from, index_t n, index_t readable,
-                 const uint8_t* codes, index_t stride, const uint8_t* goes_left,
-                 RowRecord*& left, RowRecord*& right) noexcept {
+/// Bytes from one row's code to the next one's up to which no prefetch is needed.
+constexpr index_t dense_bytes = 32;
+
+/// A block of records to part, and where to.
+struct BlockRoute {
+    const RowRecord* from; ///< the others are a Step further each
+    index_t n;
+    index_t readable; ///< records that may be read ahead, n included
+    const uint8_t* codes;
+    index_t stride;
+    const uint8_t* goes_left;
+
+    template <int Step> index_t code_place(index_t i) const noexcept {
+        return from[Step * i].row * stride;
+    }
+    template <int Step> std::uint32_t goes(index_t i) const noexcept {
+        return goes_left[codes[code_place<Step>(i)]];
+    }
+};
+
+/// left and right grow towards each other; the loop bodies write to both.
+template <int Step, bool Prefetches>
+void route_block(const BlockRoute& block, RowRecord*& left,
+                 RowRecord*& right) noexcept {
+    constexpr index_t step = simd::parted_items;
     RowRecord* to_left = left;
     RowRecord* to_right = right;
-    for (index_t i = 0; i < n; ++i) {
-        const index_t next = std::min(i + prefetch_rows, readable - 1);
-        simd::prefetch(codes + from[Step * next].row * stride);
-        const RowRecord record = from[Step * i];
-        const index_t goes = goes_left[codes[record.row * stride]];
+    index_t i = 0;
+    const index_t ahead = Prefetches ? prefetch_rows : 0;
+    const index_t stop = std::min(block.n - 2 * step, block.readable - ahead - step);
+    for (; i <= stop; i += step) {
+        std::uint32_t chosen = 0;
+        for (int k = 0; k < step; ++k) {
+            if constexpr (Prefetches) {
+                simd::prefetch(block.codes + block.code_place<Step>(i + k + ahead));
+            }
+            chosen |= block.goes<Step>(i + k) << k;
+        }
+        simd::part_four<Step>(block.from + Step * i, chosen, to_left, to_right);
+        const int n_left = __builtin_popcount(chosen);
+        to_left += n_left;
+        to_right -= step - n_left;
+    }
+    for (; i < block.n; ++i) {
+        const RowRecord record = block.from[Step * i];
+        const auto goes = static_cast<index_t>(block.goes<Step>(i));
         *to_left = record;
         to_right[-1] = record;
         to_left += goes;
@@ -123,12 +159,19 @@ void SegmentRouter::route(const RowSource& source, const Routing& routing, index
     const index_t stride = source.bins.columns;
     const index_t step = stride > wide_columns ? wide_block_rows : block_rows;
     const uint8_t* const codes = source.bins.data + routing.bundle;
-    for (index_t ready = reader_.count_below(end); ready > 0;) {
+    index_t ready = reader_.count_below(end);
+    if (ready == 0) return;
+    const bool forward = reader_.step() > 0;
+    const index_t span = reader_[ready - 1].row - reader_[0].row;
+    const bool dense = span * stride <= ready * dense_bytes;
+    const auto route_rows =
+        dense ? (forward ? route_block<1, false> : route_block<-1, false>)
+              : (forward ? route_block<1, true> : route_block<-1, true>);
+    while (ready > 0) {
         const index_t n = std::min(step, ready);
         RowRecord* const left_before = left_;
         RowRecord* const right_before = right_;
-        const auto route_rows = reader_.step() > 0 ? route_block<1> : route_block<-1>;
-        route_rows(&reader_[0], n, ready, codes, stride, routing.goes_left->data(),
+        route_rows({&reader_[0], n, ready, codes, stride, routing.goes_left->data()},
                    left_, right_);
         reader_.skip(n);
         ready -= n;
@@ -176,19 +219,16 @@ void search_rows(const RowSource& source, View1<const Segment> segments,
                 const index_t code = 64 * word + __builtin_ctzll(bits);
                 running += scratch.sums[code];
                 scratch.sums[code] = 0;
-                const auto low = static_cast<int32_t>(running);
-                scratch.G[places] = static_cast<double>((running - low) >> 32);
-                scratch.H[places] = static_cast<double>(low);
+                scratch.places[places] = running;
                 scratch.code[places++] = static_cast<uint8_t>(code);
             }
             scratch.occupied[word] = 0;
         }
         const index_t padded = std::min(round_up(places, bins_step), code_slots);
-        std::fill(scratch.G + places, scratch.G + padded, 0.0);
-        std::fill(scratch.H + places, scratch.H + padded, 0.0);
+        std::fill(scratch.places + places, scratch.places + padded, int64_t{0});
         search_column(c, source.layout->columns[c],
-                      {scratch.G, scratch.H, places, scratch.code}, frame, rules, units,
-                      best);
+                      PackedColumnSums{scratch.places, places, scratch.code}, frame,
+                      rules, units, best);
     }
 }
 

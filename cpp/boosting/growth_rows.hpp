@@ -112,8 +112,7 @@ struct DirectScratch {
     std::uint64_t occupied[code_slots / 64];
     const std::uint8_t* codes[most_direct_rows];
     std::int64_t values[most_direct_rows];
-    double G[code_slots];
-    double H[code_slots];
+    std::int64_t places[code_slots];
     std::uint8_t code[code_slots];
 };
 

@@ -6,6 +6,7 @@
 namespace fastnotes::boosting {
 namespace {
 
+using std::int64_t;
 using std::uint8_t;
 
 constexpr index_t most_places = code_slots;
@@ -66,6 +67,9 @@ class ClippedGain {
     FASTNOTES_INLINE CutMask may_exceed(SumsVector left, Reals) const {
         return left.H == left.H; // all that are numbers
     }
+    bool fits_float() const noexcept { return false; }
+    std::int32_t least_units(const Units&) const noexcept { return 0; }
+    double lambda_units() const noexcept { return 0.0; }
 
   private:
     FASTNOTES_INLINE SumsVector right_of(SumsVector left) const {
@@ -83,26 +87,149 @@ struct Choice {
     bool default_left;
 };
 
+/// The better of `right`, with missing on the right, and what left_above(floor) finds
+/// with it on the left.
+template <class F>
+Choice better_way(const Candidate& right, Sums missing, double floor,
+                  F left_above) noexcept {
+    if (missing.G == 0.0 && missing.H == 0.0) return {right, false};
+    // On equal gains the lower place wins, so those count too.
+    if (right.place >= 0) floor = std::nextafter(right.gain, 0.0);
+    const Candidate left = left_above(floor);
+    return left.beats(right) ? Choice{left, true} : Choice{right, false};
+}
+
+int64_t pack_sums(Sums sums) noexcept {
+    return static_cast<int64_t>(sums.G) * (int64_t{1} << 32) +
+           static_cast<int64_t>(sums.H);
+}
+
+/// What both scores of cuts add up to, in float32 and units; -1 where not admissible.
+class PackedScores {
+    using Packed = simd::Vec<int64_t>;
+    using Floats = simd::Vec<float>;
+    using Ints = simd::Vec<std::int32_t>;
+
+  public:
+    static constexpr index_t places = Floats::size;
+    /// Several times the roundings of a score.
+    static constexpr double slack = 4e-6;
+
+    template <class GainOf>
+    PackedScores(Sums total, int64_t added, const GainOf& gain, const Units& units)
+        : added_(added), G_(static_cast<std::int32_t>(total.G)),
+          H_(static_cast<std::int32_t>(total.H)), least_(gain.least_units(units)),
+          lambda_(static_cast<float>(gain.lambda_units())) {}
+
+    /// Finds the scores of the first n places; returns the largest.
+    float find(const int64_t* packed, index_t n) noexcept {
+        Floats largest(-1.0f);
+        const auto put = [&](index_t p, const int64_t* from) {
+            const Floats both = score(simd::load<Packed>(from),
+                                      simd::load<Packed>(from + Packed::size));
+            simd::store(scores_ + p, both);
+            largest = simd::max(largest, both);
+        };
+        index_t p = 0;
+        for (; p + places <= n; p += places) put(p, packed + p);
+        if (p < n) {
+            int64_t last[places];
+            std::fill_n(last, places, -1 - added_[0]); // H = -1: not admissible
+            std::copy(packed + p, packed + n, last);
+            put(p, last);
+        }
+        return simd::reduce_max(largest);
+    }
+
+    FASTNOTES_INLINE bool reaches(index_t p, float least) const noexcept {
+        return simd::any(simd::load<Floats>(scores_ + p) >= Floats(least));
+    }
+
+  private:
+    /// Of the places in two vectors, in any order.
+    FASTNOTES_INLINE Floats score(Packed first, Packed second) const noexcept {
+        const Packed low_mask(0xFFFFFFFF), high_mask(~int64_t{0xFFFFFFFF});
+        const Packed a = first + added_, b = second + added_;
+        const auto shifted = simd::bit_cast<std::uint64_t>(a) >> 32;
+        const Ints H = simd::bit_cast<std::int32_t>((a & low_mask) | (b << 32));
+        const Ints above = simd::bit_cast<std::int32_t>(
+            simd::bit_cast<int64_t>(shifted) | (b & high_mask));
+        const Ints G = above - (H >> 31); // a negative low half has borrowed one
+        const auto real = [](Ints v) { return simd::convert<float>(v); };
+        const Ints H_other = H_ - H;
+        const Floats G_left = real(G), G_right = real(G_ - G);
+        const Floats H_left = real(H) + lambda_, H_right = real(H_other) + lambda_;
+        const Floats both = G_left * G_left * H_right + G_right * G_right * H_left;
+        const auto light = (H >= least_) & (H_other >= least_);
+        return select(light, both / (H_left * H_right), Floats(-1.0f));
+    }
+
+    Packed added_;
+    Ints G_, H_, least_;
+    Floats lambda_;
+    alignas(64) float scores_[most_places];
+};
+
+/// Rules out what scores less than some other place.
+struct ScoreFilter {
+    static constexpr index_t places = PackedScores::places;
+    const PackedScores& scores;
+    float least;
+
+    bool may_exceed(index_t p) const noexcept { return scores.reaches(p, least); }
+};
+
+/// The best of n places of packed sums, to each of which `added` is added.
+template <class GainOf>
+Candidate best_packed_place(const PackedColumnSums& sums, index_t n, Sums added,
+                            Sums total, const Units& units, const GainOf& gain,
+                            double floor) noexcept {
+    using Packed = simd::Vec<int64_t>;
+    const int64_t more = pack_sums(added);
+    const auto sums_left = [&](index_t p) {
+        const auto both = unpack(simd::load<Packed>(sums.packed + p) + Packed(more));
+        return SumsVector{both.G, both.H};
+    };
+    if (!gain.fits_float()) return best_place(n, sums_left, gain, units, floor);
+    PackedScores scores(total, more, gain, units);
+    const auto largest = static_cast<double>(scores.find(sums.packed, n));
+    const double bar = gain.bar_of(floor)[0];
+    const double least = std::max(bar, largest) * (1.0 - PackedScores::slack);
+    if (largest < least) return {};
+    const ScoreFilter filter{scores, static_cast<float>(least)};
+    return best_place(n, sums_left, gain, units, floor, filter);
+}
+
 /// The better of both directions of missing. With missing on the right the left may be
 /// any of n places; with it on the left, of n_left. Only cuts that gain more than
 /// `floor` count.
 template <class GainOf>
-Choice choose_place(const double* G, const double* H, index_t n, index_t n_left,
-                    Sums missing, const Units& units, const GainOf& gain,
-                    double floor) noexcept {
+Choice choose_place(const ColumnSums& sums, index_t n_left, Sums missing, Sums,
+                    const Units& units, const GainOf& gain, double floor) noexcept {
     const auto sums_at = [=](index_t p) {
-        return SumsVector{simd::load<Reals>(G + p), simd::load<Reals>(H + p)};
+        return SumsVector{simd::load<Reals>(sums.G + p), simd::load<Reals>(sums.H + p)};
     };
     const auto sums_with_missing = [=](index_t p) {
-        return SumsVector{simd::load<Reals>(G + p) + Reals(missing.G),
-                          simd::load<Reals>(H + p) + Reals(missing.H)};
+        const SumsVector known = sums_at(p);
+        return SumsVector{known.G + Reals(missing.G), known.H + Reals(missing.H)};
     };
-    const Candidate right = best_place(n, sums_at, gain, units, floor);
-    if (missing.G == 0.0 && missing.H == 0.0) return {right, false};
-    // On equal gains the lower place wins, so those count too.
-    if (right.place >= 0) floor = std::nextafter(right.gain, 0.0);
-    const Candidate left = best_place(n_left, sums_with_missing, gain, units, floor);
-    return left.beats(right) ? Choice{left, true} : Choice{right, false};
+    const auto best = [&](index_t n, const auto& sums_left, double least) {
+        return best_place(n, sums_left, gain, units, least);
+    };
+    return better_way(best(sums.n, sums_at, floor), missing, floor, [&](double least) {
+        return best(n_left, sums_with_missing, least);
+    });
+}
+
+template <class GainOf>
+Choice choose_place(const PackedColumnSums& sums, index_t n_left, Sums missing,
+                    Sums total, const Units& units, const GainOf& gain,
+                    double floor) noexcept {
+    const auto best = [&](index_t n, Sums added, double least) {
+        return best_packed_place(sums, n, added, total, units, gain, least);
+    };
+    return better_way(best(sums.n, {0.0, 0.0}, floor), missing, floor,
+                      [&](double least) { return best(n_left, missing, least); });
 }
 
 /// Sums of the levels of a categorical column that the node has.
@@ -113,11 +240,13 @@ struct Levels {
     index_t n = 0;
 };
 
-void list_levels(const ColumnSums& sums, Levels& levels) noexcept {
+template <class PlaceSums>
+void list_levels(const PlaceSums& sums, Levels& levels) noexcept {
     Sums before{0.0, 0.0};
     for (index_t p = 0; p < sums.n; ++p) {
-        const Sums level{sums.G[p] - before.G, sums.H[p] - before.H};
-        before = {sums.G[p], sums.H[p]};
+        const Sums here = sums.at(p);
+        const Sums level{here.G - before.G, here.H - before.H};
+        before = here;
         if (level.G == 0.0 && level.H == 0.0) continue;
         levels.G[levels.n] = level.G;
         levels.H[levels.n] = level.H;
@@ -164,23 +293,23 @@ double floor_of(index_t column, const NodeCut& best) noexcept {
     return column < best.column ? std::nextafter(best.gain, 0.0) : best.gain;
 }
 
-template <class GainOf>
-void search_bins(index_t column, const ColumnSums& sums, Sums missing,
+template <class PlaceSums, class GainOf>
+void search_bins(index_t column, const PlaceSums& sums, Sums missing, Sums total,
                  const Units& units, const GainOf& gain, NodeCut& best) noexcept {
     const double floor = floor_of(column, best);
     const Choice choice =
-        choose_place(sums.G, sums.H, sums.n, sums.n - 1, missing, units, gain, floor);
+        choose_place(sums, sums.n - 1, missing, total, units, gain, floor);
     if (!(choice.candidate.gain > floor)) return;
     const index_t place = choice.candidate.place;
-    take(choice, {sums.G[place], sums.H[place]}, missing, column, best);
+    take(choice, sums.at(place), missing, column, best);
     best.bin = sums.code == nullptr ? place : sums.code[place];
     best.categorical = false;
 }
 
-template <class GainOf>
-void search_levels(index_t column, bool one_against_all, const ColumnSums& sums,
-                   Sums missing, const GrowthRules& rules, const Units& units,
-                   const GainOf& gain, NodeCut& best) noexcept {
+template <class PlaceSums, class GainOf>
+void search_levels(index_t column, bool one_against_all, const PlaceSums& sums,
+                   Sums missing, Sums total, const GrowthRules& rules,
+                   const Units& units, const GainOf& gain, NodeCut& best) noexcept {
     Levels levels;
     list_levels(sums, levels);
     if (levels.n == 0) return;
@@ -189,8 +318,9 @@ void search_levels(index_t column, bool one_against_all, const ColumnSums& sums,
     std::fill_n(levels.H + levels.n, bins_step, 0.0);
     const double floor = floor_of(column, best);
     const auto choose = [&](index_t first, index_t n, index_t n_left) {
-        auto choice = choose_place(levels.G + first, levels.H + first, n - first,
-                                   n_left - first, missing, units, gain, floor);
+        const ColumnSums part{levels.G + first, levels.H + first, n - first, nullptr};
+        auto choice =
+            choose_place(part, n_left - first, missing, total, units, gain, floor);
         if (choice.candidate.place >= 0) choice.candidate.place += first;
         return choice;
     };
@@ -228,19 +358,22 @@ double clipped_weight(Sums sums, const GrowthRules& rules, double lower,
     return std::clamp(weight, least, most) + 0.0; // no -0
 }
 
-void search_column(index_t column, const GrowthColumn& about, const ColumnSums& sums,
+namespace {
+
+template <class PlaceSums>
+void search_places(index_t column, const GrowthColumn& about, const PlaceSums& sums,
                    const NodeFrame& frame, const GrowthRules& rules, const Units& units,
                    NodeCut& best) noexcept {
     if (sums.n == 0) return;
-    const Sums missing{frame.total.G - sums.G[sums.n - 1],
-                       frame.total.H - sums.H[sums.n - 1]};
+    const Sums known = sums.at(sums.n - 1);
+    const Sums missing{frame.total.G - known.G, frame.total.H - known.H};
     const Sums total{frame.total.G * units.grad, frame.total.H * units.hess};
     const auto search = [&](const auto& gain) {
         if (about.categorical) {
             search_levels(column, about.known < rules.max_cat_to_onehot, sums, missing,
-                          rules, units, gain, best);
+                          frame.total, rules, units, gain, best);
         } else {
-            search_bins(column, sums, missing, units, gain, best);
+            search_bins(column, sums, missing, frame.total, units, gain, best);
         }
     };
     if (rules.monotone.empty() && rules.max_delta_step == 0.0) {
@@ -248,6 +381,21 @@ void search_column(index_t column, const GrowthColumn& about, const ColumnSums& 
     } else {
         search(ClippedGain(total, rules, frame, about.monotone));
     }
+}
+
+} // namespace
+
+void search_column(index_t column, const GrowthColumn& about, const ColumnSums& sums,
+                   const NodeFrame& frame, const GrowthRules& rules, const Units& units,
+                   NodeCut& best) noexcept {
+    search_places(column, about, sums, frame, rules, units, best);
+}
+
+void search_column(index_t column, const GrowthColumn& about,
+                   const PackedColumnSums& sums, const NodeFrame& frame,
+                   const GrowthRules& rules, const Units& units,
+                   NodeCut& best) noexcept {
+    search_places(column, about, sums, frame, rules, units, best);
 }
 
 } // namespace fastnotes::boosting

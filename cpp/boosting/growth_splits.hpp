@@ -39,6 +39,20 @@ struct ColumnSums {
     const double* H;
     index_t n;
     const std::uint8_t* code; ///< [n] ascending; null: place p is code p
+
+    Sums at(index_t p) const noexcept { return {G[p], H[p]}; }
+};
+
+/// The same of at most most_packed_rows rows, G 2^32 + H.
+struct PackedColumnSums {
+    const std::int64_t* packed; ///< [n] and any numbers up to whole steps
+    index_t n;
+    const std::uint8_t* code;
+
+    Sums at(index_t p) const noexcept {
+        const auto low = static_cast<std::int32_t>(packed[p]);
+        return {static_cast<double>((packed[p] - low) >> 32), static_cast<double>(low)};
+    }
 };
 
 /// The weight -T(G) / (H + lambda) cut to max_delta_step and to [lower, upper].
@@ -48,6 +62,10 @@ double clipped_weight(Sums sums, const GrowthRules& rules, double lower,
 /// Raises `best` by the best cut of one column, if it beats it.
 void search_column(index_t column, const GrowthColumn& about, const ColumnSums& sums,
                    const NodeFrame& frame, const GrowthRules& rules, const Units& units,
+                   NodeCut& best) noexcept;
+void search_column(index_t column, const GrowthColumn& about,
+                   const PackedColumnSums& sums, const NodeFrame& frame,
+                   const GrowthRules& rules, const Units& units,
                    NodeCut& best) noexcept;
 
 } // namespace fastnotes::boosting

@@ -110,7 +110,7 @@ class TreeGrower::State : GrowingTree {
         index_t node;
         index_t bundle; ///< -1: all rows have label 0
         std::int32_t labels[2];
-        CodeSet second; ///< codes whose rows have label 1
+        CodeTable second; ///< 1 where a code's rows have label 1
     };
     std::vector<Terminal> find_terminals();
     void label(const Terminal& terminal, RecordReader& reader, index_t end,
@@ -146,6 +146,7 @@ class TreeGrower::State : GrowingTree {
     std::vector<ColumnTile> tiles_;
     RowSource source_{};
     std::vector<Segment> segments_; ///< [nodes, n_lists]
+    bool packs_ = false;            ///< sums of all rows fit packed halves
 };
 
 } // namespace fastnotes::boosting

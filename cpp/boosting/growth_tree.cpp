@@ -20,12 +20,17 @@ float as_float(double value) noexcept {
     return static_cast<float>(std::clamp(value, -most, most));
 }
 
-/// The integers nearest to value[i] scale, |value scale| <= 2^51.
-void exact_integers(const float* value, index_t n, double scale,
-                    int64_t* out) noexcept {
+/// The integers nearest to grad[i] and hess[i] times their scales, |product| <= 2^51.
+void exact_integers(const float* grad, const float* hess, index_t n,
+                    const GrowthScales& scales, int64_t* out) noexcept {
+    const double of_grad = scales.exact_grad, of_hess = scales.exact_hess;
+    const auto integer = [](float value, double scale) {
+        return static_cast<int64_t>(integer_bits(static_cast<double>(value) * scale) -
+                                    magic_bits);
+    };
     for (index_t i = 0; i < n; ++i) {
-        out[i] = static_cast<int64_t>(
-            integer_bits(static_cast<double>(value[i]) * scale) - magic_bits);
+        out[2 * i] = integer(grad[i], of_grad);
+        out[2 * i + 1] = integer(hess[i], of_hess);
     }
 }
 
@@ -176,27 +181,27 @@ void GrowingTree::sum_leaves(const GrowthInput& input, const int32_t* leaf_of_ro
     const auto n_nodes = static_cast<index_t>(totals.size());
     const int threads = worthwhile_threads(n_used_, row_grain, n_threads_);
     const bool listed = input.rows.data != nullptr;
-    std::vector<Totals> sums(static_cast<std::size_t>(threads * n_nodes));
+    // Rows that follow each other add to different places: they need not wait.
+    std::vector<Totals> sums(static_cast<std::size_t>(2 * threads * n_nodes));
     parallel_region(threads, [&](const Team& team) {
-        Totals* const own = sums.data() + team.index * n_nodes;
+        Totals* const own = sums.data() + 2 * team.index * n_nodes;
         const auto [first, last] = team.share(n_used_);
         for (index_t at = first; at < last; at += sum_step) {
             const index_t n = std::min(sum_step, last - at);
             float grad[sum_step], hess[sum_step];
-            int64_t G[sum_step], H[sum_step];
+            int64_t integers[2 * sum_step];
             const int32_t* const rows = listed ? input.rows.data + at : nullptr;
             for (index_t i = 0; listed && i < n; ++i) {
                 grad[i] = input.grad.data[rows[i]];
                 hess[i] = input.hess.data[rows[i]];
             }
-            exact_integers(listed ? grad : input.grad.data + at, n, scales_.exact_grad,
-                           G);
-            exact_integers(listed ? hess : input.hess.data + at, n, scales_.exact_hess,
-                           H);
+            exact_integers(listed ? grad : input.grad.data + at,
+                           listed ? hess : input.hess.data + at, n, scales_, integers);
             for (index_t i = 0; i < n; ++i) {
-                Totals& leaf = own[leaf_of_row[listed ? rows[i] : at + i]];
-                leaf.G += G[i];
-                leaf.H += H[i];
+                const index_t leaf_number = leaf_of_row[listed ? rows[i] : at + i];
+                Totals& leaf = own[i % 2 * n_nodes + leaf_number];
+                leaf.G += integers[2 * i];
+                leaf.H += integers[2 * i + 1];
             }
         }
     });

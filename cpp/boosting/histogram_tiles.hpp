@@ -21,6 +21,8 @@ inline constexpr index_t column_slots = code_slots + 8;
 /// enough that their codes stay in the second-level cache.
 inline constexpr index_t block_rows = 2048;
 inline constexpr index_t prefetch_rows = 24;
+/// The same where rows are only copied.
+inline constexpr index_t copy_prefetch_rows = 64;
 inline constexpr int most_group_columns = 32;
 
 /// Consecutive rows to add: where their codes are, and one packed value each.
@@ -31,7 +33,6 @@ struct ConsecutiveRows {
     index_t n;
 
     static constexpr bool listed = false;
-    static constexpr int widest_tile = tile_columns;
     index_t row(index_t i) const noexcept { return i; }
     std::int64_t value(index_t i) const noexcept { return values[i]; }
 };
@@ -46,14 +47,11 @@ struct ListedRows {
     index_t readable; ///< row numbers that may be read: n and what follows in the list
 
     static constexpr bool listed = true;
-    static constexpr int widest_tile =
-        most_group_columns; ///< rows are far: once is enough
     index_t row(index_t i) const noexcept { return rows[i]; }
     std::int64_t value(index_t i) const noexcept { return values[i]; }
 };
 
-/// A row and its quantised values, which travel together. Its codes are at hand when it
-/// is added.
+/// A row and its quantised values, which travel together.
 struct RowRecord {
     std::int32_t row;
     std::int16_t hess, grad;
@@ -67,7 +65,6 @@ struct RecordedRows {
     index_t readable;
 
     static constexpr bool listed = true;
-    static constexpr int widest_tile = tile_columns;
     index_t row(index_t i) const noexcept { return records[i].row; }
     std::int64_t value(index_t i) const noexcept {
         return std::int64_t{records[i].grad} * (std::int64_t{1} << 32) +
@@ -121,20 +118,65 @@ AddTile<Rows> tile_of_width(index_t width,
     static constexpr AddTile<Rows> of_width[] = {add_tile<Less + 1, Rows>...};
     return of_width[width - 1];
 }
-template <class Rows> AddTile<Rows> tile_of_width(index_t width) noexcept {
-    return tile_of_width<Rows>(width,
-                               std::make_integer_sequence<int, Rows::widest_tile>());
+
+template <class Rows>
+void add_tiles(const Rows& block, index_t n_columns, std::int64_t* sums) noexcept {
+    constexpr std::make_integer_sequence<int, tile_columns> widths;
+    const index_t tiles = ceil_div(n_columns, index_t{tile_columns});
+    for (index_t tile = 0; tile < tiles; ++tile) {
+        const index_t first = n_columns * tile / tiles;
+        const index_t width = n_columns * (tile + 1) / tiles - first;
+        tile_of_width<Rows>(width, widths)(block, first, sums + first * column_slots);
+    }
 }
+
+/// Listed rows side by side, for several tiles: each row is looked up once, and the
+/// lines around its codes do not drive sums out of the first-level cache.
+class GatheredRows {
+  public:
+    static constexpr index_t most_rows = 1024;
+    static constexpr index_t least_columns = most_group_columns / 2;
+
+    /// Rows [at, at + n) of a block, n <= most_rows, with n_columns >= least_columns.
+    template <class Rows>
+    ConsecutiveRows gather(const Rows& block, index_t at, index_t n,
+                           index_t n_columns) noexcept {
+        const index_t last = n_columns - least_columns; // the halves may overlap
+        for (index_t i = 0; i < n; ++i) {
+            const index_t next =
+                std::min(at + i + copy_prefetch_rows, block.readable - 1);
+            const std::uint8_t* const ahead =
+                block.codes + block.row(next) * block.stride;
+            simd::prefetch(ahead);
+            simd::prefetch(ahead + n_columns - 1); // often on the next line
+            const std::uint8_t* const from =
+                block.codes + block.row(at + i) * block.stride;
+            std::memcpy(codes_[i], from, least_columns);
+            std::memcpy(codes_[i] + last, from + last, least_columns);
+            values_[i] = block.value(at + i);
+        }
+        return {codes_[0], most_group_columns, values_, n};
+    }
+
+  private:
+    alignas(64) std::uint8_t codes_[most_rows][most_group_columns];
+    std::int64_t values_[most_rows];
+};
 
 /// Adds a block to the sums [n_columns, column_slots] of its first n_columns columns.
 template <class Rows>
 void add_block(const Rows& block, index_t n_columns, std::int64_t* sums) noexcept {
-    const index_t tiles = ceil_div(n_columns, index_t{Rows::widest_tile});
-    for (index_t tile = 0; tile < tiles; ++tile) {
-        const index_t first = n_columns * tile / tiles;
-        const index_t width = n_columns * (tile + 1) / tiles - first;
-        tile_of_width<Rows>(width)(block, first, sums + first * column_slots);
+    if constexpr (Rows::listed) {
+        if (n_columns >= GatheredRows::least_columns) {
+            GatheredRows gathered;
+            for (index_t at = 0; at < block.n; at += GatheredRows::most_rows) {
+                const index_t n = std::min(GatheredRows::most_rows, block.n - at);
+                add_tiles(gathered.gather(block, at, n, n_columns), n_columns, sums);
+            }
+            return;
+        }
     }
+    add_tiles(block, n_columns, sums);
 }
 
 /// Largest code in the first n_columns columns of a block.

@@ -120,7 +120,7 @@ template <class L, class Y>
 bool differentiate(const L& loss, const Rows<Y>& rows, const double* margins,
                    float* grad, float* hess, index_t first, index_t last) noexcept {
     Writer writer(grad, hess);
-    const auto step = [&](index_t i, index_t end) {
+    const auto step = [&](index_t i, index_t end) __attribute__((always_inline)) {
         const auto d =
             weighted(loss, read_wide(rows.y.data, i, end), read_wide(margins, i, end),
                      read_wide_weight(rows.weight, i, end));

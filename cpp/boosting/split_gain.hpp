@@ -109,6 +109,20 @@ class Gain {
         return both > bar * (H_left * H_right);
     }
 
+    /// Whether the scores of integers below 2^31 are within the range of float32.
+    bool fits_float() const noexcept {
+        const double lambda = kept_lambda_[0];
+        return !has_alpha_ && lambda < 1e12 && (lambda == 0.0 || lambda > 1e-12);
+    }
+    /// The least H of a side, an integer, of admissible cuts.
+    std::int32_t least_units(const Units& units) const noexcept {
+        const double least = std::ceil(least_[0] / units.hess);
+        const double positive = lambda_[0] > 0.0 ? 0.0 : 1.0;
+        return static_cast<std::int32_t>(
+            std::min(std::max(least, positive), 2147483647.0));
+    }
+    double lambda_units() const noexcept { return kept_lambda_[0]; }
+
   private:
     Reals lambda_, alpha_, gamma_, least_, parent_, G_, H_;
     Reals per_bar_, kept_alpha_, kept_lambda_, kept_G_, kept_H_; ///< in units
@@ -125,29 +139,42 @@ struct Candidate {
     }
 };
 
+/// Rules no place out.
+struct NoFilter {
+    static constexpr index_t places = Reals::size;
+    bool may_exceed(index_t) const noexcept { return true; }
+};
+
 /// The best of places [0, n) that gains more than `floor`. sums_left(p) are those of
 /// the places from p on, one a lane, in units; what it gives beyond n is ignored.
-template <class SumsLeft, class GainOf>
+/// filter.may_exceed(p) is false only where none of Filter::places from p on is the
+/// best.
+template <class SumsLeft, class GainOf, class Filter = NoFilter>
 FASTNOTES_INLINE Candidate best_place(index_t n, SumsLeft sums_left,
                                       const GainOf& gain_of, const Units& units = {},
-                                      double floor = 0.0) {
+                                      double floor = 0.0, const Filter& filter = {}) {
     Candidate best{floor, -1};
     Reals bar = gain_of.bar_of(floor);
-    for (index_t p = 0; p < n; p += Reals::size) {
+    const auto look = [&](index_t p) {
         const SumsVector kept = sums_left(p);
         const auto possible = gain_of.may_exceed(kept, bar);
-        if (!simd::any(possible)) continue;
+        if (!simd::any(possible)) return;
         const SumsVector left = units(kept);
         const Reals gain = gain_of(left);
         const auto better = possible & gain_of.admissible(left) &
                             (gain > Reals(best.gain)) &
                             simd::first_lanes<Reals>(static_cast<std::size_t>(n - p));
         const std::uint32_t bits = simd::mask_bits(better);
-        if (bits == 0) continue;
+        if (bits == 0) return;
         for (int i = 0; i < Reals::size; ++i) {
             if ((bits >> i & 1) != 0 && gain[i] > best.gain) best = {gain[i], p + i};
         }
         bar = gain_of.bar_of(best.gain);
+    };
+    for (index_t first = 0; first < n; first += Filter::places) {
+        if (!filter.may_exceed(first)) continue;
+        const index_t last = std::min(first + Filter::places, n);
+        for (index_t p = first; p < last; p += Reals::size) look(p);
     }
     return best.place < 0 ? Candidate{} : best;
 }

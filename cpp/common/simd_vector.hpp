@@ -224,4 +224,21 @@ FASTNOTES_INLINE Interleaved<Vec<T, N>> interleave(Vec<T, N> a, Vec<T, N> b) {
     return {detail::zip<0>(a, b, all), detail::zip<N>(a, b, all)};
 }
 
+/// rows[i][j] <-> rows[j][i]: each round rotates the bits of (i, j) by one.
+template <class V> FASTNOTES_INLINE void transpose(V (&rows)[V::size]) {
+    constexpr int half = V::size / 2;
+#pragma GCC unroll 8
+    for (int round = 1; round < V::size; round *= 2) {
+        V next[V::size];
+#pragma GCC unroll 16
+        for (int i = 0; i < half; ++i) {
+            const auto both = interleave(rows[i], rows[i + half]);
+            next[2 * i] = both.low;
+            next[2 * i + 1] = both.high;
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < V::size; ++i) rows[i] = next[i];
+    }
+}
+
 } // namespace fastnotes::simd

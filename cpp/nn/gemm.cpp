@@ -32,9 +32,8 @@ void pack_panels(Matrix<const T> b, Transpose transpose, index_t first, index_t 
     }
 }
 
-/// Whether all of op(B) is packed before the product. Not for one block of rows: each
-/// of its panels comes from afar only once, packed or not. Not for weight gradients:
-/// each thread packs the panels as it meets them.
+/// Whether all of op(B) is packed before the product. Not for one block of rows, nor
+/// for weight gradients: each thread packs the panels as it meets them.
 template <class T> bool packs_first(const Product<T>& product) {
     return product.transpose_b == Transpose::yes ||
            (product.transpose_a == Transpose::no && product.rows() > row_block);
@@ -46,8 +45,7 @@ template <class T> index_t common_panels(const Product<T>& product) {
     return round_up(packed_size<T>(product.depth(), product.columns()), 16);
 }
 
-/// Values that each thread packs for itself: a block of rows of A^T, a last narrow
-/// panel.
+/// Values that each thread packs for itself: a block of rows of A^T, a panel of B.
 template <class T> index_t own_rows(const Product<T>& product) {
     if (product.transpose_a == Transpose::no) return 0;
     const index_t rows = std::min(TransposedRows<T>::block, product.rows());
@@ -115,7 +113,8 @@ void multiply(const Product<T>& product, Matrix<T> out, bool accumulate, T* scra
             const PackedPanels<T> panels{scratch, depth, out.columns};
             transposed ? run(rows_of_transpose, panels) : run(rows, panels);
         } else {
-            const PlainPanels<T> panels{product.b, own + own_rows(product)};
+            const PlainPanels<T> panels{product.b, own + own_rows(product),
+                                        out.rows >= PlainPanels<T>::many_rows};
             transposed ? run(rows_of_transpose, panels) : run(rows, panels);
         }
     });

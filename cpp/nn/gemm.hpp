@@ -58,9 +58,9 @@ template <class T> struct Product {
 /// Values of scratch that multiply needs.
 template <class T> index_t multiply_scratch(const Product<T>& product, int n_threads);
 
-/// out = op(a) op(b), or out += op(a) op(b). Few rows read b where it is; many rows, or
-/// a transposed b, pack it first; a^T b (weight gradients: depth is the long side)
-/// packs blocks of both operands per thread.
+/// out = op(a) op(b), or out += op(a) op(b). Few rows read b where it is, some pack
+/// blocks of it as they meet them; many rows, or a transposed b, pack it first; a^T b
+/// (weight gradients: depth is the long side) packs blocks of both operands per thread.
 ///
 ///   product.a, product.b   as Product says                          in
 ///   out      [rows, columns]    out (in-out with accumulate), apart from a and b

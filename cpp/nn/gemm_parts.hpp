@@ -90,15 +90,16 @@ void pack_panel_transposed(const T* from, index_t stride, index_t depth,
     }
 }
 
-/// Rows of A for the tiles of `tiles`, from a matrix that holds A transposed:
-/// a(r, k) = from[k * stride + r]. Tile t lies at to + tiles.first(t) * depth.
+/// Rows of A for tiles [first_tile, last_tile) of `tiles`, from a matrix that holds A
+/// transposed: a(r, k) = from[k * stride + r]. Tile t lies at to + tiles.first(t) *
+/// depth.
 template <class T>
 void pack_rows_transposed(const T* from, index_t stride, index_t depth, RowTiles tiles,
-                          T* to) noexcept {
+                          index_t first_tile, index_t last_tile, T* to) noexcept {
     constexpr index_t step = 8;
     for (index_t first = 0; first < depth; first += step) {
         const index_t last = std::min(first + step, depth);
-        for (index_t t = 0; t < tiles.count; ++t) {
+        for (index_t t = first_tile; t < last_tile; ++t) {
             const index_t row = tiles.first(t);
             with_constant<tile_rows>(tiles.first(t + 1) - row, [&](auto height) {
                 constexpr index_t rows = decltype(height)::value;
@@ -141,8 +142,9 @@ template <class T> struct TransposedRows {
 
     void open(index_t first_row, index_t rows, index_t k, index_t length) noexcept {
         depth = length;
-        pack_rows_transposed(a.row(k) + first_row, a.stride, length, RowTiles(rows),
-                             buffer);
+        const RowTiles tiles(rows);
+        pack_rows_transposed(a.row(k) + first_row, a.stride, length, tiles, 0,
+                             tiles.count, buffer);
     }
     template <index_t Rows> PackedRows<T, Rows> tile(index_t first) const noexcept {
         return {buffer + first * depth};
@@ -166,11 +168,15 @@ template <class T> struct PackedPanels {
     }
 };
 
-/// Panels read where they are; the last one, unless full, packed as it is met into
-/// `buffer` [panel_columns * min(depth_block, depth)].
+/// Panels of a matrix as it is, packed as they are met into `buffer` [panel_columns *
+/// min(depth_block, depth)] where many rows read them: there their lines would fight
+/// for few sets of the first-level cache. For few rows only a narrow last one is
+/// packed.
 template <class T> struct PlainPanels {
+    static constexpr index_t many_rows = 4 * tile_rows;
     Matrix<const T> b;
     T* buffer;
+    bool packs;
 
     PanelGroup<T> open_group(index_t p, index_t k) const noexcept {
         return {b.row(k) + p * panel_columns<T>, b.stride, panel_columns<T>};
@@ -178,7 +184,7 @@ template <class T> struct PlainPanels {
     Panel<T> open(index_t p, index_t k, index_t length) const noexcept {
         const index_t first = p * panel_columns<T>;
         const index_t columns = b.columns - first;
-        if (columns >= panel_columns<T>) return {b.row(k) + first, b.stride};
+        if (columns >= panel_columns<T> && !packs) return {b.row(k) + first, b.stride};
         const index_t width = panel_width<T>(b.columns, p);
         pack_panel(b.row(k) + first, b.stride, length, columns, width, buffer);
         return {buffer, width};

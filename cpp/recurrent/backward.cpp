@@ -3,6 +3,7 @@
 /// Within a block the recurrence leaves the gradients of its gates in scratch, where
 /// they are still in cache when the weight gradients and dx take them up. The cache of
 /// the forward pass is only read: h is o * tanh(c) again rather than stored.
+#include "nn/gemm_parts.hpp"
 #include "recurrent/lstm_cell.hpp"
 #include "recurrent/rnn_cell.hpp"
 #include "recurrent/tile.hpp"
@@ -256,20 +257,13 @@ template <class Cell> class BackwardRun {
         }
     }
 
-    /// x and h_(t-1) of the block for weight_gradients: [columns / 6][n][6], the last
-    /// tile narrower.
+    /// x and h_(t-1) of the block for weight_gradients, as tiles of packed rows.
     void pack_columns(const Team& team, index_t t0, index_t t1) const noexcept {
         const index_t start = schedule_.first(t0), n = schedule_.first(t1) - start;
         const auto pack = [&](const T* from, index_t stride, index_t columns, T* to) {
-            constexpr index_t height = nn::tile_rows;
-            const auto [first, last] = team.share(ceil_div(columns, height));
-            for (index_t row = 0; row < n; ++row) {
-                for (index_t tile = first; tile < last; ++tile) {
-                    const index_t k = tile * height;
-                    const index_t m = std::min(height, columns - k);
-                    std::copy_n(from + row * stride + k, m, to + k * n + row * m);
-                }
-            }
+            const nn::RowTiles tiles(columns);
+            const auto [first, last] = team.share(tiles.count);
+            nn::pack_rows_transposed(from, stride, n, tiles, first, last, to);
         };
         const index_t x_stride = row_stride<T>(input_);
         pack(call_.cache.x + start * x_stride, x_stride, input_, x_columns_);
@@ -307,17 +301,14 @@ template <class Cell> class BackwardRun {
     /// out [columns, S] (+)= left, as pack_columns leaves it, times da [n, S].
     void accumulate(const T* left, index_t columns, const T* da, index_t n, T* out,
                     bool overwrite) const noexcept {
-        for (index_t k = 0; k < columns; k += nn::tile_rows) {
-            const index_t m = std::min(nn::tile_rows, columns - k);
-            nn::with_constant<nn::tile_rows>(m, [&](auto rows) {
-                constexpr index_t R = decltype(rows)::value;
-                const nn::Store<T, nn::Identity> store{out + k * slice, slice, slice,
-                                                       !overwrite, nn::Identity()};
-                nn::micro_tile<T, R, nn::panel_vectors>(
-                    nn::PackedRows<T, R>{left + k * n}, nn::Panel<T>{da, slice}, n,
-                    nn::StartAtZero(), store);
-            });
-        }
+        detail::for_each_tile(0, columns, [&](index_t k, auto rows) {
+            constexpr index_t R = decltype(rows)::value;
+            const nn::Store<T, nn::Identity> store{out + k * slice, slice, slice,
+                                                   !overwrite, nn::Identity()};
+            nn::micro_tile<T, R, nn::panel_vectors>(nn::PackedRows<T, R>{left + k * n},
+                                                    nn::Panel<T>{da, slice}, n,
+                                                    nn::StartAtZero(), store);
+        });
     }
 
     /// Initial states' gradients in the caller's order; weights' in the caller's
@@ -339,19 +330,25 @@ template <class Cell> class BackwardRun {
         }
     }
 
-    /// Panel p of [P, n U / S, columns, S] into rows of [n H, columns], a few lines at
-    /// a time.
+    /// Panel p of [P, n U / S, columns, S] into rows of [n H, columns].
     void unpack(index_t p, index_t columns, const T* packed, T* out) const noexcept {
         const T* const panel = packed + p * columns * width;
         const index_t real = std::min(units, hidden_ - p * units);
         for (index_t k0 = 0; k0 < columns; k0 += L) {
             const index_t k1 = std::min(k0 + L, columns);
-            for (index_t gate = 0; gate < Cell::gates; ++gate) {
-                const T* const from = panel + gate * units / slice * columns * slice +
-                                      gate * units % slice;
-                for (index_t u = 0; u < real; ++u) {
-                    T* const row = out + (gate * hidden_ + p * units + u) * columns;
-                    for (index_t k = k0; k < k1; ++k) row[k] = from[k * slice + u];
+            for (index_t j = 0; j < width; j += L) {
+                const index_t gate = j / units, first = j % units;
+                const T* const from =
+                    panel + j / slice * columns * slice + j % slice + k0 * slice;
+                V block[L];
+                for (index_t k = 0; k < L; ++k) {
+                    block[k] = k0 + k < k1 ? simd::load<V>(from + k * slice) : V(T(0));
+                }
+                simd::transpose(block);
+                for (index_t u = 0; u < std::min(L, real - first); ++u) {
+                    T* const row =
+                        out + (gate * hidden_ + p * units + first + u) * columns;
+                    detail::store_partial<T>(row + k0, block[u], k1 - k0);
                 }
             }
         }

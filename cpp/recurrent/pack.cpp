@@ -84,27 +84,31 @@ template <class Cell> index_t packed_backward_size(index_t hidden, index_t colum
 
 namespace {
 
-/// Panel p of [P, n U / S, columns, S].
+/// Panel p of [P, n U / S, columns, S], L columns at a time.
 template <class Cell, class T>
 void pack_forward_panel(View2<const T> weight, index_t p, T* packed) noexcept {
-    constexpr index_t n_gates = Cell::gates, U = Layout<Cell>::units;
+    using V = simd::Vec<T>;
+    constexpr index_t L = V::size, U = Layout<Cell>::units;
     constexpr index_t width = slice_width<T>;
-    constexpr auto block = static_cast<index_t>(64 / sizeof(T)); // of a cache line
-    const index_t hidden = weight.rows / n_gates;
+    const index_t hidden = weight.rows / Cell::gates;
     const index_t columns = weight.columns;
     const index_t units = std::min(U, hidden - p * U);
     T* const panel = packed + p * columns * Layout<Cell>::panel_width;
-    for (index_t k0 = 0; k0 < columns; k0 += block) {
-        const index_t k1 = std::min(k0 + block, columns);
-        for (index_t gate = 0; gate < n_gates; ++gate) {
-            const T* const rows = weight.row(gate * hidden + p * U);
-            T* const slice =
-                panel + gate * U / width * columns * width + gate * U % width;
-            for (index_t k = k0; k < k1; ++k) {
-                T* const to = slice + k * width;
-                for (index_t u = 0; u < units; ++u) to[u] = rows[u * columns + k];
-                for (index_t u = units; u < U; ++u) to[u] = T(0);
+    for (index_t k = 0; k < columns; k += L) {
+        const index_t count = std::min(L, columns - k);
+        for (index_t j = 0; j < Layout<Cell>::panel_width; j += L) {
+            const index_t gate = j / U, first = j % U;
+            const T* const rows =
+                weight.data + (gate * hidden + p * U + first) * columns + k;
+            T* const to = panel + j / width * columns * width + j % width + k * width;
+            V block[L];
+            for (index_t u = 0; u < L; ++u) {
+                block[u] = first + u < units
+                               ? detail::load_partial<T>(rows + u * columns, count)
+                               : V(T(0));
             }
+            simd::transpose(block);
+            for (index_t i = 0; i < count; ++i) simd::store(to + i * width, block[i]);
         }
     }
 }
@@ -119,16 +123,20 @@ template <class Cell> index_t place(index_t gate, index_t unit) {
 template <class Cell, class T>
 void pack_backward_slice(View2<const T> weight, index_t q, T* packed) noexcept {
     constexpr index_t n_gates = Cell::gates, width = slice_width<T>;
+    constexpr index_t L = simd::lanes<T>;
     const index_t hidden = weight.rows / n_gates;
     const index_t gates = Layout<Cell>::gates(hidden);
     const index_t count = std::min(width, weight.columns - q * width);
     T* const panel = packed + q * gates * width;
-    const bool padded = count < width || hidden % Layout<Cell>::units != 0;
-    if (padded) std::fill_n(panel, gates * width, T(0));
+    if (hidden % Layout<Cell>::units != 0) std::fill_n(panel, gates * width, T(0));
     for (index_t gate = 0; gate < n_gates; ++gate) {
         for (index_t unit = 0; unit < hidden; ++unit) {
-            std::copy_n(weight.row(gate * hidden + unit) + q * width, count,
-                        panel + place<Cell>(gate, unit) * width);
+            const T* const from = weight.row(gate * hidden + unit) + q * width;
+            T* const to = panel + place<Cell>(gate, unit) * width;
+            for (index_t j = 0; j < width; j += L) {
+                const index_t left = std::max<index_t>(0, count - j);
+                simd::store(to + j, detail::load_partial<T>(from + j, left));
+            }
         }
     }
 }

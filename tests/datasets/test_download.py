@@ -132,6 +132,7 @@ def test_real_data_would_pass_as_originals(data_home):
         gzip.compress(b"\0\0\x0d\x01" + b"\0\0\0\x01" + b"\0"),
         gzip.compress(b"\x80\x04\x08\x01" + b"\0\0\0\x01" + b"\0"),
     ],
+    ids=["no gzip", "empty", "huge", "no extents", "float64", "bad magic"],
 )
 def test_damaged_idx(content, place, cache):
     names = [file.name for file in REGISTRY["mnist"].originals]

@@ -125,6 +125,7 @@ def test_fortran_order_arrives_in_c_order(place, cache, small_graph):
 @pytest.mark.parametrize(
     "content",
     [b"plain text", gzip.compress(b"a" * 99)[:-4], gzip.compress(b"\xff")],
+    ids=["no gzip", "cut short", "no text"],
 )
 def test_damaged_text(content, place, cache):
     home = place("tiny_shakespeare", {"input.txt.gz": content})

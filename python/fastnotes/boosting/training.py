@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnotes._progress import Progress
 from fastnotes.boosting._metric_data import BoundMetric
 from fastnotes.boosting.callbacks import EarlyStopping, History, call_all
 from fastnotes.boosting.growth import (
@@ -18,7 +19,6 @@ from fastnotes.boosting.growth import (
 )
 from fastnotes.boosting.metrics import Metric
 from fastnotes.boosting.objectives import BoundObjective
-from fastnotes.boosting.progress import Progress
 from fastnotes.boosting.sampling import RowSampler, sample_columns
 from fastnotes.boosting.sparse_growth import SparseTreeGrower
 from fastnotes.boosting.sparse_table import SparseBins, SparseTrainingTable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastnotes.recurrent.estimators import SequenceClassifier, SequenceRegressor
 from fastnotes.recurrent.layers import LSTM, RNN
 from fastnotes.recurrent.losses import (
     SequenceNLL,
@@ -33,7 +34,9 @@ __all__ = [
     "RNNGradients",
     "RNNOutput",
     "RNNWeights",
+    "SequenceClassifier",
     "SequenceNLL",
+    "SequenceRegressor",
     "Stream",
     "lstm_backward",
     "lstm_forward",

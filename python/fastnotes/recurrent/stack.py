@@ -25,8 +25,8 @@ from fastnotes.recurrent.weights import LSTMWeights
 
 States = tuple[RealArray, ...]
 
-#: What random numbers are drawn for: initial weights, and dropout after layer k.
-_WEIGHTS, _DROPOUT = 0, 1
+#: Philox purposes: the first weights; with k added, dropout on what enters layer k.
+WEIGHTS_PURPOSE, DROPOUT_PURPOSE = 0x72650000, 0x72650001
 
 
 class _Trace(NamedTuple):
@@ -144,7 +144,9 @@ class Stack(ABC):
             weight_ih, weight_hh, bias = self._names(layer, direction)
             for name, columns in ((weight_ih, below), (weight_hh, self.hidden_size)):
                 values = np.empty(rows * columns, self.dtype)
-                native.runtime.fill_uniform(self.random_state, _WEIGHTS, drawn, values)
+                native.runtime.fill_uniform(
+                    self.random_state, WEIGHTS_PURPOSE, drawn, values
+                )
                 drawn += values.size
                 scaled = bound * (2 * values - 1)
                 self.parameters[name] = scaled.astype(self.dtype).reshape(rows, columns)
@@ -202,7 +204,7 @@ class Stack(ABC):
         ends = np.full(batch, time) if lengths is None else lengths
         valid = np.arange(time) < ends[:, None]
         uniform = np.empty(int(ends.sum()) * width, self.dtype)
-        purpose = _DROPOUT + layer
+        purpose = DROPOUT_PURPOSE + layer
         native.runtime.fill_uniform(self.random_state, purpose, self._n_drawn, uniform)
         if layer == self.num_layers - 1:
             self._n_drawn += uniform.size

@@ -12,7 +12,7 @@ _PERIOD = 0.2
 
 
 class Progress:
-    """Rounds done, the time they need and what they reached.
+    """Rounds (or epochs) done, the time they need and what they reached.
 
     Parameters
     ----------
@@ -20,14 +20,17 @@ class Progress:
         Rounds that this training will take.
     shown
         False makes every call do nothing.
+    unit
+        What a round is called.
     """
 
-    def __init__(self, n_rounds: int, shown: bool) -> None:
+    def __init__(self, n_rounds: int, shown: bool, unit: str = "round") -> None:
         self._n_rounds = n_rounds
         self._shown = shown
+        self._unit = unit
         self._done = 0
         self._start = self._last = time.monotonic()
-        self._bar: Any = _tqdm(n_rounds) if shown else None
+        self._bar: Any = _tqdm(n_rounds, unit) if shown else None
 
     def update(self, done: int, score: Callable[[], str]) -> None:
         """Show that ``done`` rounds are over; ``score`` is asked for if it is time."""
@@ -55,14 +58,15 @@ class Progress:
         else:
             passed = time.monotonic() - self._start
             left = passed / done * (self._n_rounds - done)
-            line = f"{done}/{self._n_rounds} rounds, {passed:.1f} s, {left:.1f} s left"
-            print(f"{line}, {text}", file=sys.stderr)
+            count = f"{done}/{self._n_rounds} {self._unit}s"
+            line = f"{count}, {passed:.1f} s, {left:.1f} s left, {text}"
+            print(line, file=sys.stderr)
         self._done = done
 
 
-def _tqdm(n_rounds: int) -> Any:
+def _tqdm(n_rounds: int, unit: str) -> Any:
     try:
         from tqdm.auto import tqdm
     except ImportError:
         return None
-    return tqdm(total=n_rounds, unit="round", dynamic_ncols=True)
+    return tqdm(total=n_rounds, unit=unit, dynamic_ncols=True)

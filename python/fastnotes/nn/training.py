@@ -1,0 +1,193 @@
+"""The loop that trains a network: batches, validation, early stopping, progress."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnotes._core import native
+from fastnotes._progress import Progress
+from fastnotes._validation import RealArray
+from fastnotes.nn.optimizers import Optimizer, clip_gradients
+
+#: Philox purpose of the order of rows.
+ORDER_PURPOSE = 0x6E6E0001
+
+
+class Task(Protocol):
+    """What is trained."""
+
+    #: Changed in place.
+    parameters: dict[str, RealArray]
+
+    def gradients(
+        self, rows: NDArray[np.int64]
+    ) -> tuple[float, float, Mapping[str, RealArray]]:
+        """Loss summed over a batch, its weight, and the gradients of their quotient."""
+
+    def validate(self) -> float | None:
+        """Loss on what is held out, or None."""
+
+
+@dataclass(frozen=True)
+class Loop:
+    """How a task is trained.
+
+    Parameters
+    ----------
+    n_epochs, batch_size
+        Passes over the rows, and rows of a step.
+    seed
+        Of the order of rows.
+    max_norm
+        Gradients are clipped to it; infinity leaves them.
+    patience
+        Epochs without a better validation loss after which training stops; None: never.
+        The best epoch's parameters are kept wherever there is a validation loss.
+    schedule
+        Factor on the learning rate for an epoch from 0 on; None: 1.
+    verbose
+        Whether to show progress.
+    n_threads
+        Threads for the optimizer.
+    """
+
+    n_epochs: int
+    batch_size: int
+    seed: int
+    max_norm: float = math.inf
+    patience: int | None = None
+    schedule: Callable[[int], float] | None = None
+    verbose: bool = False
+    n_threads: int = 1
+
+    def run(
+        self,
+        task: Task,
+        n_rows: int,
+        optimizer: Optimizer,
+        where: str,
+        history: History,
+    ) -> None:
+        """Train; ``history`` and the parameters are those of finished epochs always.
+
+        Raises
+        ------
+        FloatingPointError
+            If the loss is not finite any more, naming the epoch.
+        KeyboardInterrupt
+            After Ctrl-C.
+        """
+        best = kept = _copy(task.parameters)
+        rate = optimizer.learning_rate
+        progress = Progress(self.n_epochs, self.verbose, "epoch")
+        try:
+            for epoch in range(self.n_epochs):
+                if self.schedule is not None:
+                    optimizer.learning_rate = rate * self.schedule(epoch)
+                loss = self._epoch(task, n_rows, optimizer, epoch, where)
+                validation = task.validate()
+                kept = _copy(task.parameters)
+                if history.add(loss, validation):
+                    best = kept
+                progress.update(epoch + 1, history.line)
+                if self._is_over(history, epoch):
+                    break
+        except BaseException:
+            _restore(task.parameters, kept)
+            raise
+        finally:
+            optimizer.learning_rate = rate
+            progress.close(len(history.loss), history.line)
+        if history.best_epoch is not None:
+            _restore(task.parameters, best)
+
+    def _epoch(
+        self, task: Task, n_rows: int, optimizer: Optimizer, epoch: int, where: str
+    ) -> float:
+        order = shuffled(n_rows, self.seed, epoch)
+        total = weights = 0.0
+        for first in range(0, n_rows, self.batch_size):
+            rows = order[first : first + self.batch_size]
+            loss, weight, gradients = task.gradients(rows)
+            norm = clip_gradients(gradients, self.max_norm, n_threads=self.n_threads)
+            if not math.isfinite(loss + norm):
+                raise FloatingPointError(
+                    f"[{where}] expected a finite loss and gradient, got {loss} and a "
+                    f"norm of {norm} in epoch {epoch + 1}: lower the learning rate"
+                )
+            optimizer.step(gradients, n_threads=self.n_threads)
+            total += loss
+            weights += weight
+        return total / weights if weights else 0.0
+
+    def _is_over(self, history: History, epoch: int) -> bool:
+        return (
+            self.patience is not None
+            and history.best_epoch is not None
+            and epoch - history.best_epoch >= self.patience
+        )
+
+
+@dataclass
+class History:
+    """Losses of the epochs.
+
+    Attributes
+    ----------
+    loss, validation_loss : list of float
+        Mean training loss during each epoch, and the loss on what is held out after it
+        (empty without).
+    best_epoch : int or None
+        The epoch, from 0 on, whose parameters are kept; None without validation.
+    """
+
+    loss: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    best_epoch: int | None = None
+
+    def add(self, loss: float, validation: float | None) -> bool:
+        """Add an epoch; True if it is the best one so far."""
+        self.loss.append(loss)
+        if validation is None:
+            return False
+        self.validation_loss.append(validation)
+        best = self.best_epoch is None or (
+            validation < self.validation_loss[self.best_epoch]
+        )
+        if best:
+            self.best_epoch = len(self.loss) - 1
+        return best
+
+    def line(self) -> str:
+        """The last losses, for the progress bar."""
+        text = f"loss {self.loss[-1]:.4f}" if self.loss else ""
+        if self.validation_loss:
+            text += f", validation {self.validation_loss[-1]:.4f}"
+        return text
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the lists by name, those that are not empty."""
+        named = {"loss": self.loss, "validation_loss": self.validation_loss}
+        return {name: list(values) for name, values in named.items() if values}
+
+
+def shuffled(n: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """Return 0 to n - 1 in an order drawn by Philox from (seed, epoch)."""
+    keys = np.empty(n, np.float64)
+    native.runtime.fill_uniform(seed, ORDER_PURPOSE, epoch * n, keys)
+    return np.argsort(keys, kind="stable")
+
+
+def _copy(parameters: Mapping[str, RealArray]) -> dict[str, RealArray]:
+    return {name: values.copy() for name, values in parameters.items()}
+
+
+def _restore(parameters: Mapping[str, RealArray], copy: dict[str, RealArray]) -> None:
+    for name, values in parameters.items():
+        values[...] = copy[name]
