@@ -12,10 +12,10 @@ namespace fastnotes::evidence::cuda {
 inline constexpr int reduce_threads = 256, rows_threads = 128, packed_threads = 128;
 
 /// Most threads of a streamed tile, a unit each, and steps of each that are on their
-/// way: 64 KB in float32 for sums alone, twice that where a block is alone and holds a
+/// way: 32 KB in float32 for sums alone, twice that where a block is alone and holds a
 /// tile.
 template <class T> inline constexpr int streamed_threads = sizeof(T) == 4 ? 512 : 256;
-template <bool emits> inline constexpr int streamed_depth = emits ? 8 : 4;
+template <bool emits> inline constexpr int streamed_depth = emits ? 4 : 2;
 
 /// Threads for a row of several chunks, and most chunks of such a row.
 template <class T> inline constexpr int long_row_threads = sizeof(T) == 4 ? 1024 : 512;
@@ -23,6 +23,10 @@ inline constexpr int long_row_chunks = 64;
 
 /// Terms of a slice that a thread holds: all of them if there is one chunk.
 inline constexpr int held_steps = static_cast<int>(Order::slice_length) / step_size;
+
+/// Whether a thread holds its terms between the passes. In double the code that does
+/// would not fit the instruction cache: terms are read again.
+template <class T> inline constexpr bool holds = sizeof(T) == sizeof(float);
 
 /// Emits nothing: totals alone.
 struct NoEmit {};
@@ -109,21 +113,40 @@ __global__ void __launch_bounds__(reduce_threads, sizeof(T) == 4 ? 4 : 2)
     }
 }
 
-/// Writes eight elements by way of Emit.
-template <class Emit, class T>
+/// Writes eight elements by way of Emit, `Past` the caches' other contents.
+template <class Emit, bool Past = false, class T>
 __device__ inline void emit_step(const T (&x)[step_size], T largest, T term, T* out,
                                  index_t step, int left) {
     T e[step_size];
+    const auto write = [](T* to, T value) {
+        if constexpr (Past) {
+            __stcs(to, value);
+        } else {
+            *to = value;
+        }
+    };
 #pragma unroll
     for (int r = 0; r < step_size; ++r) e[r] = Emit::apply(x[r], largest, term);
     if (left >= step_size) {
 #pragma unroll
-        for (int r = 0; r < step_size; ++r, out += step) *out = e[r];
+        for (int r = 0; r < step_size; ++r, out += step) write(out, e[r]);
     } else {
 #pragma unroll
         for (int r = 0; r < step_size; ++r, out += step) {
-            if (r < left) *out = e[r];
+            if (r < left) write(out, e[r]);
         }
+    }
+}
+
+/// Reads a unit (again) and writes it by way of Emit.
+template <class Emit, class T>
+__device__ inline void emit_unit(const T* a, const Unit& unit, T largest, T term,
+                                 T* out, index_t step) {
+    for (int j = 0; j < unit.size; j += step_size) {
+        const index_t at = unit.at + j * step;
+        T x[step_size], none[step_size];
+        load_step<false>(Terms<T>{a, nullptr}, at, step, unit.size - j, x, none);
+        emit_step<Emit>(x, largest, term, out + at, step, unit.size - j);
     }
 }
 
@@ -142,8 +165,8 @@ __device__ inline void emit_held(const T (&held)[held_steps][step_size],
 }
 
 /// Totals of every column (of a chunk), and the elements by way of Emit, with one read
-/// of `a`: a thread holds the elements of its unit between the passes, while the next
-/// ones are on their way. Without Emit slices may have any length.
+/// of `a` where a thread `holds` the elements of its unit between the passes, while the
+/// next ones are on their way. Without Emit slices may have any length.
 template <bool Squares, class Emit, class T, class Store>
 __global__ void __launch_bounds__(streamed_threads<T>, emits<Emit> ? 1 : 2)
     streamed_kernel(const Tiles tiles, const T* __restrict__ a, T* __restrict__ out,
@@ -157,8 +180,8 @@ __global__ void __launch_bounds__(streamed_threads<T>, emits<Emit> ? 1 : 2)
         const auto corner = tiles.corner(tile);
         const Unit unit = tiles.unit_or_none(corner, u);
         Sums<T> sums;
-        T held[emits<Emit> ? held_steps : 1][step_size];
-        if constexpr (emits<Emit>) {
+        T held[emits<Emit> && holds<T> ? held_steps : 1][step_size];
+        if constexpr (emits<Emit> && holds<T>) {
 #pragma unroll
             for (int n = 0; n < held_steps; ++n) {
                 if (n * step_size >= length) break;
@@ -180,7 +203,11 @@ __global__ void __launch_bounds__(streamed_threads<T>, emits<Emit> ? 1 : 2)
         if constexpr (emits<Emit>) {
             if (unit.size == 0) continue;
             const Totals<T> totals = parts.total(unit.column).positive();
-            emit_held<Emit>(held, totals, out + unit.at, step, unit.size, length);
+            if constexpr (holds<T>) {
+                emit_held<Emit>(held, totals, out + unit.at, step, unit.size, length);
+            } else {
+                emit_unit<Emit>(a, unit, totals.largest, Emit::term(totals), out, step);
+            }
         }
     }
 }
@@ -192,23 +219,29 @@ template <bool Squares, class Emit, class T, class Store>
 __global__ void __launch_bounds__(rows_threads, sizeof(T) == 4 ? 4 : 2)
     rows_kernel(const Tiles tiles, const T* __restrict__ a, T* __restrict__ out,
                 const Store results) {
-    const int u = static_cast<int>(threadIdx.x), length = tiles.length;
+    const int u = static_cast<int>(threadIdx.x);
+    [[maybe_unused]] const int length = tiles.length;
     const index_t tile = blockIdx.x, step = tiles.step;
     const Unit unit = tiles.unit_or_none(tiles.corner(tile), u);
-    T held[held_steps][step_size];
-#pragma unroll
-    for (int n = 0; n < held_steps; ++n) {
-        if (n * step_size >= length) break;
-        const int j = n * step_size;
-        T none[step_size];
-        load_step<false>(Terms<T>{a, nullptr}, unit.at + j * step, step, unit.size - j,
-                         held[n], none);
-    }
+    const Terms<T> terms{a, nullptr};
+    T held[holds<T> ? held_steps : 1][step_size];
     Sums<T> sums;
+    if constexpr (holds<T>) {
 #pragma unroll
-    for (int n = 0; n < held_steps; ++n) {
-        if (n * step_size >= length) break;
-        sums.template absorb<false, Squares>(held[n], held[n]);
+        for (int n = 0; n < held_steps; ++n) {
+            if (n * step_size >= length) break;
+            const int j = n * step_size;
+            T none[step_size];
+            load_step<false>(terms, unit.at + j * step, step, unit.size - j, held[n],
+                             none);
+        }
+#pragma unroll
+        for (int n = 0; n < held_steps; ++n) {
+            if (n * step_size >= length) break;
+            sums.template absorb<false, Squares>(held[n], held[n]);
+        }
+    } else {
+        sums = sum_unit<false, Squares>(terms, unit, step);
     }
     const Totals<T> totals = over_slices(sums, tiles.slices(), 1);
     if (unit.size == 0) return;
@@ -216,8 +249,12 @@ __global__ void __launch_bounds__(rows_threads, sizeof(T) == 4 ? 4 : 2)
         results.store(tile * tiles.planes + unit.column, totals);
     }
     if constexpr (emits<Emit>) {
-        emit_held<Emit>(held, totals.positive(), out + unit.at, step, unit.size,
-                        length);
+        const Totals<T> positive = totals.positive();
+        if constexpr (holds<T>) {
+            emit_held<Emit>(held, positive, out + unit.at, step, unit.size, length);
+        } else {
+            emit_unit<Emit>(a, unit, positive.largest, Emit::term(positive), out, step);
+        }
     }
 }
 
@@ -285,14 +322,7 @@ __global__ void __launch_bounds__(reduce_threads, sizeof(T) == 4 ? 4 : 2)
             const Unit unit = tiles.unit(corner, u);
             if (unit.size == 0) continue;
             const index_t at = unit.at / plane * tiles.inner + unit.at % tiles.inner;
-            const T top = largest[at], scale = term[at];
-            for (int j = 0; j < unit.size; j += step_size) {
-                T x[step_size], unused[step_size];
-                load_step<false>(Terms<T>{a, nullptr}, unit.at + j * step, step,
-                                 unit.size - j, x, unused);
-                emit_step<Emit>(x, top, scale, out + unit.at + j * step, step,
-                                unit.size - j);
-            }
+            emit_unit<Emit>(a, unit, largest[at], term[at], out, step);
         }
     }
 }
@@ -394,7 +424,7 @@ __global__ void __launch_bounds__(long_row_threads<T>, 1)
             const index_t at = row * tiles.count + k;
             T x[step_size], none[step_size];
             load_step<false>(Terms<T>{a, nullptr}, at, threads, left, x, none);
-            emit_step<Emit>(x, positive.largest, term, out + at, threads, left);
+            emit_step<Emit, true>(x, positive.largest, term, out + at, threads, left);
         }
     }
 }

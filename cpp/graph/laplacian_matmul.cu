@@ -7,7 +7,7 @@
 namespace fastnotes::graph::cuda {
 namespace {
 
-constexpr int tile_bytes = 128;       // of a row's features, swept at a time
+constexpr int tile_bytes = 256;       // of a row's features, swept at a time
 constexpr int in_flight = 8;          // gathers of a lane
 constexpr int block_threads = 256;    // of the product and of packing
 constexpr int combine_threads = 64;   // a feature each
