@@ -74,6 +74,49 @@ def test_matmul(data):
     check(lambda: packed[-1].matmul(a, **options), a, out=out)
 
 
+TARGETS = [-1, 0, 0, 0, 1, 2, 3, 9, -2]
+
+
+def targets(data: Any, shape: Shape) -> Any:
+    """Integers for a shape, mostly classes; or something else."""
+    values = data.draw(st.lists(st.sampled_from(TARGETS), min_size=1, max_size=4))
+    right = np.resize(np.array(values), shape)
+    return data.draw(st.sampled_from([right] * 3) | inputs(shape))
+
+
+@given(st.data())
+def test_cross_entropy(data):
+    shape = data.draw(SHAPES)
+    logits, target = data.draw(inputs(shape)), targets(data, shape[:-1])
+    options = {
+        "weight": data.draw(st.none() | inputs(shape[:-1])),
+        "keep_gradient": data.draw(st.booleans()),
+        "out": data.draw(outs(shape)),
+    }
+    arrays = logits, target, options["weight"]
+    check(
+        lambda: nn.softmax_cross_entropy(logits, target, **options),
+        *arrays,
+        out=options["out"],
+    )
+
+
+@given(st.data())
+def test_optimizers(data):
+    make = data.draw(st.sampled_from([nn.Adam, nn.SGD]))
+    shape = data.draw(SHAPES)
+    rate, decay = (data.draw(st.just(0.1) | SCALARS) for _ in range(2))
+    check(lambda: make({"p": data.draw(inputs(shape))}, rate, weight_decay=decay))
+    good, gradient = np.ones(shape), data.draw(inputs(shape))
+    optimizer: nn.Optimizer = make({"p": good}, 0.1)
+    check(lambda: optimizer.step({"p": gradient}), gradient)
+    check(lambda: optimizer.step(gradient), gradient)
+    clipped, limit = data.draw(outs(shape)), data.draw(SCALARS)
+    with contextlib.suppress(TypeError, ValueError):
+        nn.clip_gradients({"p": clipped}, 1.0)
+    check(lambda: nn.clip_gradients({"p": np.ones(shape)}, limit))
+
+
 # ---------------------------------------------------------------- evidence
 
 
@@ -254,6 +297,24 @@ def test_metrics(data):
 
 # ---------------------------------------------------------------- recurrent
 
+
+@given(st.data())
+def test_losses_of_steps(data):
+    shape = data.draw(SHAPES)
+    s, g = data.draw(inputs(shape)), data.draw(inputs(shape))
+    check(lambda: recurrent.softmax_jacobian(s), s)
+    check(lambda: recurrent.softmax_vjp(s, g), s, g)
+    steps = tuple(data.draw(EXTENTS) for _ in range(2))
+    logits, target = data.draw(inputs((*steps, 4))), targets(data, steps)
+    lengths = data.draw(st.none() | inputs(steps[:1]))
+    reductions = ["none", "sequence", "sum", "mean", "other", None]
+    options = {"reduction": data.draw(st.sampled_from(reductions)), "lengths": lengths}
+    check(
+        lambda: recurrent.sequence_nll(logits, target, **options),
+        *(logits, target, lengths),
+    )
+
+
 B, T, D, H = 2, 3, 4, 2
 
 
@@ -288,6 +349,47 @@ def test_lstm_of_a_good_layer(data):
     check(lambda: recurrent.lstm_backward(dh, h), dh, h)
 
 
+@given(st.data())
+def test_rnn(data):
+    shapes = [(B, T, D), (H, D), (H, H)]
+    required = [data.draw(inputs(shape)) for shape in shapes]
+    states = [data.draw(st.none() | inputs(s)) for s in ((H,), (B, H))]
+    options = {
+        "lengths": data.draw(st.none() | inputs((B,))),
+        "nonlinearity": data.draw(st.sampled_from(["tanh", "relu", "cube", 1])),
+    }
+    arguments = (*required, *states)
+    check(lambda: recurrent.rnn_forward(*arguments, **options), *arguments)
+    layer = np.ones((H, D), np.float32), np.ones((H, H), np.float32)
+    weights = recurrent.RNNWeights(*layer)
+    x_t, h, out = (data.draw(inputs(shape)) for shape in ((B, D), (B, H), (B, H)))
+    check(lambda: weights.step(x_t, h, out=out), x_t, h, out=out)
+    cache = recurrent.rnn_forward(np.ones((B, T, D), np.float32), *layer).cache
+    dh = data.draw(inputs((B, T, H)))
+    check(lambda: recurrent.rnn_backward(dh, cache, dh_last=h), dh, h)
+
+
+@given(st.data())
+def test_layers(data):
+    make = data.draw(st.sampled_from([recurrent.LSTM, recurrent.RNN]))
+    settings = [data.draw(SCALARS) for _ in range(3)]
+    if not any(isinstance(each, int) and each > 300 for each in settings):
+        check(lambda: make(*settings, dropout=data.draw(SCALARS)))
+    network = make(D, H)
+    options = {
+        "state": data.draw(st.none() | inputs((1, B, H))),
+        "lengths": data.draw(st.none() | inputs((B,))),
+    }
+    x, x_t = data.draw(inputs((B, T, D))), data.draw(inputs((B, D)))
+    check(lambda: network.forward(x, **options), x, *options.values())
+    check(lambda: network.step(x_t, options["state"]), x_t)
+    stream: recurrent.Stream = network.step(np.ones((B, D)))[1]
+    check(lambda: network.step(x_t, stream), x_t)
+    network.forward(np.ones((B, T, D)), training=True)
+    dh = data.draw(inputs((B, T, H)))
+    check(lambda: network.backward(dh, options["state"]), dh)
+
+
 # ---------------------------------------------------------------- arrays of nothing
 
 HUGE = 2**58  # extents beyond any memory, around a 0
@@ -314,6 +416,9 @@ RETURNED: dict[str, Callable[[], Any]] = {
     "rows": lambda: hollow_layer((HUGE, 0, 0), 0),
     "steps": lambda: hollow_layer((2, HUGE, 0), 0),
     "inputs": lambda: hollow_layer((0, 0, HUGE), 0),
+    "rnn": lambda: recurrent.rnn_forward(
+        hollow(HUGE, 0, 0), hollow(0, 0), hollow(0, 0)
+    ),
     "steps of no rows": lambda: hollow_layer((0, HUGE, 0), 3),
     "backward": lambda: recurrent.lstm_backward(
         hollow(HUGE, 0, 0), hollow_layer((HUGE, 0, 0), 0).cache
@@ -350,6 +455,7 @@ def test_results_beyond_memory_are_refused(call):
 
 
 RESULTS = {"BinnedMatrix", "Metric", "Objective", "Split", "ImportanceWeights"}
+RESULTS |= {"CrossEntropy", "SequenceNLL", "RNNCache", "RNNGradients", "RNNOutput"}
 RESULTS |= {"LSTMCache", "LSTMGradients", "LSTMOutput", "SavedModel", "TreeEnsemble"}
 #: Tables of bad input in tests/boosting: of estimators, of prediction, of model files.
 ELSEWHERE = {"BoostedTreesClassifier", "BoostedTreesRanker", "BoostedTreesRegressor"}

@@ -108,6 +108,7 @@ template <class T> void register_type(py::module_& nn, const char* name) {
 void register_nn(py::module_& m) {
     auto nn = m.def_submodule("nn", "Blocks that the other rooms share.");
     register_nn_elementwise(nn);
+    register_nn_training(nn);
     register_type<float>(nn, "PackedMatrix32");
     register_type<double>(nn, "PackedMatrix64");
     nn.def(

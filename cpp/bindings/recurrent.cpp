@@ -3,6 +3,7 @@
 #include "bindings/rooms.hpp"
 #include "bindings/workspace.hpp"
 #include "recurrent/lstm.hpp"
+#include "recurrent/rnn.hpp"
 
 #include <algorithm>
 #include <memory>
@@ -14,8 +15,25 @@ namespace {
 
 using namespace pybind11::literals;
 using recurrent::Candidate;
+using recurrent::LSTM;
 using recurrent::LSTMSizes;
+using recurrent::RNN;
 using recurrent::Schedule;
+
+/// What messages call the functions of a cell.
+template <template <class> class Cell> struct Names;
+template <> struct Names<LSTM> {
+    static constexpr const char* pack = "recurrent.pack_lstm_weights";
+    static constexpr const char* forward = "recurrent.lstm_forward";
+    static constexpr const char* backward = "recurrent.lstm_backward";
+    static constexpr const char* step = "recurrent.LSTMWeights.step";
+};
+template <> struct Names<RNN> {
+    static constexpr const char* pack = "recurrent.pack_rnn_weights";
+    static constexpr const char* forward = "recurrent.rnn_forward";
+    static constexpr const char* backward = "recurrent.rnn_backward";
+    static constexpr const char* step = "recurrent.RNNWeights.step";
+};
 
 template <class T> struct PackedWeights {
     index_t input, hidden;
@@ -24,14 +42,14 @@ template <class T> struct PackedWeights {
     Workspace<T> backward_ih, backward_hh; // null unless packed for training
     bool for_training = false;
 
-    recurrent::LSTMPacked<T> view() const noexcept {
+    recurrent::PackedWeights<T> view() const noexcept {
         return {weight_ih.data(), weight_hh.data(), bias.data()};
     }
 };
 template <class T> using SharedWeights = std::shared_ptr<const PackedWeights<T>>;
 
 /// Weights in the kernels' layout; never changed once made.
-struct LSTMWeights {
+template <template <class> class Cell> struct Weights {
     std::variant<SharedWeights<float>, SharedWeights<double>> packed;
 };
 
@@ -40,10 +58,15 @@ template <class T> struct CacheData {
     LSTMSizes sizes;
     Schedule schedule;
     Workspace<T> x, gates, c, h0;
+
+    /// Null c where the cell has none.
+    template <class U> recurrent::Cache<U> view(bool has_c) const {
+        return {x.data(), gates.data(), has_c ? c.data() : nullptr, h0.data()};
+    }
 };
 
 /// What a forward pass leaves for backward; only ever read after that.
-struct LSTMCache {
+template <template <class> class Cell> struct Cache {
     std::variant<std::unique_ptr<CacheData<float>>, std::unique_ptr<CacheData<double>>>
         data;
 };
@@ -65,19 +88,31 @@ std::optional<View2<const T>> optional_view(py::handle object, const char* where
     return view;
 }
 
-template <class T>
-SharedWeights<T> pack(py::handle weight_ih, py::handle weight_hh, py::handle bias,
-                      Candidate candidate, bool backward, int n_threads) {
-    constexpr const char* where = "recurrent.pack_lstm_weights";
+/// A state of the cell's second kind: a new array, or None where it has none.
+template <class Cell> py::object new_c(index_t batch, index_t hidden) {
+    if constexpr (!Cell::has_c) return py::none();
+    return pooled_empty<typename Cell::Value>(batch, hidden);
+}
+template <class T> T* data_of(const py::object& array) {
+    if (array.is_none()) return nullptr;
+    return py::reinterpret_borrow<py::array_t<T>>(array).mutable_data();
+}
+
+// ---------------------------------------------------------------- weights
+
+template <class Cell, class T = typename Cell::Value>
+SharedWeights<T> pack(const char* where, py::handle weight_ih, py::handle weight_hh,
+                      py::handle bias, Candidate candidate, bool backward,
+                      int n_threads) {
     const auto ih = as_view<const T, 2>(weight_ih, where, "weight_ih");
     const auto hh = as_view<const T, 2>(weight_hh, where, "weight_hh");
-    const index_t input = ih.columns, hidden = hh.columns;
-    check_extent(ih.rows, 4 * hidden, where, "weight_ih rows");
-    check_extent(hh.rows, 4 * hidden, where, "weight_hh rows");
+    const index_t input = ih.columns, hidden = hh.columns, rows = Cell::gates * hidden;
+    check_extent(ih.rows, rows, where, "weight_ih rows");
+    check_extent(hh.rows, rows, where, "weight_hh rows");
     const T* bias_data = nullptr;
     if (!bias.is_none()) {
         const auto view = as_view<const T, 1>(bias, where, "bias");
-        check_extent(view.size, 4 * hidden, where, "bias size");
+        check_extent(view.size, rows, where, "bias size");
         bias_data = view.data;
     }
     check_threads(n_threads, where);
@@ -88,43 +123,45 @@ SharedWeights<T> pack(py::handle weight_ih, py::handle weight_hh, py::handle bia
     out->candidate = candidate;
     out->for_training = backward;
     const auto forward_size = [&](index_t columns) {
-        return recurrent::packed_forward_size<T>(hidden, columns);
+        return recurrent::packed_forward_size<Cell>(hidden, columns);
     };
     const auto backward_size = [&](index_t columns) {
-        return recurrent::packed_backward_size<T>(hidden, columns);
+        return recurrent::packed_backward_size<Cell>(hidden, columns);
     };
     out->weight_ih = Workspace<T>(forward_size(input));
     out->weight_hh = Workspace<T>(forward_size(hidden));
-    out->bias = Workspace<T>(recurrent::packed_bias_size<T>(hidden));
+    out->bias = Workspace<T>(recurrent::gates_width<Cell>(hidden));
     if (backward) {
         out->backward_ih = Workspace<T>(backward_size(input));
         out->backward_hh = Workspace<T>(backward_size(hidden));
     }
-    const recurrent::LSTMPacking<T> call{ih,
-                                         hh,
-                                         bias_data,
-                                         out->weight_ih.data(),
-                                         out->weight_hh.data(),
-                                         out->bias.data(),
-                                         out->backward_ih.data(),
-                                         out->backward_hh.data()};
+    const recurrent::Packing<T> call{ih,
+                                     hh,
+                                     bias_data,
+                                     out->weight_ih.data(),
+                                     out->weight_hh.data(),
+                                     out->bias.data(),
+                                     out->backward_ih.data(),
+                                     out->backward_hh.data()};
     {
         const py::gil_scoped_release nogil;
-        recurrent::lstm_pack<T>(call, n_threads);
+        recurrent::pack<Cell>(call, n_threads);
     }
     return out;
 }
 
-LSTMWeights pack_lstm_weights(const py::array& weight_ih, const py::array& weight_hh,
-                              const py::object& bias, bool tanh_candidate,
-                              bool backward, int n_threads) {
-    const auto candidate = tanh_candidate ? Candidate::tanh : Candidate::sigmoid;
-    return dispatch_real(
-        weight_ih, "recurrent.pack_lstm_weights", "weight_ih", [&](auto zero) {
-            return LSTMWeights{pack<decltype(zero)>(weight_ih, weight_hh, bias,
-                                                    candidate, backward, n_threads)};
-        });
+template <template <class> class Cell>
+Weights<Cell> pack_weights(const py::array& weight_ih, const py::array& weight_hh,
+                           const py::object& bias, Candidate candidate, bool backward,
+                           int n_threads) {
+    constexpr const char* where = Names<Cell>::pack;
+    return dispatch_real(weight_ih, where, "weight_ih", [&](auto zero) {
+        return Weights<Cell>{pack<Cell<decltype(zero)>>(
+            where, weight_ih, weight_hh, bias, candidate, backward, n_threads)};
+    });
 }
+
+// ---------------------------------------------------------------- forward
 
 const std::int64_t* checked_lengths(const py::object& lengths, const LSTMSizes& sizes,
                                     const char* where) {
@@ -140,25 +177,25 @@ const std::int64_t* checked_lengths(const py::object& lengths, const LSTMSizes& 
     return view.data;
 }
 
-template <class T>
+template <class Cell, class T = typename Cell::Value>
 std::unique_ptr<CacheData<T>> make_cache(const SharedWeights<T>& weights,
                                          const LSTMSizes& sizes, Schedule schedule) {
     const index_t rows = schedule.first(schedule.steps);
-    const index_t gates = recurrent::packed_bias_size<T>(sizes.hidden);
+    const index_t states = recurrent::state_width<Cell>(sizes.hidden);
     auto cache = std::make_unique<CacheData<T>>();
     cache->weights = weights;
     cache->sizes = sizes;
     cache->schedule = std::move(schedule);
-    cache->x = Workspace<T>(rows * recurrent::lstm_row_stride<T>(sizes.input));
-    cache->gates = Workspace<T>(rows * gates);
-    cache->c = Workspace<T>((sizes.batch + rows) * (gates / 4));
-    cache->h0 = Workspace<T>(sizes.batch * (gates / 4));
+    cache->x = Workspace<T>(rows * recurrent::row_stride<T>(sizes.input));
+    cache->gates = Workspace<T>(rows * recurrent::gates_width<Cell>(sizes.hidden));
+    if (Cell::has_c) cache->c = Workspace<T>((sizes.batch + rows) * states);
+    cache->h0 = Workspace<T>(sizes.batch * states);
     return cache;
 }
 
 /// Every result is empty. No schedule: it would count sequences that hold nothing, of
 /// which there may be more than memory has room for.
-template <class T>
+template <template <class> class Cell, class T>
 py::tuple forward_without_units(const SharedWeights<T>& weights, const LSTMSizes& sizes,
                                 bool keep_cache) {
     py::object kept = py::none();
@@ -166,18 +203,18 @@ py::tuple forward_without_units(const SharedWeights<T>& weights, const LSTMSizes
         auto cache = std::make_unique<CacheData<T>>();
         cache->weights = weights;
         cache->sizes = sizes;
-        kept = py::cast(LSTMCache{std::move(cache)});
+        kept = py::cast(Cache<Cell>{std::move(cache)});
     }
     return py::make_tuple(empty<T>(sizes.batch, sizes.time, 0),
-                          empty<T>(sizes.batch, 0), empty<T>(sizes.batch, 0),
+                          empty<T>(sizes.batch, 0), new_c<Cell<T>>(sizes.batch, 0),
                           std::move(kept));
 }
 
-template <class T>
+template <template <class> class Cell, class T>
 py::tuple forward(const SharedWeights<T>& weights, py::handle x, py::handle h0,
-                  py::handle c0, const py::object& lengths, bool keep_cache,
-                  int n_threads) {
-    constexpr const char* where = "recurrent.lstm_forward";
+                  py::handle c0, const py::object& lengths, bool reverse,
+                  bool keep_cache, int n_threads) {
+    constexpr const char* where = Names<Cell>::forward;
     const auto input = as_view<const T, 3>(x, where, "x");
     const LSTMSizes sizes{input.planes, input.rows, weights->input, weights->hidden};
     check_extent(input.columns, sizes.input, where, "x columns");
@@ -188,76 +225,103 @@ py::tuple forward(const SharedWeights<T>& weights, py::handle x, py::handle h0,
         fail(where, "weights packed for backward", "weights packed for inference");
     }
     const std::int64_t* const steps = checked_lengths(lengths, sizes, where);
-    if (sizes.hidden == 0) return forward_without_units<T>(weights, sizes, keep_cache);
-    Schedule schedule = recurrent::make_schedule(sizes, steps);
+    if (sizes.hidden == 0) {
+        return forward_without_units<Cell, T>(weights, sizes, keep_cache);
+    }
+    Schedule schedule = recurrent::make_schedule(sizes, steps, reverse);
 
     auto h = pooled_empty<T>(sizes.batch, sizes.time, sizes.hidden);
     auto h_last = pooled_empty<T>(sizes.batch, sizes.hidden);
-    auto c_last = pooled_empty<T>(sizes.batch, sizes.hidden);
+    auto c_last = new_c<Cell<T>>(sizes.batch, sizes.hidden);
     const Workspace<T> scratch(
-        recurrent::lstm_forward_scratch<T>(sizes, schedule, keep_cache));
+        recurrent::forward_scratch<Cell<T>>(sizes, schedule, keep_cache));
     std::unique_ptr<CacheData<T>> cache;
-    recurrent::LSTMCache<T> cache_view{};
+    recurrent::Cache<T> cache_view{};
     const Schedule* running = &schedule;
     if (keep_cache) {
-        cache = make_cache<T>(weights, sizes, std::move(schedule));
-        cache_view = {cache->x.data(), cache->gates.data(), cache->c.data(),
-                      cache->h0.data()};
+        cache = make_cache<Cell<T>>(weights, sizes, std::move(schedule));
+        cache_view = cache->template view<T>(Cell<T>::has_c);
         running = &cache->schedule;
     }
-    const recurrent::LSTMForward<T> call{sizes,
-                                         weights->candidate,
-                                         weights->view(),
-                                         input.data,
-                                         data_or_null(h_begin),
-                                         data_or_null(c_begin),
-                                         h.mutable_data(),
-                                         h_last.mutable_data(),
-                                         c_last.mutable_data(),
-                                         keep_cache ? &cache_view : nullptr,
-                                         scratch.data()};
+    const recurrent::Forward<T> call{sizes,
+                                     weights->candidate,
+                                     weights->view(),
+                                     input.data,
+                                     data_or_null(h_begin),
+                                     data_or_null(c_begin),
+                                     h.mutable_data(),
+                                     h_last.mutable_data(),
+                                     data_of<T>(c_last),
+                                     keep_cache ? &cache_view : nullptr,
+                                     scratch.data()};
     {
         const py::gil_scoped_release nogil;
-        recurrent::lstm_forward<T>(call, *running, n_threads);
+        recurrent::forward<Cell<T>>(call, *running, n_threads);
     }
     py::object kept = py::none();
-    if (keep_cache) kept = py::cast(LSTMCache{std::move(cache)});
+    if (keep_cache) kept = py::cast(Cache<Cell>{std::move(cache)});
     return py::make_tuple(std::move(h), std::move(h_last), std::move(c_last),
                           std::move(kept));
 }
 
-template <class T>
+/// A state that a step reads, and the one it writes apart from everything it reads.
+template <class T> struct StepStates {
+    View2<const T> before;
+    View2<T> after;
+
+    StepStates(py::handle in, py::handle out, const char* where, const char* name)
+        : before(as_view<const T, 2>(in, where, name)),
+          after(as_view<T, 2>(out, where, "out")) {}
+
+    void check(index_t rows, index_t columns, const char* where,
+               const std::string& name) const {
+        check_extent(before.rows, rows, where, (name + " rows").c_str());
+        check_extent(before.columns, columns, where, (name + " columns").c_str());
+        check_extent(after.rows, rows, where, "out rows");
+        check_extent(after.columns, columns, where, "out columns");
+    }
+};
+
+template <template <class> class Cell, class T>
 void step(const PackedWeights<T>& weights, py::handle x, py::handle h, py::handle c,
           py::handle h_next, py::handle c_next) {
-    constexpr const char* where = "recurrent.LSTMWeights.step";
+    constexpr const char* where = Names<Cell>::step;
     const auto input = as_view<const T, 2>(x, where, "x");
-    const auto h_in = as_view<const T, 2>(h, where, "h");
-    const auto c_in = as_view<const T, 2>(c, where, "c");
-    const auto h_out = as_view<T, 2>(h_next, where, "out");
-    const auto c_out = as_view<T, 2>(c_next, where, "out");
+    const StepStates<T> h_states(h, h_next, where, "h");
     check_extent(input.columns, weights.input, where, "x columns");
-    const auto check_state = [&](View2<const T> state, const char* rows,
-                                 const char* columns) {
-        check_extent(state.rows, input.rows, where, rows);
-        check_extent(state.columns, weights.hidden, where, columns);
-    };
-    check_state(h_in, "h rows", "h columns");
-    check_state(c_in, "c rows", "c columns");
-    for (const auto& out : {h_out, c_out}) {
-        check_state(out, "out rows", "out columns");
-        for (const auto& in : {input, h_in, c_in}) check_apart(out, in, where, "out");
+    h_states.check(input.rows, weights.hidden, where, "h");
+    check_apart(h_states.after, input, where, "out");
+    check_apart(h_states.after, h_states.before, where, "out");
+    recurrent::Step<T> call{{input.rows, 1, weights.input, weights.hidden},
+                            weights.candidate,
+                            weights.view(),
+                            input.data,
+                            h_states.before.data,
+                            nullptr,
+                            h_states.after.data,
+                            nullptr};
+    if constexpr (Cell<T>::has_c) {
+        const StepStates<T> c_states(c, c_next, where, "c");
+        c_states.check(input.rows, weights.hidden, where, "c");
+        check_apart(h_states.after, c_states.before, where, "out");
+        check_apart(c_states.after, input, where, "out");
+        check_apart(c_states.after, h_states.before, where, "out");
+        check_apart(c_states.after, c_states.before, where, "out");
+        check_apart(h_states.after, c_states.after, where, "out");
+        call.c = c_states.before.data;
+        call.c_next = c_states.after.data;
     }
-    check_apart(h_out, c_out, where, "out");
-    const LSTMSizes sizes{input.rows, 1, weights.input, weights.hidden};
     const py::gil_scoped_release nogil;
-    recurrent::lstm_step<T>(sizes, weights.candidate, weights.view(), input.data,
-                            h_in.data, c_in.data, h_out.data, c_out.data);
+    recurrent::step<Cell<T>>(call);
 }
 
-template <class T>
+// ---------------------------------------------------------------- backward
+
+template <template <class> class Cell, class T>
 py::tuple backward(const CacheData<T>& cache, py::handle dh, py::handle dh_last,
                    py::handle dc_last, int n_threads) {
-    constexpr const char* where = "recurrent.lstm_backward";
+    constexpr const char* where = Names<Cell>::backward;
+    constexpr index_t gates = Cell<T>::gates;
     const LSTMSizes& sizes = cache.sizes;
     const auto dh_view = as_view<const T, 3>(dh, where, "dh");
     check_extent(dh_view.planes, sizes.batch, where, "dh batch");
@@ -270,55 +334,54 @@ py::tuple backward(const CacheData<T>& cache, py::handle dh, py::handle dh_last,
     check_threads(n_threads, where);
 
     auto dx = pooled_empty<T>(sizes.batch, sizes.time, sizes.input);
-    auto dweight_ih = pooled_empty<T>(4 * sizes.hidden, sizes.input);
-    auto dweight_hh = pooled_empty<T>(4 * sizes.hidden, sizes.hidden);
-    auto dbias = pooled_empty<T>(4 * sizes.hidden);
+    auto dweight_ih = pooled_empty<T>(gates * sizes.hidden, sizes.input);
+    auto dweight_hh = pooled_empty<T>(gates * sizes.hidden, sizes.hidden);
+    auto dbias = pooled_empty<T>(gates * sizes.hidden);
     auto dh0 = pooled_empty<T>(sizes.batch, sizes.hidden);
-    auto dc0 = pooled_empty<T>(sizes.batch, sizes.hidden);
-    if (sizes.hidden == 0) { // dx alone has elements, and nothing flows into it
-        std::fill_n(dx.mutable_data(), dx.size(), T(0));
+    auto dc0 = new_c<Cell<T>>(sizes.batch, sizes.hidden);
+    const auto results = [&] {
         return py::make_tuple(std::move(dx), std::move(dweight_ih),
                               std::move(dweight_hh), std::move(dbias), std::move(dh0),
                               std::move(dc0));
+    };
+    if (sizes.hidden == 0) { // dx alone has elements, and nothing flows into it
+        std::fill_n(dx.mutable_data(), dx.size(), T(0));
+        return results();
     }
     const Workspace<T> scratch(
-        recurrent::lstm_backward_scratch<T>(sizes, cache.schedule, n_threads));
-    const recurrent::LSTMBackward<T> call{
-        sizes,
-        cache.weights->candidate,
-        cache.weights->backward_ih.data(),
-        cache.weights->backward_hh.data(),
-        {cache.x.data(), cache.gates.data(), cache.c.data(), cache.h0.data()},
-        dh_view.data,
-        data_or_null(dh_end),
-        data_or_null(dc_end),
-        dx.mutable_data(),
-        dweight_ih.mutable_data(),
-        dweight_hh.mutable_data(),
-        dbias.mutable_data(),
-        dh0.mutable_data(),
-        dc0.mutable_data(),
-        scratch.data()};
+        recurrent::backward_scratch<Cell<T>>(sizes, cache.schedule, n_threads));
+    const recurrent::Backward<T> call{sizes,
+                                      cache.weights->candidate,
+                                      cache.weights->backward_ih.data(),
+                                      cache.weights->backward_hh.data(),
+                                      cache.template view<const T>(Cell<T>::has_c),
+                                      dh_view.data,
+                                      data_or_null(dh_end),
+                                      data_or_null(dc_end),
+                                      dx.mutable_data(),
+                                      dweight_ih.mutable_data(),
+                                      dweight_hh.mutable_data(),
+                                      dbias.mutable_data(),
+                                      dh0.mutable_data(),
+                                      data_of<T>(dc0),
+                                      scratch.data()};
     {
         const py::gil_scoped_release nogil;
-        recurrent::lstm_backward<T>(call, cache.schedule, n_threads);
+        recurrent::backward<Cell<T>>(call, cache.schedule, n_threads);
     }
-    return py::make_tuple(std::move(dx), std::move(dweight_ih), std::move(dweight_hh),
-                          std::move(dbias), std::move(dh0), std::move(dc0));
+    return results();
 }
 
 const char* dtype_name(const CacheData<float>&) { return "float32"; }
 const char* dtype_name(const CacheData<double>&) { return "float64"; }
 
-} // namespace
-
-void register_recurrent(py::module_& m) {
-    auto room = m.def_submodule("recurrent", "Recurrent networks.");
-
-    py::class_<LSTMWeights>(room, "LSTMWeights", py::is_final());
-    py::class_<LSTMCache>(room, "LSTMCache", py::is_final())
+template <template <class> class Cell>
+void register_types(py::module_& room, const char* weights, const char* cache) {
+    using Kept = Cache<Cell>;
+    py::class_<Weights<Cell>>(room, weights, py::is_final());
+    py::class_<Kept>(room, cache, py::is_final())
         .def_property_readonly("sizes",
-                               [](const LSTMCache& self) {
+                               [](const Kept& self) {
                                    return std::visit(
                                        [](const auto& data) {
                                            const LSTMSizes& sizes = data->sizes;
@@ -328,45 +391,104 @@ void register_recurrent(py::module_& m) {
                                        },
                                        self.data);
                                })
-        .def_property_readonly("dtype", [](const LSTMCache& self) {
+        .def_property_readonly("dtype", [](const Kept& self) {
             return std::visit([](const auto& data) { return dtype_name(*data); },
                               self.data);
         });
+}
 
-    room.def("pack_lstm_weights", &pack_lstm_weights, "weight_ih"_a, "weight_hh"_a,
-             "bias"_a, "tanh_candidate"_a, "backward"_a, "n_threads"_a);
+template <template <class> class Cell>
+py::tuple forward_of(const Weights<Cell>& weights, const py::array& x,
+                     const py::object& h0, const py::object& c0,
+                     const py::object& lengths, bool reverse, bool keep_cache,
+                     int n_threads) {
+    return std::visit(
+        [&](const auto& packed) {
+            return forward<Cell>(packed, x, h0, c0, lengths, reverse, keep_cache,
+                                 n_threads);
+        },
+        weights.packed);
+}
+
+template <template <class> class Cell>
+void step_of(const Weights<Cell>& weights, const py::array& x, const py::array& h,
+             const py::object& c, const py::object& h_next, const py::object& c_next) {
+    std::visit(
+        [&](const auto& packed) { step<Cell>(*packed, x, h, c, h_next, c_next); },
+        weights.packed);
+}
+
+template <template <class> class Cell>
+py::tuple backward_of(const Cache<Cell>& cache, const py::array& dh,
+                      const py::object& dh_last, const py::object& dc_last,
+                      int n_threads) {
+    return std::visit(
+        [&](const auto& data) {
+            return backward<Cell>(*data, dh, dh_last, dc_last, n_threads);
+        },
+        cache.data);
+}
+
+} // namespace
+
+void register_recurrent(py::module_& m) {
+    auto room = m.def_submodule("recurrent", "Recurrent networks.");
+    register_types<LSTM>(room, "LSTMWeights", "LSTMCache");
+    register_types<RNN>(room, "RNNWeights", "RNNCache");
+
     room.def(
-        "lstm_forward",
-        [](const LSTMWeights& weights, const py::array& x, const py::object& h0,
-           const py::object& c0, const py::object& lengths, bool keep_cache,
+        "pack_lstm_weights",
+        [](const py::array& weight_ih, const py::array& weight_hh,
+           const py::object& bias, bool tanh_candidate, bool backward, int n_threads) {
+            const auto candidate =
+                tanh_candidate ? Candidate::tanh : Candidate::sigmoid;
+            return pack_weights<LSTM>(weight_ih, weight_hh, bias, candidate, backward,
+                                      n_threads);
+        },
+        "weight_ih"_a, "weight_hh"_a, "bias"_a, "tanh_candidate"_a, "backward"_a,
+        "n_threads"_a);
+    room.def("lstm_forward", &forward_of<LSTM>, "weights"_a, "x"_a, "h0"_a, "c0"_a,
+             "lengths"_a, "reverse"_a, "keep_cache"_a, "n_threads"_a);
+    room.def("lstm_step", &step_of<LSTM>, "weights"_a, "x"_a, "h"_a, "c"_a, "h_next"_a,
+             "c_next"_a);
+    room.def("lstm_backward", &backward_of<LSTM>, "cache"_a, "dh"_a, "dh_last"_a,
+             "dc_last"_a, "n_threads"_a);
+
+    room.def(
+        "pack_rnn_weights",
+        [](const py::array& weight_ih, const py::array& weight_hh,
+           const py::object& bias, bool tanh, bool backward, int n_threads) {
+            return pack_weights<RNN>(weight_ih, weight_hh, bias,
+                                     tanh ? Candidate::tanh : Candidate::relu, backward,
+                                     n_threads);
+        },
+        "weight_ih"_a, "weight_hh"_a, "bias"_a, "tanh"_a, "backward"_a, "n_threads"_a);
+    room.def(
+        "rnn_forward",
+        [](const Weights<RNN>& weights, const py::array& x, const py::object& h0,
+           const py::object& lengths, bool reverse, bool keep_cache, int n_threads) {
+            const auto all = forward_of<RNN>(weights, x, h0, py::none(), lengths,
+                                             reverse, keep_cache, n_threads);
+            return py::make_tuple(all[0], all[1], all[3]);
+        },
+        "weights"_a, "x"_a, "h0"_a, "lengths"_a, "reverse"_a, "keep_cache"_a,
+        "n_threads"_a);
+    room.def(
+        "rnn_step",
+        [](const Weights<RNN>& weights, const py::array& x, const py::array& h,
+           const py::object& h_next) {
+            step_of<RNN>(weights, x, h, py::none(), h_next, py::none());
+        },
+        "weights"_a, "x"_a, "h"_a, "h_next"_a);
+    room.def(
+        "rnn_backward",
+        [](const Cache<RNN>& cache, const py::array& dh, const py::object& dh_last,
            int n_threads) {
-            return std::visit(
-                [&](const auto& packed) {
-                    return forward(packed, x, h0, c0, lengths, keep_cache, n_threads);
-                },
-                weights.packed);
+            const auto all =
+                backward_of<RNN>(cache, dh, dh_last, py::none(), n_threads);
+            return py::make_tuple(all[0], all[1], all[2], all[3], all[4]);
         },
-        "weights"_a, "x"_a, "h0"_a, "c0"_a, "lengths"_a, "keep_cache"_a, "n_threads"_a);
-    room.def(
-        "lstm_step",
-        [](const LSTMWeights& weights, const py::array& x, const py::array& h,
-           const py::array& c, const py::object& h_next, const py::object& c_next) {
-            std::visit(
-                [&](const auto& packed) { step(*packed, x, h, c, h_next, c_next); },
-                weights.packed);
-        },
-        "weights"_a, "x"_a, "h"_a, "c"_a, "h_next"_a, "c_next"_a);
-    room.def(
-        "lstm_backward",
-        [](const LSTMCache& cache, const py::array& dh, const py::object& dh_last,
-           const py::object& dc_last, int n_threads) {
-            return std::visit(
-                [&](const auto& data) {
-                    return backward(*data, dh, dh_last, dc_last, n_threads);
-                },
-                cache.data);
-        },
-        "cache"_a, "dh"_a, "dh_last"_a, "dc_last"_a, "n_threads"_a);
+        "cache"_a, "dh"_a, "dh_last"_a, "n_threads"_a);
 }
 
 } // namespace fastnotes

@@ -21,6 +21,7 @@ void register_graph(py::module_& m);
 void register_machine(py::module_& m);
 void register_nn(py::module_& m);
 void register_nn_elementwise(py::module_& nn);
+void register_nn_training(py::module_& nn);
 void register_philox(py::module_& m);
 void register_recurrent(py::module_& m);
 void register_runtime(py::module_& m);

@@ -33,3 +33,40 @@ def expm1(x: _Array, out: _Array, n_threads: int) -> None: ...
 def tanh(x: _Array, out: _Array, n_threads: int) -> None: ...
 def sigmoid(x: _Array, out: _Array, n_threads: int) -> None: ...
 def softplus(x: _Array, out: _Array, n_threads: int) -> None: ...
+def cross_entropy(
+    logits: _Array,
+    target: NDArray[np.int64],
+    weight: _Array | None,
+    loss: _Array,
+    gradient: _Array | None,
+    n_threads: int,
+) -> None: ...
+def adam_step(
+    parameter: _Array,
+    gradient: _Array,
+    mean: _Array,
+    square: _Array,
+    *,
+    learning_rate: float,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    mean_scale: float,
+    square_scale: float,
+    penalty: float,
+    shrink: float,
+    n_threads: int,
+) -> None: ...
+def sgd_step(
+    parameter: _Array,
+    gradient: _Array,
+    velocity: _Array | None,
+    *,
+    learning_rate: float,
+    momentum: float,
+    nesterov: bool,
+    penalty: float,
+    shrink: float,
+    n_threads: int,
+) -> None: ...
+def squared_norm(x: _Array, n_threads: int) -> float: ...

@@ -26,6 +26,7 @@ def lstm_forward(
     h0: NDArray[Any] | None,
     c0: NDArray[Any] | None,
     lengths: NDArray[Any] | None,
+    reverse: bool,
     keep_cache: bool,
     n_threads: int,
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], LSTMCache | None]: ...
@@ -51,3 +52,37 @@ def lstm_backward(
     NDArray[Any],
     NDArray[Any],
 ]: ...
+
+@final
+class RNNWeights: ...
+
+@final
+class RNNCache:
+    @property
+    def sizes(self) -> tuple[int, int, int, int]: ...
+    @property
+    def dtype(self) -> str: ...
+
+def pack_rnn_weights(
+    weight_ih: NDArray[Any],
+    weight_hh: NDArray[Any],
+    bias: NDArray[Any] | None,
+    tanh: bool,
+    backward: bool,
+    n_threads: int,
+) -> RNNWeights: ...
+def rnn_forward(
+    weights: RNNWeights,
+    x: NDArray[Any],
+    h0: NDArray[Any] | None,
+    lengths: NDArray[Any] | None,
+    reverse: bool,
+    keep_cache: bool,
+    n_threads: int,
+) -> tuple[NDArray[Any], NDArray[Any], RNNCache | None]: ...
+def rnn_step(
+    weights: RNNWeights, x: NDArray[Any], h: NDArray[Any], h_next: NDArray[Any]
+) -> None: ...
+def rnn_backward(
+    cache: RNNCache, dh: NDArray[Any], dh_last: NDArray[Any] | None, n_threads: int
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]: ...

@@ -43,3 +43,49 @@ def softplus(x: Array) -> Array:
     """log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|))."""
     rest: Array = np.log1p(np.exp(-np.abs(x)))
     return np.maximum(x, 0) + rest
+
+
+# Training
+
+
+def softmax_cross_entropy(
+    logits: Array, target: NDArray[np.integer[Any]], weight: Array
+) -> tuple[Array, Array]:
+    """Losses w (log sum_j exp a_j - a_t) of rows, and w (softmax - one-hot)."""
+    loss, gradient = np.zeros(len(logits)), np.zeros(logits.shape)
+    for row, (a, t, w) in enumerate(zip(logits, target, weight, strict=True)):
+        if t >= 0:
+            shifted = a.astype(np.float64) - a.max()
+            terms = np.exp(shifted)
+            loss[row] = w * (np.log(terms.sum()) - shifted[t])
+            gradient[row] = w * terms / terms.sum()
+            gradient[row, t] -= w
+    return loss, gradient
+
+
+def adam(
+    p: Array,
+    gradients: list[Array],
+    rate: float,
+    betas: tuple[float, float],
+    eps: float,
+) -> Array:
+    """Kingma and Ba (2015), algorithm 1: one step for each gradient."""
+    m, v = np.zeros_like(p), np.zeros_like(p)
+    for t, g in enumerate(gradients, start=1):
+        m = betas[0] * m + (1 - betas[0]) * g
+        v = betas[1] * v + (1 - betas[1]) * g**2
+        m_hat, v_hat = m / (1 - betas[0] ** t), v / (1 - betas[1] ** t)
+        p = p - rate * m_hat / (np.sqrt(v_hat) + eps)
+    return p
+
+
+def sgd(
+    p: Array, gradients: list[Array], rate: float, momentum: float, nesterov: bool
+) -> Array:
+    """Sutskever et al. (2013), the learning rate outside the velocity."""
+    u = np.zeros_like(p)
+    for g in gradients:
+        u = momentum * u + g
+        p = p - rate * (g + momentum * u if nesterov else u)
+    return p

@@ -127,3 +127,75 @@ def lstm_backward(
         dh_carried[running] = da @ weight_hh
         dc_carried = np.where(on, dc_t * f, dc_carried)
     return Backward(dx, dweight_ih, dweight_hh, dbias, dh_carried, dc_carried)
+
+
+class RNNForward(NamedTuple):
+    """Results and trace of :func:`rnn_forward`: (running, h before, h) of each step."""
+
+    h: Array
+    h_last: Array
+    steps: list[tuple[NDArray[np.bool_], Array, Array]]
+
+
+class RNNBackward(NamedTuple):
+    """Gradients of :func:`rnn_backward`."""
+
+    dx: Array
+    dweight_ih: Array
+    dweight_hh: Array
+    dbias: Array
+    dh0: Array
+
+
+def rnn_forward(
+    x: Array,
+    weight_ih: Array,
+    weight_hh: Array,
+    bias: Array,
+    h0: Array,
+    lengths: NDArray[np.int64],
+    nonlinearity: str = "tanh",
+) -> RNNForward:
+    """h_t = f(weight_ih x_t + weight_hh h_(t-1) + bias), f = tanh or max(., 0).
+
+    Shapes: x (B, T, D), weight_ih (H, D), weight_hh (H, H), bias (H,), h0 (B, H),
+    lengths (B,). h is 0 past a sequence's end, and x is not read there.
+    """
+    outputs = np.zeros((*x.shape[:2], weight_hh.shape[1]), dtype=x.dtype)
+    h, steps = h0, []
+    for t in range(x.shape[1]):
+        running = lengths > t
+        x_t = np.where(running[:, None], x[:, t], x.dtype.type(0))
+        a = x_t @ weight_ih.T + h @ weight_hh.T + bias
+        h_new = np.tanh(a) if nonlinearity == "tanh" else np.maximum(a, 0)
+        steps.append((running, h, h_new))
+        h = np.where(running[:, None], h_new, h)
+        outputs[running, t] = h[running]
+    return RNNForward(outputs, h, steps)
+
+
+def rnn_backward(
+    dh: Array,
+    x: Array,
+    weight_ih: Array,
+    weight_hh: Array,
+    steps: list[tuple[NDArray[np.bool_], Array, Array]],
+    dh_last: Array,
+    nonlinearity: str = "tanh",
+) -> RNNBackward:
+    """Backpropagation through time, from the gradients of h and h_last."""
+    dx, dweight_ih = np.zeros_like(x), np.zeros_like(weight_ih)
+    dweight_hh = np.zeros_like(weight_hh)
+    dbias = np.zeros(weight_hh.shape[0], dtype=x.dtype)
+    carried = dh_last.copy()
+    for t in reversed(range(x.shape[1])):
+        running, h_before, h = steps[t]
+        dh_t = carried + np.where(running[:, None], dh[:, t], 0)
+        slope = 1 - h**2 if nonlinearity == "tanh" else h > 0
+        da = (dh_t * slope)[running]
+        dx[running, t] = da @ weight_ih
+        dweight_ih += da.T @ x[running, t]
+        dweight_hh += da.T @ h_before[running]
+        dbias += da.sum(axis=0)
+        carried[running] = da @ weight_hh
+    return RNNBackward(dx, dweight_ih, dweight_hh, dbias, carried)

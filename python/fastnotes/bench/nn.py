@@ -1,4 +1,4 @@
-"""Cases of the nn room: matrix products of recurrent layers, elementary functions."""
+"""Cases of the nn room: products, elementary functions, and those of training."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnotes.bench import peers
+from fastnotes.bench import nn_training, peers
 from fastnotes.bench.case import OURS, Case, Contender, Inputs, Run, Work
 
 PRODUCT_BOUND = 1e-5
@@ -221,4 +221,5 @@ CASES = (
     _gradient(5000, 200, 784),
     _gradient(5000, 200, 200),
     *map(_function, ("exp", "tanh")),
+    *nn_training.CASES,
 )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnotes.bench import recurrent_peers as of
+from fastnotes.bench import recurrent_rnn
 from fastnotes.bench.case import OURS, Case, Contender, Inputs, Run, Work
 
 FORWARD_BOUND = 2e-5
@@ -296,6 +297,7 @@ def _cases() -> tuple[Case, ...]:
         _step(64, quick=True),
         _step(256, quick=False),
         *_grid(),
+        *recurrent_rnn.CASES,
     )
 
 

@@ -1,16 +1,45 @@
-"""Recurrent networks: the LSTM, forward, backward and step by step."""
+"""Recurrent networks: the LSTM and the vanilla one, forward, backward, step by step."""
 
 from __future__ import annotations
 
+from fastnotes.recurrent.layers import LSTM, RNN
+from fastnotes.recurrent.losses import (
+    SequenceNLL,
+    sequence_nll,
+    softmax_jacobian,
+    softmax_vjp,
+)
 from fastnotes.recurrent.lstm import lstm_backward, lstm_forward
-from fastnotes.recurrent.results import LSTMCache, LSTMGradients, LSTMOutput
+from fastnotes.recurrent.results import (
+    LSTMCache,
+    LSTMGradients,
+    LSTMOutput,
+    RNNCache,
+    RNNGradients,
+    RNNOutput,
+)
+from fastnotes.recurrent.rnn import RNNWeights, rnn_backward, rnn_forward
+from fastnotes.recurrent.stack import Stream
 from fastnotes.recurrent.weights import LSTMWeights
 
 __all__ = [
+    "LSTM",
+    "RNN",
     "LSTMCache",
     "LSTMGradients",
     "LSTMOutput",
     "LSTMWeights",
+    "RNNCache",
+    "RNNGradients",
+    "RNNOutput",
+    "RNNWeights",
+    "SequenceNLL",
+    "Stream",
     "lstm_backward",
     "lstm_forward",
+    "rnn_backward",
+    "rnn_forward",
+    "sequence_nll",
+    "softmax_jacobian",
+    "softmax_vjp",
 ]

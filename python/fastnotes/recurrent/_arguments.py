@@ -1,4 +1,4 @@
-"""What enters a call of an LSTM, checked once."""
+"""What enters a call of a recurrent network, checked once."""
 
 from __future__ import annotations
 
@@ -70,13 +70,16 @@ class Inputs(NamedTuple):
     def run(
         self,
         packed: native.recurrent.LSTMWeights,
+        reverse: bool,
         keep_cache: bool,
         n_threads: int,
         where: str,
     ) -> LSTMOutput:
         with memory_of(where):
             return LSTMOutput(
-                *native.recurrent.lstm_forward(packed, *self, keep_cache, n_threads)
+                *native.recurrent.lstm_forward(
+                    packed, *self, bool(reverse), keep_cache, n_threads
+                )
             )
 
 
@@ -84,17 +87,20 @@ def cast(array: Any, dtype: np.dtype[Any] | str, *, copy: bool = False) -> Any:
     return None if array is None else array.astype(dtype, copy=copy)
 
 
-def as_weights(weight_ih: Any, weight_hh: Any, bias: Any, where: str) -> Weights:
+def as_weights(
+    weight_ih: Any, weight_hh: Any, bias: Any, where: str, n_gates: int = 4
+) -> Weights:
+    rows = "4H" if n_gates == 4 else "H"
     weight_ih = as_real_array(weight_ih, where, "weight_ih", ndim=2)
     weight_hh = as_real_array(weight_hh, where, "weight_hh", ndim=2)
-    rows, hidden = weight_hh.shape
-    if rows != 4 * hidden:
-        fail(where, "weight_hh of shape (4H, H)", str(weight_hh.shape))
+    n_rows, hidden = weight_hh.shape
+    if n_rows != n_gates * hidden:
+        fail(where, f"weight_hh of shape ({rows}, H)", str(weight_hh.shape))
     columns = weight_ih.shape[1]
-    check_shape(weight_ih, where, "weight_ih", (4 * hidden, columns), "(4H, D)")
+    check_shape(weight_ih, where, "weight_ih", (n_rows, columns), f"({rows}, D)")
     if bias is not None:
         bias = as_real_array(bias, where, "bias", ndim=1)
-        check_shape(bias, where, "bias", (4 * hidden,), "(4H,)")
+        check_shape(bias, where, "bias", (n_rows,), f"({rows},)")
     check_fits(where, "weight_ih", weight_ih.shape, np.float64)
     return Weights(weight_ih, weight_hh, bias)
 
@@ -118,6 +124,34 @@ def as_inputs(
         as_state(c0, where, "c0", batch, hidden),
         as_lengths(lengths, where, batch, time),
     )
+
+
+def as_step_input(
+    value: Any,
+    where: str,
+    name: str,
+    columns: int,
+    rows: int | None,
+    weights: RealArray,
+) -> RealArray:
+    """A (rows, columns) input; what is right already passes in a microsecond."""
+    dtype = weights.dtype
+    ready = (
+        type(value) is np.ndarray
+        and value.dtype is dtype
+        and value.ndim == 2
+        and value.flags.c_contiguous
+        and value.flags.aligned
+    )
+    if not ready:  # refuses CUDA arrays
+        wants_cuda(where, None, **{name: value}, weights=weights)
+    array: RealArray = (
+        value if ready else cast(as_real_array(value, where, name, ndim=2), dtype)
+    )
+    if array.shape[1] != columns or (rows is not None and array.shape[0] != rows):
+        wanted = f"({'B' if rows is None else rows}, {columns})"
+        fail(where, f"{name} of shape {wanted}", str(array.shape))
+    return array
 
 
 def as_state(

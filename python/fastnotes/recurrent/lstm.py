@@ -11,7 +11,13 @@ from fastnotes._core import native
 from fastnotes._device import wants_cuda
 from fastnotes._memory import memory_of
 from fastnotes._threads import resolve_n_threads
-from fastnotes._validation import as_real_array, check_choice, check_shape, fail_type
+from fastnotes._validation import (
+    as_real_array,
+    check_choice,
+    check_shape,
+    fail,
+    fail_type,
+)
 from fastnotes.recurrent._arguments import (
     CANDIDATES,
     as_inputs,
@@ -36,6 +42,7 @@ def lstm_forward(
     *,
     lengths: ArrayLike | None = None,
     candidate: str = "tanh",
+    reverse: bool = False,
     keep_cache: bool = True,
     n_threads: int | None = None,
     device: str | None = None,
@@ -64,6 +71,10 @@ def lstm_forward(
     candidate
         ``"tanh"``, or ``"sigmoid"`` for g = sigmoid(a_g), as the Deep Learning book
         writes it.
+    reverse
+        Run every sequence from its own end to its beginning: ``h[b, t]`` has seen
+        ``x[b, t]`` and all that follows it, and ``h_last`` is the state at t = 0. Not
+        on CUDA.
     keep_cache
         Keep what :func:`lstm_backward` needs (about 6 H + D numbers per step).
     n_threads
@@ -104,6 +115,8 @@ def lstm_forward(
     if call_wants_cuda(where, device, lengths, given):
         from fastnotes.recurrent import _cuda
 
+        if reverse:
+            fail(where, "reverse=False on CUDA", "True")
         return _cuda.lstm_forward(given, lengths, candidate, keep_cache, device)
     threads = resolve_n_threads(n_threads, where)
     weights = as_weights(weight_ih, weight_hh, bias, where)
@@ -112,7 +125,7 @@ def lstm_forward(
     arrays = (*weights, inputs.x, inputs.h0, inputs.c0)
     dtype = np.result_type(*(a for a in arrays if a is not None))
     packed = weights.cast(dtype).pack(candidate, keep_cache, threads)
-    return inputs.cast(dtype).run(packed, keep_cache, threads, where)
+    return inputs.cast(dtype).run(packed, reverse, keep_cache, threads, where)
 
 
 def lstm_backward(

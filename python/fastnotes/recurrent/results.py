@@ -1,4 +1,4 @@
-"""What the passes of an LSTM return."""
+"""What the passes of recurrent networks return."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from fastnotes._validation import RealArray
 
 if TYPE_CHECKING:
     from fastnotes._core_native.recurrent import LSTMCache as LSTMCache
+    from fastnotes._core_native.recurrent import RNNCache as RNNCache
     from fastnotes.recurrent._cuda import CudaLSTMCache
 else:
     LSTMCache = native.recurrent.LSTMCache
+    RNNCache = native.recurrent.RNNCache
 
 
 class LSTMOutput(NamedTuple):
@@ -55,3 +57,44 @@ class LSTMGradients(NamedTuple):
     dbias: RealArray
     dh0: RealArray
     dc0: RealArray
+
+
+class RNNOutput(NamedTuple):
+    """Result of a forward pass.
+
+    Attributes
+    ----------
+    h
+        (B, T, H), the outputs; 0 past a sequence's end.
+    h_last
+        (B, H), the state after each sequence's last step; the initial state for a
+        sequence of length 0.
+    cache
+        What :func:`rnn_backward` needs, or None with ``keep_cache=False``, as
+        :class:`LSTMOutput` has it.
+    """
+
+    h: RealArray
+    h_last: RealArray
+    cache: RNNCache | None
+
+
+class RNNGradients(NamedTuple):
+    """Gradients of a scalar with respect to everything that entered the forward pass.
+
+    Attributes
+    ----------
+    dx
+        (B, T, D); 0 past a sequence's end.
+    dweight_ih, dweight_hh, dbias
+        (H, D), (H, H), (H,), summed over the batch. ``dbias`` is there also where no
+        bias was given.
+    dh0
+        (B, H).
+    """
+
+    dx: RealArray
+    dweight_ih: RealArray
+    dweight_hh: RealArray
+    dbias: RealArray
+    dh0: RealArray

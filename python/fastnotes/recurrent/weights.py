@@ -10,19 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 from fastnotes._core import native
 from fastnotes._device import wants_cuda
 from fastnotes._threads import resolve_n_threads
-from fastnotes._validation import (
-    RealArray,
-    as_real_array,
-    check_choice,
-    fail,
-    fail_type,
-)
+from fastnotes._validation import RealArray, check_choice, fail, fail_type
 from fastnotes.recurrent._arguments import (
     CANDIDATES,
     as_inputs,
+    as_step_input,
     as_weights,
     call_wants_cuda,
-    cast,
 )
 from fastnotes.recurrent.results import LSTMOutput
 
@@ -99,6 +93,7 @@ class LSTMWeights:
         c0: ArrayLike | None = None,
         *,
         lengths: ArrayLike | None = None,
+        reverse: bool = False,
         keep_cache: bool = False,
         n_threads: int | None = None,
     ) -> LSTMOutput:
@@ -106,6 +101,8 @@ class LSTMWeights:
         where = "recurrent.LSTMWeights.forward"
         if self._device is not None:
             given = {"x": x, "h0": h0, "c0": c0}
+            if reverse:
+                fail(where, "reverse=False on CUDA", "True")
             return self._device.forward(given, lengths, keep_cache)
         beside = {"x": x, "weights": self._weights.weight_hh, "h0": h0, "c0": c0}
         call_wants_cuda(where, None, lengths, beside)  # refuses CUDA arrays
@@ -116,7 +113,7 @@ class LSTMWeights:
             if self._training is None:
                 self._training = self._weights.pack(self.candidate, True, threads)
             packed = self._training
-        return inputs.cast(self.dtype).run(packed, keep_cache, threads, where)
+        return inputs.cast(self.dtype).run(packed, reverse, keep_cache, threads, where)
 
     def step(
         self,
@@ -146,38 +143,16 @@ class LSTMWeights:
         where = "recurrent.LSTMWeights.step"
         if self._device is not None:
             return self._device.step({"x": x, "h": h, "c": c}, out)
-        x_t = self._step_input(x, where, "x", self.input_size, None)
+        beside = self._weights.weight_hh
+        x_t = as_step_input(x, where, "x", self.input_size, None, beside)
         rows = x_t.shape[0]
-        h_t = self._step_input(h, where, "h", self.hidden_size, rows)
-        c_t = self._step_input(c, where, "c", self.hidden_size, rows)
+        h_t = as_step_input(h, where, "h", self.hidden_size, rows, beside)
+        c_t = as_step_input(c, where, "c", self.hidden_size, rows, beside)
         new: Any = (np.empty_like(h_t), np.empty_like(h_t)) if out is None else out
         if not isinstance(new, tuple) or len(new) != 2:
             fail_type(where, "out as a tuple of two arrays", type(out).__name__)
         native.recurrent.lstm_step(self._inference, x_t, h_t, c_t, new[0], new[1])
         return new
-
-    def _step_input(
-        self, value: Any, where: str, name: str, columns: int, rows: int | None
-    ) -> RealArray:
-        """A (rows, columns) input; what is right already passes in a microsecond."""
-        ready = (
-            type(value) is np.ndarray
-            and value.dtype is self.dtype
-            and value.ndim == 2
-            and value.flags.c_contiguous
-            and value.flags.aligned
-        )
-        if not ready:  # refuses CUDA arrays
-            wants_cuda(where, None, **{name: value}, weights=self._weights.weight_hh)
-        array: RealArray = (
-            value
-            if ready
-            else cast(as_real_array(value, where, name, ndim=2), self.dtype)
-        )
-        if array.shape[1] != columns or (rows is not None and array.shape[0] != rows):
-            wanted = f"({'B' if rows is None else rows}, {columns})"
-            fail(where, f"{name} of shape {wanted}", str(array.shape))
-        return array
 
     def __repr__(self) -> str:
         return (

@@ -3,51 +3,40 @@
 /// The projected gates of a chunk stay in the second-level cache until the recurrence
 /// continues their sums; storing a sum and loading it again does not change it, so the
 /// chunk's length has no influence on results.
-#include "common/simd_math.hpp"
-#include "recurrent/lstm_tile.hpp"
+#include "recurrent/lstm_cell.hpp"
+#include "recurrent/rnn_cell.hpp"
+#include "recurrent/tile.hpp"
 
 namespace fastnotes::recurrent {
 namespace {
 
 using detail::Layout;
 using detail::SliceProduct;
-template <class T> using V = simd::Vec<T>;
 
 constexpr index_t chunk_bytes = index_t{256} << 10;
 
-template <class T>
+template <class Cell>
 index_t chunk_steps(const LSTMSizes& sizes, const Schedule& schedule) {
-    const index_t row_bytes =
-        Layout<T>::gates(sizes.hidden) * static_cast<index_t>(sizeof(T));
+    const index_t row_bytes = Layout<Cell>::gates(sizes.hidden) *
+                              static_cast<index_t>(sizeof(typename Cell::Value));
     const index_t step_bytes = std::max<index_t>(1, schedule.active(0) * row_bytes);
     return std::clamp<index_t>(chunk_bytes / step_bytes, 1,
                                std::max<index_t>(1, schedule.steps));
 }
 
-/// Gates, cell and output of one panel of units, from pre-activations [4L].
-template <class T> struct Cell {
-    V<T> i, f, g, o, c, h;
+template <class Cell> class ForwardRun {
+    using T = typename Cell::Value;
+    using V = simd::Vec<T>;
+    using Arithmetic = detail::Arithmetic<Cell>;
 
-    FASTNOTES_INLINE Cell(const T* a, V<T> c_before, Candidate candidate) {
-        constexpr index_t L = Layout<T>::L;
-        i = simd::sigmoid(simd::load<V<T>>(a));
-        f = simd::sigmoid(simd::load<V<T>>(a + L));
-        const auto a_g = simd::load<V<T>>(a + 2 * L);
-        g = candidate == Candidate::tanh ? simd::tanh(a_g) : simd::sigmoid(a_g);
-        o = simd::sigmoid(simd::load<V<T>>(a + 3 * L));
-        c = simd::fma(f, c_before, i * g);
-        h = o * simd::tanh(c);
-    }
-};
-
-template <class T> class ForwardRun {
   public:
-    ForwardRun(const LSTMForward<T>& call, const Schedule& schedule, bool by_rows)
+    ForwardRun(const Forward<T>& call, const Schedule& schedule, bool by_rows)
         : call_(call), schedule_(schedule), by_rows_(by_rows), batch_(call.sizes.batch),
           input_(call.sizes.input), hidden_(call.sizes.hidden),
-          padded_(Layout<T>::padded(hidden_)), gates_width_(Layout<T>::gates(hidden_)),
-          x_stride_(lstm_row_stride<T>(input_)), h_stride_(lstm_row_stride<T>(padded_)),
-          chunk_(chunk_steps<T>(call.sizes, schedule)) {
+          padded_(Layout<Cell>::padded(hidden_)),
+          gates_width_(Layout<Cell>::gates(hidden_)), x_stride_(row_stride<T>(input_)),
+          h_stride_(row_stride<T>(padded_)),
+          chunk_(chunk_steps<Cell>(call.sizes, schedule)) {
         T* next = call.scratch;
         const auto take = [&](index_t size) {
             T* const part = next;
@@ -62,7 +51,7 @@ template <class T> class ForwardRun {
             c_ = call.cache->c;
         } else {
             const index_t rows = chunk_ * schedule.active(0);
-            c_ = take(batch_ * padded_);
+            c_ = take(Cell::has_c ? batch_ * padded_ : 0);
             x_ = take(rows * x_stride_);
             gates_ = take(rows * gates_width_);
         }
@@ -90,9 +79,10 @@ template <class T> class ForwardRun {
     }
 
   private:
-    static constexpr index_t L = Layout<T>::L;
-    static constexpr index_t width = Layout<T>::panel_width;
-    static constexpr index_t slices = Layout<T>::slices;
+    static constexpr index_t L = Layout<Cell>::L;
+    static constexpr index_t units = Layout<Cell>::units;
+    static constexpr index_t width = Layout<Cell>::panel_width;
+    static constexpr index_t slices = Layout<Cell>::slices;
 
     /// Initial states in sorted order; zeros past the sequences' ends.
     void begin(const Team& team) const noexcept {
@@ -100,7 +90,7 @@ template <class T> class ForwardRun {
         for (index_t r = first; r < last; ++r) {
             const index_t b = schedule_.order[static_cast<std::size_t>(r)];
             load_state(call_.h0, b, h_[1] + r * h_stride_);
-            load_state(call_.c0, b, c_ + r * padded_);
+            if constexpr (Cell::has_c) load_state(call_.c0, b, c_ + r * padded_);
             if (call_.cache != nullptr)
                 load_state(call_.h0, b, call_.cache->h0 + r * padded_);
             const index_t length = schedule_.length[static_cast<std::size_t>(r)];
@@ -145,7 +135,7 @@ template <class T> class ForwardRun {
     }
 
     Team::Share panels(const Team& team) const noexcept {
-        const index_t n = Layout<T>::unit_panels(hidden_);
+        const index_t n = Layout<Cell>::unit_panels(hidden_);
         return by_rows_ ? Team::Share{0, n} : team.share(n);
     }
 
@@ -194,20 +184,20 @@ template <class T> class ForwardRun {
     /// Activations and states of panel p of sorted row r, at step t.
     FASTNOTES_INLINE void finish_cell(index_t t, index_t r, index_t p,
                                       T* row) const noexcept {
-        T* const gates = row + p * width;
-        const auto c_before = simd::load<V<T>>(cell_before(t, r) + p * L);
-        const Cell<T> cell(gates, c_before, call_.candidate);
-        simd::store(cell_at(t, r) + p * L, cell.c);
-        simd::store(h_[t % 2] + r * h_stride_ + p * L, cell.h);
         const index_t at =
             schedule_.position[static_cast<std::size_t>(schedule_.first(t) + r)];
-        detail::store_partial<T>(call_.h + at * hidden_ + p * L, cell.h,
-                                 hidden_ - p * L);
-        if (call_.cache == nullptr) return;
-        simd::store(gates, cell.i);
-        simd::store(gates + L, cell.f);
-        simd::store(gates + 2 * L, cell.g);
-        simd::store(gates + 3 * L, cell.o);
+        for (index_t v = 0; v < Layout<Cell>::vectors; ++v) {
+            const index_t unit = p * units + v * L;
+            T* const gates = row + p * width + v * L;
+            V c(T(0));
+            if constexpr (Cell::has_c) c = simd::load<V>(cell_before(t, r) + unit);
+            const typename Arithmetic::Forward cell(gates, units, c, call_.candidate);
+            if constexpr (Cell::has_c) simd::store(cell_at(t, r) + unit, cell.c);
+            simd::store(h_[t % 2] + r * h_stride_ + unit, cell.h);
+            detail::store_partial<T>(call_.h + at * hidden_ + unit, cell.h,
+                                     hidden_ - unit);
+            if (call_.cache != nullptr) cell.keep(gates, units);
+        }
     }
 
     T* cell_at(index_t t, index_t r) const noexcept {
@@ -227,11 +217,13 @@ template <class T> class ForwardRun {
             const index_t length = schedule_.length[static_cast<std::size_t>(r)];
             const T* const h = h_[(length + 1) % 2] + r * h_stride_;
             std::copy_n(h, hidden_, call_.h_last + b * hidden_);
-            std::copy_n(cell_before(length, r), hidden_, call_.c_last + b * hidden_);
+            if constexpr (Cell::has_c)
+                std::copy_n(cell_before(length, r), hidden_,
+                            call_.c_last + b * hidden_);
         }
     }
 
-    const LSTMForward<T>& call_;
+    const Forward<T>& call_;
     const Schedule& schedule_;
     const bool by_rows_;
     const index_t batch_, input_, hidden_, padded_, gates_width_, x_stride_, h_stride_;
@@ -240,84 +232,88 @@ template <class T> class ForwardRun {
     index_t size_;
 };
 
-/// Panels [p, end) of rows [0, n), at most a tile of them.
-template <class T>
-void step_panels(const LSTMSizes& sizes, Candidate candidate,
-                 const LSTMPacked<T>& weights, index_t p, index_t end, index_t n,
-                 const T* x, const T* h, const T* c, T* h_next, T* c_next) noexcept {
-    constexpr index_t L = Layout<T>::L;
-    constexpr index_t width = Layout<T>::panel_width;
+/// Panels [p, end) of rows [from, from + n), at most a tile of them.
+template <class Cell>
+void step_panels(const Step<typename Cell::Value>& call, index_t p, index_t end,
+                 index_t from, index_t n) noexcept {
+    using T = typename Cell::Value;
+    using V = simd::Vec<T>;
+    using Shape = detail::Layout<Cell>;
+    constexpr index_t width = Shape::panel_width;
     constexpr index_t stride = detail::panels_at_once * width;
-    const index_t inputs = sizes.input, hidden = sizes.hidden;
-    const index_t slices = (end - p) * Layout<T>::slices;
+    const index_t inputs = call.sizes.input, hidden = call.sizes.hidden;
+    const index_t slices = (end - p) * Shape::slices;
     const auto all = [&](auto f) { f(index_t{0}, n); };
     alignas(64) T sums[nn::tile_rows * stride];
-    const T* const weight_ih = weights.weight_ih + p * inputs * width;
-    const T* const weight_hh = weights.weight_hh + p * hidden * width;
-    const T* const bias = weights.bias + p * width;
-    detail::multiply(
-        SliceProduct<T>{x, inputs, weight_ih, inputs, bias, 0, sums, stride}, n, 0,
-        slices, all);
-    detail::multiply(
-        SliceProduct<T>{h, hidden, weight_hh, hidden, sums, stride, sums, stride}, n, 0,
-        slices, all);
+    const T* const weight_ih = call.weights.weight_ih + p * inputs * width;
+    const T* const weight_hh = call.weights.weight_hh + p * hidden * width;
+    const T* const bias = call.weights.bias + p * width;
+    const SliceProduct<T> input{
+        call.x + from * inputs, inputs, weight_ih, inputs, bias, 0, sums, stride};
+    detail::multiply(input, n, 0, slices, all);
+    const SliceProduct<T> state{
+        call.h + from * hidden, hidden, weight_hh, hidden, sums, stride, sums, stride};
+    detail::multiply(state, n, 0, slices, all);
     for (index_t r = 0; r < n; ++r) {
-        for (index_t each = p; each < end; ++each) {
-            const index_t at = r * hidden + each * L, units = hidden - each * L;
-            const Cell<T> cell(sums + r * stride + (each - p) * width,
-                               detail::load_partial<T>(c + at, units), candidate);
-            detail::store_partial<T>(c_next + at, cell.c, units);
-            detail::store_partial<T>(h_next + at, cell.h, units);
+        const index_t first = p * Shape::units, last = end * Shape::units;
+        for (index_t unit = first; unit < last; unit += Shape::L) {
+            const index_t in_panels = unit - first, in_panel = in_panels % Shape::units;
+            const index_t at = (from + r) * hidden + unit, units = hidden - unit;
+            V c(T(0));
+            if constexpr (Cell::has_c) c = detail::load_partial<T>(call.c + at, units);
+            const typename detail::Arithmetic<Cell>::Forward cell(
+                sums + r * stride + in_panels / Shape::units * width + in_panel,
+                Shape::units, c, call.candidate);
+            if constexpr (Cell::has_c)
+                detail::store_partial<T>(call.c_next + at, cell.c, units);
+            detail::store_partial<T>(call.h_next + at, cell.h, units);
         }
     }
 }
 
 } // namespace
 
-template <class T>
-index_t lstm_forward_scratch(const LSTMSizes& sizes, const Schedule& schedule,
-                             bool keep_cache) {
-    const LSTMCache<T> cache{};
-    LSTMForward<T> call{};
+template <class Cell>
+index_t forward_scratch(const LSTMSizes& sizes, const Schedule& schedule,
+                        bool keep_cache) {
+    using T = typename Cell::Value;
+    const Cache<T> cache{};
+    Forward<T> call{};
     call.sizes = sizes;
     call.cache = keep_cache ? &cache : nullptr;
-    return ForwardRun<T>(call, schedule, false).scratch_size();
+    return ForwardRun<Cell>(call, schedule, false).scratch_size();
 }
 
-template <class T>
-void lstm_forward(const LSTMForward<T>& call, const Schedule& schedule,
-                  int n_threads) noexcept {
-    const index_t shares = Layout<T>::unit_panels(call.sizes.hidden);
-    const auto split = detail::choose_split(call.sizes, schedule, n_threads, shares);
-    const ForwardRun<T> run(call, schedule, split.by_rows);
+template <class Cell>
+void forward(const Forward<typename Cell::Value>& call, const Schedule& schedule,
+             int n_threads) noexcept {
+    const index_t shares = Layout<Cell>::unit_panels(call.sizes.hidden);
+    const auto split =
+        detail::choose_split(call.sizes, Cell::gates, schedule, n_threads, shares);
+    const ForwardRun<Cell> run(call, schedule, split.by_rows);
     parallel_region(split.n_threads, run);
 }
 
-template <class T>
-void lstm_step(const LSTMSizes& sizes, Candidate candidate,
-               const LSTMPacked<T>& weights, const T* x, const T* h, const T* c,
-               T* h_next, T* c_next) noexcept {
-    const index_t panels = Layout<T>::unit_panels(sizes.hidden);
+template <class Cell> void step(const Step<typename Cell::Value>& call) noexcept {
+    const index_t panels = Layout<Cell>::unit_panels(call.sizes.hidden);
     for (index_t p = 0; p < panels; p += detail::panels_at_once) {
         const index_t end = std::min(p + detail::panels_at_once, panels);
-        for (index_t r = 0; r < sizes.batch; r += nn::tile_rows) {
-            const index_t at = r * sizes.hidden;
-            step_panels<T>(sizes, candidate, weights, p, end,
-                           std::min(nn::tile_rows, sizes.batch - r),
-                           x + r * sizes.input, h + at, c + at, h_next + at,
-                           c_next + at);
+        for (index_t r = 0; r < call.sizes.batch; r += nn::tile_rows) {
+            const index_t n = std::min(nn::tile_rows, call.sizes.batch - r);
+            step_panels<Cell>(call, p, end, r, n);
         }
     }
 }
 
-#define FASTNOTES_INSTANTIATE(T)                                                       \
-    template index_t lstm_forward_scratch<T>(const LSTMSizes&, const Schedule&, bool); \
-    template void lstm_forward<T>(const LSTMForward<T>&, const Schedule&,              \
-                                  int) noexcept;                                       \
-    template void lstm_step<T>(const LSTMSizes&, Candidate, const LSTMPacked<T>&,      \
-                               const T*, const T*, const T*, T*, T*) noexcept;
-FASTNOTES_INSTANTIATE(float)
-FASTNOTES_INSTANTIATE(double)
+#define FASTNOTES_INSTANTIATE(Cell)                                                    \
+    template index_t forward_scratch<Cell>(const LSTMSizes&, const Schedule&, bool);   \
+    template void forward<Cell>(const Forward<Cell::Value>&, const Schedule&,          \
+                                int) noexcept;                                         \
+    template void step<Cell>(const Step<Cell::Value>&) noexcept;
+FASTNOTES_INSTANTIATE(LSTM<float>)
+FASTNOTES_INSTANTIATE(LSTM<double>)
+FASTNOTES_INSTANTIATE(RNN<float>)
+FASTNOTES_INSTANTIATE(RNN<double>)
 #undef FASTNOTES_INSTANTIATE
 
 } // namespace fastnotes::recurrent

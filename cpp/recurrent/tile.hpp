@@ -1,34 +1,41 @@
-/// What the LSTM kernels share: the layout's constants and the product with slices.
+/// What the passes share: the layout's constants and the product with slices.
 #pragma once
 
 #include "common/parallel.hpp"
 #include "common/simd.hpp"
 #include "nn/gemm_kernel.hpp"
-#include "recurrent/lstm.hpp"
+#include "recurrent/pass.hpp"
 
 #include <algorithm>
 #include <type_traits>
 
 namespace fastnotes::recurrent::detail {
 
-inline constexpr index_t n_gates = 4;
-
 /// Panels of units that a step finishes together, so that one row has sums enough.
 inline constexpr index_t panels_at_once = 2;
 
-/// The padded sizes of lstm.hpp's legend.
-template <class T> struct Layout {
-    static constexpr index_t L = simd::lanes<T>;
-    static constexpr index_t panel_width = n_gates * L;          // 4L
-    static constexpr index_t slice_width = nn::panel_columns<T>; // S
-    static constexpr index_t slices = panel_width / slice_width; // of a panel
-    static constexpr index_t units_per_slice = slice_width / L;  // panels of units
+/// S: columns of a register tile.
+template <class T> inline constexpr index_t slice_width = nn::panel_columns<T>;
 
-    static constexpr index_t unit_panels(index_t hidden) { return ceil_div(hidden, L); }
-    static constexpr index_t padded(index_t hidden) { return round_up(hidden, L); }
+/// The padded sizes of pass.hpp's legend.
+template <class Cell> struct Layout {
+    using T = typename Cell::Value;
+    static constexpr index_t n_gates = Cell::gates;
+    static constexpr index_t L = simd::lanes<T>;
+    static constexpr index_t vectors =
+        std::max<index_t>(1, nn::panel_vectors / n_gates);
+    static constexpr index_t units = vectors * L;                   // U, of a panel
+    static constexpr index_t panel_width = n_gates * units;         // of gates
+    static constexpr index_t slices = panel_width / slice_width<T>; // of a panel
+    static constexpr index_t panels_per_slice = slice_width<T> / units;
+
+    static constexpr index_t unit_panels(index_t hidden) {
+        return ceil_div(hidden, units);
+    }
+    static constexpr index_t padded(index_t hidden) { return round_up(hidden, units); }
     static constexpr index_t gates(index_t hidden) { return n_gates * padded(hidden); }
     static constexpr index_t column_slices(index_t n) {
-        return ceil_div(n, slice_width);
+        return ceil_div(n, slice_width<T>);
     }
 };
 
@@ -72,7 +79,7 @@ template <class T, index_t Rows, index_t Slices>
 [[gnu::noinline]] void multiply_tile(const SliceProduct<T>& product, index_t r,
                                      index_t s, index_t k, index_t length) {
     using V = simd::Vec<T>;
-    constexpr index_t width = Layout<T>::slice_width;
+    constexpr index_t width = slice_width<T>;
     constexpr index_t vectors = Slices * nn::panel_vectors;
     const bool first = k == 0;
     const T* const start = first ? product.start : product.out;
@@ -142,14 +149,17 @@ void multiply(const SliceProduct<T>& product, index_t n, index_t first, index_t 
     }
 }
 
-/// simd's partial accesses, for a signed number of lanes.
+/// simd's partial accesses, for a number of lanes that may be below 0.
+FASTNOTES_INLINE std::size_t lanes_of(index_t n) {
+    return static_cast<std::size_t>(std::max<index_t>(n, 0));
+}
 template <class T>
 FASTNOTES_INLINE simd::Vec<T> load_partial(const T* from, index_t n) {
-    return simd::load_partial<simd::Vec<T>>(from, static_cast<std::size_t>(n));
+    return simd::load_partial<simd::Vec<T>>(from, lanes_of(n));
 }
 template <class T>
 FASTNOTES_INLINE void store_partial(T* to, simd::Vec<T> value, index_t n) {
-    simd::store_partial(to, value, static_cast<std::size_t>(n));
+    simd::store_partial(to, value, lanes_of(n));
 }
 
 /// Threads worth starting, and how they share a step.
@@ -161,8 +171,8 @@ struct Split {
     int n_threads;
     bool by_rows;
 };
-Split choose_split(const LSTMSizes& sizes, const Schedule& schedule, int n_threads,
-                   index_t unit_shares) noexcept;
+Split choose_split(const LSTMSizes& sizes, index_t n_gates, const Schedule& schedule,
+                   int n_threads, index_t unit_shares) noexcept;
 
 /// The sorted rows of a step that a thread owns when the team splits by rows: every
 /// size-th of some equal blocks, so that long and short sequences mix. f(first, last).

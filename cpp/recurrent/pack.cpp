@@ -1,14 +1,17 @@
 /// Packed weights, and the order in which sequences run.
-#include "recurrent/lstm_tile.hpp"
+#include "recurrent/lstm.hpp"
+#include "recurrent/rnn.hpp"
+#include "recurrent/tile.hpp"
 
 #include <numeric>
 
 namespace fastnotes::recurrent {
 
 using detail::Layout;
-using detail::n_gates;
+using detail::slice_width;
 
-Schedule make_schedule(const LSTMSizes& sizes, const std::int64_t* lengths) {
+Schedule make_schedule(const LSTMSizes& sizes, const std::int64_t* lengths,
+                       bool reverse) {
     const auto batch = static_cast<std::size_t>(sizes.batch);
     const auto length_of = [&](index_t b) {
         return lengths == nullptr ? sizes.time : static_cast<index_t>(lengths[b]);
@@ -33,7 +36,8 @@ Schedule make_schedule(const LSTMSizes& sizes, const std::int64_t* lengths) {
     for (index_t t = 0; t < s.steps; ++t) {
         while (active > 0 && s.length[active - 1] <= t) --active;
         for (std::size_t r = 0; r < active; ++r) {
-            s.position.push_back(s.order[r] * sizes.time + t);
+            const index_t place = reverse ? s.length[r] - 1 - t : t;
+            s.position.push_back(s.order[r] * sizes.time + place);
         }
         s.start.push_back(s.start.back() + static_cast<index_t>(active));
     }
@@ -42,8 +46,8 @@ Schedule make_schedule(const LSTMSizes& sizes, const std::int64_t* lengths) {
 
 namespace detail {
 
-Split choose_split(const LSTMSizes& sizes, const Schedule& schedule, int n_threads,
-                   index_t unit_shares) noexcept {
+Split choose_split(const LSTMSizes& sizes, index_t n_gates, const Schedule& schedule,
+                   int n_threads, index_t unit_shares) noexcept {
     // A meeting of the team costs as much as some 100 kflop.
     constexpr index_t grain = 100'000;
     // By rows only where every thread's second-level cache holds the weights.
@@ -61,73 +65,79 @@ Split choose_split(const LSTMSizes& sizes, const Schedule& schedule, int n_threa
 
 } // namespace detail
 
-template <class T> index_t packed_forward_size(index_t hidden, index_t columns) {
-    return Layout<T>::gates(hidden) * columns;
+template <class Cell> index_t gates_width(index_t hidden) {
+    return Layout<Cell>::gates(hidden);
 }
 
-template <class T> index_t packed_backward_size(index_t hidden, index_t columns) {
-    return Layout<T>::column_slices(columns) * Layout<T>::gates(hidden) *
-           Layout<T>::slice_width;
+template <class Cell> index_t state_width(index_t hidden) {
+    return Layout<Cell>::padded(hidden);
 }
 
-template <class T> index_t packed_bias_size(index_t hidden) {
-    return Layout<T>::gates(hidden);
+template <class Cell> index_t packed_forward_size(index_t hidden, index_t columns) {
+    return Layout<Cell>::gates(hidden) * columns;
+}
+
+template <class Cell> index_t packed_backward_size(index_t hidden, index_t columns) {
+    return Layout<Cell>::column_slices(columns) * Layout<Cell>::gates(hidden) *
+           slice_width<typename Cell::Value>;
 }
 
 namespace {
 
-/// Panel p of [P, 4L / S, columns, S].
-template <class T>
+/// Panel p of [P, n U / S, columns, S].
+template <class Cell, class T>
 void pack_forward_panel(View2<const T> weight, index_t p, T* packed) noexcept {
-    constexpr index_t L = Layout<T>::L;
-    constexpr index_t width = Layout<T>::slice_width;
+    constexpr index_t n_gates = Cell::gates, U = Layout<Cell>::units;
+    constexpr index_t width = slice_width<T>;
     constexpr auto block = static_cast<index_t>(64 / sizeof(T)); // of a cache line
     const index_t hidden = weight.rows / n_gates;
     const index_t columns = weight.columns;
-    const index_t units = std::min(L, hidden - p * L);
-    T* const panel = packed + p * columns * Layout<T>::panel_width;
+    const index_t units = std::min(U, hidden - p * U);
+    T* const panel = packed + p * columns * Layout<Cell>::panel_width;
     for (index_t k0 = 0; k0 < columns; k0 += block) {
         const index_t k1 = std::min(k0 + block, columns);
         for (index_t gate = 0; gate < n_gates; ++gate) {
-            const T* const rows = weight.row(gate * hidden + p * L);
+            const T* const rows = weight.row(gate * hidden + p * U);
             T* const slice =
-                panel + gate * L / width * columns * width + gate * L % width;
+                panel + gate * U / width * columns * width + gate * U % width;
             for (index_t k = k0; k < k1; ++k) {
                 T* const to = slice + k * width;
                 for (index_t u = 0; u < units; ++u) to[u] = rows[u * columns + k];
-                for (index_t u = units; u < L; ++u) to[u] = T(0);
+                for (index_t u = units; u < U; ++u) to[u] = T(0);
             }
         }
     }
 }
 
 /// Where a row of gates keeps a unit's gate.
-template <class T> index_t place(index_t gate, index_t unit) {
-    constexpr index_t L = Layout<T>::L;
-    return (unit / L * n_gates + gate) * L + unit % L;
+template <class Cell> index_t place(index_t gate, index_t unit) {
+    constexpr index_t U = Layout<Cell>::units;
+    return (unit / U * Cell::gates + gate) * U + unit % U;
 }
 
 /// Slice q of [Q(columns), G, S].
-template <class T>
+template <class Cell, class T>
 void pack_backward_slice(View2<const T> weight, index_t q, T* packed) noexcept {
-    constexpr index_t width = Layout<T>::slice_width;
+    constexpr index_t n_gates = Cell::gates, width = slice_width<T>;
     const index_t hidden = weight.rows / n_gates;
-    const index_t gates = Layout<T>::gates(hidden);
+    const index_t gates = Layout<Cell>::gates(hidden);
     const index_t count = std::min(width, weight.columns - q * width);
     T* const panel = packed + q * gates * width;
-    const bool padded = count < width || hidden % Layout<T>::L != 0;
+    const bool padded = count < width || hidden % Layout<Cell>::units != 0;
     if (padded) std::fill_n(panel, gates * width, T(0));
     for (index_t gate = 0; gate < n_gates; ++gate) {
         for (index_t unit = 0; unit < hidden; ++unit) {
             std::copy_n(weight.row(gate * hidden + unit) + q * width, count,
-                        panel + place<T>(gate, unit) * width);
+                        panel + place<Cell>(gate, unit) * width);
         }
     }
 }
 
 } // namespace
 
-template <class T> void lstm_pack(const LSTMPacking<T>& call, int n_threads) noexcept {
+template <class Cell>
+void pack(const Packing<typename Cell::Value>& call, int n_threads) noexcept {
+    using T = typename Cell::Value;
     constexpr index_t grain = index_t{1} << 14; // elements that are worth a thread
     const index_t hidden = call.weight_hh.columns;
     const index_t inputs = call.weight_ih.columns;
@@ -135,37 +145,41 @@ template <class T> void lstm_pack(const LSTMPacking<T>& call, int n_threads) noe
     const bool backward = call.backward_hh != nullptr;
     parallel_region(
         worthwhile_threads(n_elements, grain, n_threads), [&](const Team& team) {
-            const auto units = team.share(Layout<T>::unit_panels(hidden));
+            const auto units = team.share(Layout<Cell>::unit_panels(hidden));
             for (index_t p = units.first; p < units.last; ++p) {
-                pack_forward_panel(call.weight_ih, p, call.forward_ih);
-                pack_forward_panel(call.weight_hh, p, call.forward_hh);
+                pack_forward_panel<Cell>(call.weight_ih, p, call.forward_ih);
+                pack_forward_panel<Cell>(call.weight_hh, p, call.forward_hh);
             }
             if (team.index == 0) {
                 T* const packed = call.forward_bias;
-                std::fill_n(packed, Layout<T>::gates(hidden), T(0));
-                for (index_t i = 0; call.bias != nullptr && i < n_gates * hidden; ++i) {
-                    packed[place<T>(i / hidden, i % hidden)] = call.bias[i];
+                std::fill_n(packed, Layout<Cell>::gates(hidden), T(0));
+                const index_t n = call.bias == nullptr ? 0 : Cell::gates * hidden;
+                for (index_t i = 0; i < n; ++i) {
+                    packed[place<Cell>(i / hidden, i % hidden)] = call.bias[i];
                 }
             }
             if (!backward) return;
-            const auto ih = team.share(Layout<T>::column_slices(inputs));
+            const auto ih = team.share(Layout<Cell>::column_slices(inputs));
             for (index_t q = ih.first; q < ih.last; ++q) {
-                pack_backward_slice(call.weight_ih, q, call.backward_ih);
+                pack_backward_slice<Cell>(call.weight_ih, q, call.backward_ih);
             }
-            const auto hh = team.share(Layout<T>::column_slices(hidden));
+            const auto hh = team.share(Layout<Cell>::column_slices(hidden));
             for (index_t q = hh.first; q < hh.last; ++q) {
-                pack_backward_slice(call.weight_hh, q, call.backward_hh);
+                pack_backward_slice<Cell>(call.weight_hh, q, call.backward_hh);
             }
         });
 }
 
-#define FASTNOTES_INSTANTIATE(T)                                                       \
-    template index_t packed_forward_size<T>(index_t, index_t);                         \
-    template index_t packed_backward_size<T>(index_t, index_t);                        \
-    template index_t packed_bias_size<T>(index_t);                                     \
-    template void lstm_pack<T>(const LSTMPacking<T>&, int) noexcept;
-FASTNOTES_INSTANTIATE(float)
-FASTNOTES_INSTANTIATE(double)
+#define FASTNOTES_INSTANTIATE(Cell)                                                    \
+    template index_t gates_width<Cell>(index_t);                                       \
+    template index_t state_width<Cell>(index_t);                                       \
+    template index_t packed_forward_size<Cell>(index_t, index_t);                      \
+    template index_t packed_backward_size<Cell>(index_t, index_t);                     \
+    template void pack<Cell>(const Packing<Cell::Value>&, int) noexcept;
+FASTNOTES_INSTANTIATE(LSTM<float>)
+FASTNOTES_INSTANTIATE(LSTM<double>)
+FASTNOTES_INSTANTIATE(RNN<float>)
+FASTNOTES_INSTANTIATE(RNN<double>)
 #undef FASTNOTES_INSTANTIATE
 
 } // namespace fastnotes::recurrent

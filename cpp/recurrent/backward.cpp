@@ -3,16 +3,15 @@
 /// Within a block the recurrence leaves the gradients of its gates in scratch, where
 /// they are still in cache when the weight gradients and dx take them up. The cache of
 /// the forward pass is only read: h is o * tanh(c) again rather than stored.
-#include "common/simd_math.hpp"
-#include "recurrent/lstm_tile.hpp"
+#include "recurrent/lstm_cell.hpp"
+#include "recurrent/rnn_cell.hpp"
+#include "recurrent/tile.hpp"
 
 namespace fastnotes::recurrent {
 namespace {
 
 using detail::Layout;
-using detail::n_gates;
 using detail::SliceProduct;
-template <class T> using V = simd::Vec<T>;
 
 /// Packed rows summed in one chain before they join the total.
 constexpr index_t block_rows = 256;
@@ -22,14 +21,19 @@ index_t block_steps(const Schedule& schedule) {
     return std::max<index_t>(1, block_rows / rows);
 }
 
-template <class T> class BackwardRun {
+template <class Cell> class BackwardRun {
+    using T = typename Cell::Value;
+    using V = simd::Vec<T>;
+    using Arithmetic = detail::Arithmetic<Cell>;
+
   public:
-    BackwardRun(const LSTMBackward<T>& call, const Schedule& schedule, bool by_rows,
+    BackwardRun(const Backward<T>& call, const Schedule& schedule, bool by_rows,
                 int n_threads)
         : call_(call), schedule_(schedule), by_rows_(by_rows), batch_(call.sizes.batch),
           input_(call.sizes.input), hidden_(call.sizes.hidden),
-          padded_(Layout<T>::padded(hidden_)), gates_width_(Layout<T>::gates(hidden_)),
-          da_stride_(lstm_row_stride<T>(gates_width_)),
+          padded_(Layout<Cell>::padded(hidden_)),
+          gates_width_(Layout<Cell>::gates(hidden_)),
+          da_stride_(row_stride<T>(gates_width_)),
           state_width_(round_up(hidden_, slice)), block_(block_steps(schedule)) {
         T* next = call.scratch;
         const auto take = [&](index_t size) {
@@ -42,7 +46,7 @@ template <class T> class BackwardRun {
         da_ = take(rows * da_stride_);
         h_before_ = take(rows * padded_);
         dh_ = take(batch_ * state_width_);
-        dc_ = take(batch_ * padded_);
+        dc_ = take(Cell::has_c ? batch_ * padded_ : 0);
         x_columns_ = take(rows * input_);
         h_columns_ = take(rows * hidden_);
         own_size_ = detail::slice<T>(rows * slice);
@@ -79,9 +83,10 @@ template <class T> class BackwardRun {
     }
 
   private:
-    static constexpr index_t L = Layout<T>::L;
-    static constexpr index_t width = Layout<T>::panel_width;
-    static constexpr index_t slice = Layout<T>::slice_width;
+    static constexpr index_t L = Layout<Cell>::L;
+    static constexpr index_t units = Layout<Cell>::units;
+    static constexpr index_t width = Layout<Cell>::panel_width;
+    static constexpr index_t slice = detail::slice_width<T>;
 
     index_t order(index_t r) const noexcept {
         return schedule_.order[static_cast<std::size_t>(r)];
@@ -101,7 +106,8 @@ template <class T> class BackwardRun {
         for (index_t r = first; r < last; ++r) {
             const index_t b = order(r);
             load(call_.dh_last, b, dh_ + r * state_width_, state_width_);
-            load(call_.dc_last, b, dc_ + r * padded_, padded_);
+            if constexpr (Cell::has_c)
+                load(call_.dc_last, b, dc_ + r * padded_, padded_);
             const index_t length = schedule_.length[static_cast<std::size_t>(r)];
             std::fill_n(call_.dx + (b * time + length) * input_,
                         (time - length) * input_, T(0));
@@ -115,14 +121,14 @@ template <class T> class BackwardRun {
 
     /// This thread's slices of dh, which are whole panels of units.
     Team::Share column_slices(const Team& team) const noexcept {
-        const index_t n = Layout<T>::column_slices(hidden_);
+        const index_t n = Layout<Cell>::column_slices(hidden_);
         return by_rows_ ? Team::Share{0, n} : team.share(n);
     }
 
     Team::Share unit_panels(const Team& team) const noexcept {
-        constexpr index_t each = Layout<T>::units_per_slice;
+        constexpr index_t each = Layout<Cell>::panels_per_slice;
         const auto [first, last] = column_slices(team);
-        const index_t n = Layout<T>::unit_panels(hidden_);
+        const index_t n = Layout<Cell>::unit_panels(hidden_);
         return {std::min(first * each, n), std::min(last * each, n)};
     }
 
@@ -137,51 +143,48 @@ template <class T> class BackwardRun {
     /// Gradients of the pre-activations of step t, and h_t for the step after it.
     void gate_gradients(const Team& team, index_t t, index_t t0,
                         index_t t1) const noexcept {
-        const auto units = unit_panels(team);
+        const auto panels = unit_panels(team);
         const index_t needed = t + 1 < t1 ? schedule_.active(t + 1) : 0;
         for_each_rows(team, t, [&](index_t first, index_t last) {
             for (index_t r = first; r < last; ++r) {
                 T* const h = r < needed ? h_before_ + block_row(t + 1, r, t0) * padded_
                                         : nullptr;
-                for (index_t p = units.first; p < units.last; ++p) {
+                for (index_t p = panels.first; p < panels.last; ++p) {
                     gate_gradient(t, r, p, block_row(t, r, t0), h);
                 }
             }
         });
     }
 
-    /// The L units of panel p of sorted row r; h [Hs], or null where nobody needs it.
+    /// Panel p of sorted row r; h [Hs], or null where nobody needs it.
     FASTNOTES_INLINE void gate_gradient(index_t t, index_t r, index_t p, index_t row,
                                         T* h) const noexcept {
         const index_t packed = schedule_.first(t) + r;
-        const T* const gates = call_.cache.gates + packed * gates_width_ + p * width;
-        const auto i = simd::load<V<T>>(gates), f = simd::load<V<T>>(gates + L);
-        const auto g = simd::load<V<T>>(gates + 2 * L);
-        const auto o = simd::load<V<T>>(gates + 3 * L);
-        const auto c_before = simd::load<V<T>>(cell_before(t, r) + p * L);
-        const auto c = simd::load<V<T>>(cell_before(t + 1, r) + p * L);
-        const index_t units = std::min(L, hidden_ - p * L);
-        const T* const dh_in = call_.dh + position(packed) * hidden_ + p * L;
-        const auto dh = simd::load<V<T>>(dh_ + r * state_width_ + p * L) +
-                        detail::load_partial<T>(dh_in, units);
-        const auto tanh_c = simd::tanh(c);
-        const V<T> one(T(1));
-        const auto dc = simd::fma(dh * o, one - tanh_c * tanh_c,
-                                  simd::load<V<T>>(dc_ + r * padded_ + p * L));
-        const auto slope =
-            call_.candidate == Candidate::tanh ? one - g * g : g * (one - g);
-        // Padding units stay zero whatever x was: they are summed over with the others.
-        const auto real = simd::first_lanes<V<T>>(static_cast<std::size_t>(units));
-        const auto put = [&](index_t gate, V<T> value) {
-            simd::store(da_ + row * da_stride_ + p * width + gate * L,
-                        select(real, value, V<T>(T(0))));
-        };
-        put(0, dc * g * (i * (one - i)));
-        put(1, dc * c_before * (f * (one - f)));
-        put(2, dc * i * slope);
-        put(3, dh * tanh_c * (o * (one - o)));
-        simd::store(dc_ + r * padded_ + p * L, dc * f);
-        if (h != nullptr) simd::store(h + p * L, o * tanh_c);
+        for (index_t v = 0; v < Layout<Cell>::vectors; ++v) {
+            const index_t unit = p * units + v * L, real_units = hidden_ - unit;
+            V c_before(T(0)), c(T(0)), dc(T(0));
+            if constexpr (Cell::has_c) {
+                c_before = simd::load<V>(cell_before(t, r) + unit);
+                c = simd::load<V>(cell_before(t + 1, r) + unit);
+                dc = simd::load<V>(dc_ + r * padded_ + unit);
+            }
+            const T* const dh_in = call_.dh + position(packed) * hidden_ + unit;
+            const V dh = simd::load<V>(dh_ + r * state_width_ + unit) +
+                         detail::load_partial<T>(dh_in, real_units);
+            const typename Arithmetic::Backward cell(
+                call_.cache.gates + packed * gates_width_ + p * width + v * L, units,
+                c_before, c, dh, dc, call_.candidate);
+            // Padding units stay zero whatever x was: they are summed over with the
+            // others.
+            const auto real = simd::first_lanes<V>(detail::lanes_of(real_units));
+            T* const da = da_ + row * da_stride_ + p * width + v * L;
+            for (index_t gate = 0; gate < Cell::gates; ++gate) {
+                simd::store(da + gate * units, select(real, cell.da[gate], V(T(0))));
+            }
+            if constexpr (Cell::has_c)
+                simd::store(dc_ + r * padded_ + unit, cell.dc_before);
+            if (h != nullptr) simd::store(h + unit, cell.h);
+        }
     }
 
     /// dh of step t - 1 (or of h0) = gradients of the gates of step t times weight_hh.
@@ -202,24 +205,27 @@ template <class T> class BackwardRun {
 
     /// h before the block's first step, which no step of the block has left.
     void first_h_before(const Team& team, index_t t0) const noexcept {
-        const auto units = unit_panels(team);
+        const auto panels = unit_panels(team);
         for_each_rows(team, t0, [&](index_t first, index_t last) {
             for (index_t r = first; r < last; ++r) {
                 T* const h = h_before_ + r * padded_;
-                for (index_t p = units.first; p < units.last; ++p) {
-                    simd::store(h + p * L, output_before(t0, r, p));
+                const index_t end = panels.last * units;
+                for (index_t unit = panels.first * units; unit < end; unit += L) {
+                    simd::store(h + unit, output_before(t0, r, unit));
                 }
             }
         });
     }
 
-    /// h_(t-1) of the units of panel p of sorted row r.
-    V<T> output_before(index_t t, index_t r, index_t p) const noexcept {
-        if (t == 0) return simd::load<V<T>>(call_.cache.h0 + r * padded_ + p * L);
+    /// h_(t-1) of a vector of units of sorted row r.
+    V output_before(index_t t, index_t r, index_t unit) const noexcept {
+        if (t == 0) return simd::load<V>(call_.cache.h0 + r * padded_ + unit);
         const index_t packed = schedule_.first(t - 1) + r;
-        const T* const gates = call_.cache.gates + packed * gates_width_ + p * width;
-        return simd::load<V<T>>(gates + 3 * L) *
-               simd::tanh(simd::load<V<T>>(cell_before(t, r) + p * L));
+        const index_t at = unit / units * width + unit % units;
+        V c(T(0));
+        if constexpr (Cell::has_c) c = simd::load<V>(cell_before(t, r) + unit);
+        return Arithmetic::output(call_.cache.gates + packed * gates_width_ + at, units,
+                                  c);
     }
 
     /// dx of the block, slice by slice through scratch of this thread.
@@ -236,14 +242,14 @@ template <class T> class BackwardRun {
                                 0,
                                 sums,
                                 slice};
-        for (index_t q = 0; q < Layout<T>::column_slices(input_); ++q) {
+        for (index_t q = 0; q < Layout<Cell>::column_slices(input_); ++q) {
             detail::multiply(product, n, 0, 1, [&](auto f) { f(index_t{0}, n); });
             product.weight += gates_width_ * slice;
             const index_t count = std::min(slice, input_ - q * slice);
             for (index_t r = 0; r < n; ++r) {
                 const index_t at = position(start + first + r) * input_ + q * slice;
                 for (index_t k = 0; k < count; k += L) {
-                    const auto value = simd::load<V<T>>(sums + r * slice + k);
+                    const auto value = simd::load<V>(sums + r * slice + k);
                     detail::store_partial<T>(call_.dx + at + k, value, count - k);
                 }
             }
@@ -265,7 +271,7 @@ template <class T> class BackwardRun {
                 }
             }
         };
-        const index_t x_stride = lstm_row_stride<T>(input_);
+        const index_t x_stride = row_stride<T>(input_);
         pack(call_.cache.x + start * x_stride, x_stride, input_, x_columns_);
         pack(h_before_, padded_, hidden_, h_columns_);
     }
@@ -277,20 +283,19 @@ template <class T> class BackwardRun {
         T* const da = own_ + team.index * own_size_;
         const auto [first, last] = team.share(gates_width_ / slice);
         for (index_t s = first; s < last; ++s) {
-            V<T> total[nn::panel_vectors];
-            for (auto& sum : total) sum = V<T>(T(0));
+            V total[nn::panel_vectors];
+            for (auto& sum : total) sum = V(T(0));
             for (index_t row = 0; row < n; ++row) {
                 for (index_t v = 0; v < nn::panel_vectors; ++v) {
                     const auto value =
-                        simd::load<V<T>>(da_ + row * da_stride_ + s * slice + v * L);
+                        simd::load<V>(da_ + row * da_stride_ + s * slice + v * L);
                     total[v] += value;
                     simd::store(da + row * slice + v * L, value);
                 }
             }
             for (index_t v = 0; v < nn::panel_vectors; ++v) {
                 T* const at = dbias_ + s * slice + v * L;
-                simd::store(at,
-                            first_block ? total[v] : simd::load<V<T>>(at) + total[v]);
+                simd::store(at, first_block ? total[v] : simd::load<V>(at) + total[v]);
             }
             accumulate(x_columns_, input_, da, n, dweight_ih_ + s * input_ * slice,
                        first_block);
@@ -322,10 +327,11 @@ template <class T> class BackwardRun {
         for (index_t r = first; r < last; ++r) {
             const index_t b = order(r);
             std::copy_n(dh_ + r * state_width_, hidden_, call_.dh0 + b * hidden_);
-            std::copy_n(dc_ + r * padded_, hidden_, call_.dc0 + b * hidden_);
+            if constexpr (Cell::has_c)
+                std::copy_n(dc_ + r * padded_, hidden_, call_.dc0 + b * hidden_);
         }
         const auto [first_panel, last_panel] =
-            team.share(Layout<T>::unit_panels(hidden_));
+            team.share(Layout<Cell>::unit_panels(hidden_));
         for (index_t p = first_panel; p < last_panel; ++p) {
             unpack(p, input_, dweight_ih_, call_.dweight_ih);
             unpack(p, hidden_, dweight_hh_, call_.dweight_hh);
@@ -333,18 +339,18 @@ template <class T> class BackwardRun {
         }
     }
 
-    /// Panel p of [P, 4L / S, columns, S] into rows of [4H, columns], a few lines at a
-    /// time.
+    /// Panel p of [P, n U / S, columns, S] into rows of [n H, columns], a few lines at
+    /// a time.
     void unpack(index_t p, index_t columns, const T* packed, T* out) const noexcept {
         const T* const panel = packed + p * columns * width;
-        const index_t units = std::min(L, hidden_ - p * L);
+        const index_t real = std::min(units, hidden_ - p * units);
         for (index_t k0 = 0; k0 < columns; k0 += L) {
             const index_t k1 = std::min(k0 + L, columns);
-            for (index_t gate = 0; gate < n_gates; ++gate) {
-                const T* const from =
-                    panel + gate * L / slice * columns * slice + gate * L % slice;
-                for (index_t u = 0; u < units; ++u) {
-                    T* const row = out + (gate * hidden_ + p * L + u) * columns;
+            for (index_t gate = 0; gate < Cell::gates; ++gate) {
+                const T* const from = panel + gate * units / slice * columns * slice +
+                                      gate * units % slice;
+                for (index_t u = 0; u < real; ++u) {
+                    T* const row = out + (gate * hidden_ + p * units + u) * columns;
                     for (index_t k = k0; k < k1; ++k) row[k] = from[k * slice + u];
                 }
             }
@@ -359,7 +365,7 @@ template <class T> class BackwardRun {
         return call_.cache.c + row * padded_;
     }
 
-    const LSTMBackward<T>& call_;
+    const Backward<T>& call_;
     const Schedule& schedule_;
     const bool by_rows_;
     const index_t batch_, input_, hidden_, padded_, gates_width_, da_stride_;
@@ -371,29 +377,32 @@ template <class T> class BackwardRun {
 
 } // namespace
 
-template <class T>
-index_t lstm_backward_scratch(const LSTMSizes& sizes, const Schedule& schedule,
-                              int n_threads) {
-    LSTMBackward<T> call{};
+template <class Cell>
+index_t backward_scratch(const LSTMSizes& sizes, const Schedule& schedule,
+                         int n_threads) {
+    Backward<typename Cell::Value> call{};
     call.sizes = sizes;
-    return BackwardRun<T>(call, schedule, false, n_threads).scratch_size();
+    return BackwardRun<Cell>(call, schedule, false, n_threads).scratch_size();
 }
 
-template <class T>
-void lstm_backward(const LSTMBackward<T>& call, const Schedule& schedule,
-                   int n_threads) noexcept {
-    const index_t shares = Layout<T>::column_slices(call.sizes.hidden);
-    const auto split = detail::choose_split(call.sizes, schedule, n_threads, shares);
-    const BackwardRun<T> run(call, schedule, split.by_rows, n_threads);
+template <class Cell>
+void backward(const Backward<typename Cell::Value>& call, const Schedule& schedule,
+              int n_threads) noexcept {
+    const index_t shares = Layout<Cell>::column_slices(call.sizes.hidden);
+    const auto split =
+        detail::choose_split(call.sizes, Cell::gates, schedule, n_threads, shares);
+    const BackwardRun<Cell> run(call, schedule, split.by_rows, n_threads);
     parallel_region(split.n_threads, run);
 }
 
-#define FASTNOTES_INSTANTIATE(T)                                                       \
-    template index_t lstm_backward_scratch<T>(const LSTMSizes&, const Schedule&, int); \
-    template void lstm_backward<T>(const LSTMBackward<T>&, const Schedule&,            \
-                                   int) noexcept;
-FASTNOTES_INSTANTIATE(float)
-FASTNOTES_INSTANTIATE(double)
+#define FASTNOTES_INSTANTIATE(Cell)                                                    \
+    template index_t backward_scratch<Cell>(const LSTMSizes&, const Schedule&, int);   \
+    template void backward<Cell>(const Backward<Cell::Value>&, const Schedule&,        \
+                                 int) noexcept;
+FASTNOTES_INSTANTIATE(LSTM<float>)
+FASTNOTES_INSTANTIATE(LSTM<double>)
+FASTNOTES_INSTANTIATE(RNN<float>)
+FASTNOTES_INSTANTIATE(RNN<double>)
 #undef FASTNOTES_INSTANTIATE
 
 } // namespace fastnotes::recurrent

@@ -1,0 +1,193 @@
+/// Recurrent passes over a batch of sequences of different lengths, forward and
+/// backward, for a cell: lstm.hpp and rnn.hpp have the equations.
+///
+/// Legend: B sequences, T steps, D inputs, H hidden units; n = Cell::gates, the
+/// pre-activations of a unit; L = simd::lanes; S = 4L with AVX-512, else 2L, the
+/// columns of a register tile; U = max(L, S / n), the units of a panel; P = ceil(H / U)
+/// panels; Hs = P * U, the padded H; G = n * Hs, the width of a row of gates; Q(m) =
+/// ceil(m / S), slices of S columns.
+///
+///     a_t = weight_ih x_t + weight_hh h_(t-1) + bias,   the n H pre-activations
+///
+/// Row order. Sequences are sorted by falling length, so that those still running at
+/// step t are a prefix. The running rows of step 0, then of step 1, ... are the "packed
+/// rows", N = sum of the lengths. A row of gates is laid out [P][n][U].
+///
+/// Determinism. A pre-activation is one chain of fused multiply-adds: bias, then
+/// x[0..D), then h[0..H). The same holds for dx and dh (over the G gates of a step).
+/// Sums over packed rows (weights, bias) run over blocks of whole steps, each block
+/// from zero in packed order, blocks added from the last to the first; blocks depend on
+/// the number of non-empty sequences alone. So nothing depends on threads or on
+/// padding, and a sequence's h, c, dx, dh0, dc0 not on the others.
+///
+/// Precision: composite, in T. NaN and infinity propagate within their own sequence
+/// (and into the weight gradients). Steps past a sequence's end are never read.
+#pragma once
+
+#include "common/view.hpp"
+
+#include <vector>
+
+namespace fastnotes::recurrent {
+
+/// What the LSTM's candidate, or a unit of the plain RNN, passes through.
+enum class Candidate { tanh, sigmoid, relu };
+
+struct LSTMSizes {
+    index_t batch, time, input, hidden;
+};
+
+/// Who runs when. Built once per call by make_schedule, read by the kernels.
+struct Schedule {
+    std::vector<index_t> order;    // [B] sequence of each sorted row
+    std::vector<index_t> length;   // [B] length of each sorted row, falling
+    std::vector<index_t> start;    // [steps + 1] first packed row of each step
+    std::vector<index_t> position; // [N] where each packed row is in x and h: b * T +
+                                   // t, or b * T + length - 1 - t in reverse
+    index_t steps = 0; // the longest length
+
+    index_t active(index_t t) const noexcept {
+        const auto i = static_cast<std::size_t>(t);
+        return t < steps ? start[i + 1] - start[i] : 0;
+    }
+    index_t first(index_t t) const noexcept {
+        return start[static_cast<std::size_t>(t)];
+    }
+};
+
+///   lengths [B] i64, each in 0..time    in; null: every sequence runs for `time`
+///   reverse    sequences run from their ends to their beginnings: step t is place
+///              length - 1 - t of x, h, dh and dx
+Schedule make_schedule(const LSTMSizes& sizes, const std::int64_t* lengths,
+                       bool reverse = false);
+
+// ---------------------------------------------------------------- weights
+
+/// G and Hs.
+template <class Cell> index_t gates_width(index_t hidden);
+template <class Cell> index_t state_width(index_t hidden);
+
+/// Elements of a packed matrix of [n H, columns].
+template <class Cell> index_t packed_forward_size(index_t hidden, index_t columns);
+template <class Cell> index_t packed_backward_size(index_t hidden, index_t columns);
+
+/// Both weights and the bias, into the layouts of the forward and the backward pass.
+///
+///   weight_ih [n H, D], weight_hh [n H, H] T  in
+///   bias [n H] T                              in; null: zeros
+///   forward_ih [G / S, D, S], forward_hh [G / S, H, S], forward_bias [G] T
+///       out, overwritten: S columns of a row of gates, zeros for padding units
+///   backward_ih [Q(D), G, S], backward_hh [Q(H), G, S] T
+///       out, overwritten; null: not wanted. S columns of the rows of the weight in
+///       the order of a row of gates, zeros for padding
+///
+/// Outputs alias nothing. One pass over the weights for each layout.
+template <class T> struct Packing {
+    View2<const T> weight_ih, weight_hh;
+    const T* bias;
+    T *forward_ih, *forward_hh, *forward_bias;
+    T *backward_ih, *backward_hh;
+};
+template <class Cell>
+void pack(const Packing<typename Cell::Value>& call, int n_threads) noexcept;
+
+/// What the forward kernels take of it.
+template <class T> struct PackedWeights {
+    const T* weight_ih; // [G / S, D, S]
+    const T* weight_hh; // [G / S, H, S]
+    const T* bias;      // [G]
+};
+
+// ---------------------------------------------------------------- forward
+
+/// Distance of rows of n elements that tiles read side by side: an odd number of cache
+/// lines. Rows a power of two apart would compete for the same few places in the cache.
+template <class T> constexpr index_t row_stride(index_t n) {
+    constexpr auto line = static_cast<index_t>(64 / sizeof(T));
+    return n < 4 * line ? n : (ceil_div(n, line) | 1) * line;
+}
+
+/// What the backward pass needs; nothing in it aliases an input or a result.
+template <class T> struct Cache {
+    T* x;     // [N, row_stride(D)]   the inputs of the packed rows
+    T* gates; // [N, G]       what became of the pre-activations (the cell says what)
+    T* c;     // [B + N, Hs]  c0 in sorted order, then c of the packed rows; null where
+              //              the cell has no c
+    T* h0;    // [B, Hs]      h0 in sorted order
+};
+
+/// Elements of scratch that forward needs.
+template <class Cell>
+index_t forward_scratch(const LSTMSizes& sizes, const Schedule& schedule,
+                        bool keep_cache);
+
+/// All steps of all sequences.
+///
+///   x [B, T, D] T          in; read within the lengths alone
+///   h0, c0 [B, H] T        in; null: zeros
+///   h [B, T, H] T          out, overwritten; 0 past a sequence's end
+///   h_last, c_last [B, H]  out, overwritten; h0, c0 for length 0
+///   cache                  out, overwritten; null: inference
+///   scratch                [forward_scratch] T, on a cache line
+///
+/// Where the cell has no c, c0 and c_last are null. Outputs alias nothing. 2 n N H
+/// (D + H) flops. Small steps run on fewer threads.
+template <class T> struct Forward {
+    LSTMSizes sizes;
+    Candidate candidate;
+    PackedWeights<T> weights;
+    const T *x, *h0, *c0;
+    T *h, *h_last, *c_last;
+    const Cache<T>* cache;
+    T* scratch;
+};
+template <class Cell>
+void forward(const Forward<typename Cell::Value>& call, const Schedule& schedule,
+             int n_threads) noexcept;
+
+/// One step of B sequences on the calling thread; the same bytes as forward.
+///
+///   x [B, D], h, c [B, H] T        in; c null where the cell has none
+///   h_next, c_next [B, H] T        out, overwritten; apart from x, h and c; likewise
+template <class T> struct Step {
+    LSTMSizes sizes;
+    Candidate candidate;
+    PackedWeights<T> weights;
+    const T *x, *h, *c;
+    T *h_next, *c_next;
+};
+template <class Cell> void step(const Step<typename Cell::Value>& call) noexcept;
+
+// ---------------------------------------------------------------- backward
+
+template <class Cell>
+index_t backward_scratch(const LSTMSizes& sizes, const Schedule& schedule,
+                         int n_threads);
+
+/// Backpropagation through time.
+///
+///   weight_ih, weight_hh      in; packed: [Q(D), G, S] and [Q(H), G, S]
+///   cache                     in, untouched: it may be used again
+///   dh [B, T, H] T            in; read within the lengths alone
+///   dh_last, dc_last [B, H]   in; null: zeros
+///   dx [B, T, D] T            out, overwritten (=); 0 past a sequence's end
+///   dweight_ih [n H, D], dweight_hh [n H, H], dbias [n H]   out, overwritten (=)
+///   dh0, dc0 [B, H] T         out, overwritten (=)
+///   scratch                   [backward_scratch] T, on a cache line
+///
+/// Where the cell has no c, dc_last and dc0 are null. Outputs alias nothing. 4 n N H
+/// (D + H) flops.
+template <class T> struct Backward {
+    LSTMSizes sizes;
+    Candidate candidate;
+    const T *weight_ih, *weight_hh;
+    Cache<const T> cache;
+    const T *dh, *dh_last, *dc_last;
+    T *dx, *dweight_ih, *dweight_hh, *dbias, *dh0, *dc0;
+    T* scratch;
+};
+template <class Cell>
+void backward(const Backward<typename Cell::Value>& call, const Schedule& schedule,
+              int n_threads) noexcept;
+
+} // namespace fastnotes::recurrent

@@ -1,0 +1,254 @@
+"""Layers with parameters: stacks of LSTMs or vanilla networks, one way or both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from fastnotes._validation import RealArray, as_real, check_choice, fail
+from fastnotes.recurrent._arguments import CANDIDATES
+from fastnotes.recurrent.exchange import read_parameters, settings_of, write_module
+from fastnotes.recurrent.lstm import lstm_backward, lstm_forward
+from fastnotes.recurrent.rnn import (
+    NONLINEARITIES,
+    RNNWeights,
+    rnn_backward,
+    rnn_forward,
+)
+from fastnotes.recurrent.stack import Stack, States
+from fastnotes.recurrent.weights import LSTMWeights
+
+
+class LSTM(Stack):
+    """Layers of LSTMs.
+
+    Parameters
+    ----------
+    input_size, hidden_size
+        D and H.
+    num_layers
+        Layers, each on the outputs of the one below.
+    bidirectional
+        A second set of weights runs from every sequence's own end; outputs of both lie
+        side by side.
+    dropout
+        Part of the outputs between layers that is set to 0 in training, the rest
+        scaled up.
+    candidate
+        ``"tanh"`` or ``"sigmoid"``, as in :func:`lstm_forward`.
+    forget_bias
+        Start of the forget gate's bias.
+    random_state
+        Seed of the first weights and of dropout.
+    dtype
+        float32 or float64; inputs are converted to it.
+    n_threads
+        Threads; None: see the threads page. The same bytes for any count.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastnotes.recurrent import LSTM
+    >>> layers = LSTM(3, 8, num_layers=2, bidirectional=True)
+    >>> h, (h_last, c_last) = layers.forward(np.ones((4, 10, 3)), training=True)
+    >>> h.shape, h_last.shape
+    ((4, 10, 16), (4, 4, 8))
+    >>> layers.backward(np.ones_like(h)).shape
+    (4, 10, 3)
+    >>> layers.gradients["weight_hh_l1_reverse"].shape
+    (32, 8)
+    """
+
+    _n_gates = 4
+    _n_states = 2
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        candidate: str = "tanh",
+        forget_bias: float = 1.0,
+        random_state: int = 0,
+        dtype: DTypeLike = np.float32,
+        n_threads: int | None = None,
+    ) -> None:
+        where = self._where()
+        self.candidate = check_choice(candidate, where, "candidate", CANDIDATES)
+        self.forget_bias = as_real(forget_bias, where, "forget_bias")
+        super().__init__(
+            input_size,
+            hidden_size,
+            num_layers,
+            bidirectional=bidirectional,
+            dropout=dropout,
+            random_state=random_state,
+            dtype=dtype,
+            n_threads=n_threads,
+        )
+        for layer, direction in self._each_direction():
+            bias = self._weights(layer, direction)[2]
+            bias[self.hidden_size : 2 * self.hidden_size] = self.forget_bias
+
+    def forward(
+        self,
+        x: ArrayLike,
+        state: tuple[ArrayLike, ArrayLike] | None = None,
+        *,
+        lengths: ArrayLike | None = None,
+        training: bool = False,
+    ) -> tuple[RealArray, tuple[RealArray, RealArray]]:
+        """Run over a batch of sequences.
+
+        Parameters
+        ----------
+        x
+            (B, T, D). Steps at and past a sequence's length are never read.
+        state
+            ``(h, c)``, each (layers * directions, B, H); None for zeros.
+        lengths
+            (B,) integers from 0 to T, in any order; None: T everywhere.
+        training
+            Apply dropout, and keep what :meth:`backward` needs.
+
+        Returns
+        -------
+        h
+            (B, T, directions * H), 0 past a sequence's end.
+        state
+            ``(h, c)`` after each sequence's last step, as PyTorch lays them out.
+        """
+        h, (h_last, c_last) = self._run(x, state, lengths, training)
+        return h, (h_last, c_last)
+
+    def _forward_one(
+        self, x: RealArray, weights: States, state: States, **options: Any
+    ) -> tuple[RealArray, States, Any]:
+        out = lstm_forward(x, *weights, *state, candidate=self.candidate, **options)
+        return out.h, (out.h_last, out.c_last), out.cache
+
+    def _backward_one(
+        self, dh: RealArray, cache: Any, dstate: States, n_threads: int
+    ) -> tuple[RealArray, States, States]:
+        dx, *weights, dh0, dc0 = lstm_backward(
+            dh, cache, dh_last=dstate[0], dc_last=dstate[1], n_threads=n_threads
+        )
+        return dx, tuple(weights), (dh0, dc0)
+
+    @classmethod
+    def from_torch(cls, module: Any) -> LSTM:
+        """Return the layers of a ``torch.nn.LSTM``: its weights are copied.
+
+        Its two biases are added, which is all that they do. ``batch_first`` is how
+        calls here are laid out, whatever it was.
+        """
+        where = "recurrent.LSTM.from_torch"
+        network = cls(**settings_of(module, "LSTM", where))
+        read_parameters(module, network, where)
+        return network
+
+    def to_torch(self) -> Any:
+        """Return a ``torch.nn.LSTM`` with ``batch_first`` and the same weights.
+
+        Raises
+        ------
+        ValueError
+            With the sigmoid candidate, which torch has not.
+        """
+        if self.candidate != "tanh":
+            fail("recurrent.LSTM.to_torch", "candidate 'tanh'", repr(self.candidate))
+        return write_module(self)
+
+    def _packed(self, weights: States) -> LSTMWeights:
+        return LSTMWeights(*weights, candidate=self.candidate)
+
+
+class RNN(Stack):
+    """Layers of vanilla recurrent networks.
+
+    Parameters
+    ----------
+    nonlinearity
+        ``"tanh"`` or ``"relu"``, as in :func:`rnn_forward`.
+    others
+        As for :class:`LSTM`.
+    """
+
+    _n_gates = 1
+    _n_states = 1
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        nonlinearity: str = "tanh",
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        random_state: int = 0,
+        dtype: DTypeLike = np.float32,
+        n_threads: int | None = None,
+    ) -> None:
+        self.nonlinearity = check_choice(
+            nonlinearity, self._where(), "nonlinearity", NONLINEARITIES
+        )
+        super().__init__(
+            input_size,
+            hidden_size,
+            num_layers,
+            bidirectional=bidirectional,
+            dropout=dropout,
+            random_state=random_state,
+            dtype=dtype,
+            n_threads=n_threads,
+        )
+
+    def forward(
+        self,
+        x: ArrayLike,
+        state: ArrayLike | None = None,
+        *,
+        lengths: ArrayLike | None = None,
+        training: bool = False,
+    ) -> tuple[RealArray, RealArray]:
+        """Run over a batch of sequences, as :meth:`LSTM.forward` with one state."""
+        h, (h_last,) = self._run(x, state, lengths, training)
+        return h, h_last
+
+    def _forward_one(
+        self, x: RealArray, weights: States, state: States, **options: Any
+    ) -> tuple[RealArray, States, Any]:
+        out = rnn_forward(
+            x, *weights, *state, nonlinearity=self.nonlinearity, **options
+        )
+        return out.h, (out.h_last,), out.cache
+
+    def _backward_one(
+        self, dh: RealArray, cache: Any, dstate: States, n_threads: int
+    ) -> tuple[RealArray, States, States]:
+        dx, *weights, dh0 = rnn_backward(
+            dh, cache, dh_last=dstate[0], n_threads=n_threads
+        )
+        return dx, tuple(weights), (dh0,)
+
+    @classmethod
+    def from_torch(cls, module: Any) -> RNN:
+        """Return the layers of a ``torch.nn.RNN``, as :meth:`LSTM.from_torch`."""
+        where = "recurrent.RNN.from_torch"
+        settings = settings_of(module, "RNN", where)
+        network = cls(**settings, nonlinearity=module.nonlinearity)
+        read_parameters(module, network, where)
+        return network
+
+    def to_torch(self) -> Any:
+        """Return a ``torch.nn.RNN`` with ``batch_first`` and the same weights."""
+        return write_module(self, nonlinearity=self.nonlinearity)
+
+    def _packed(self, weights: States) -> RNNWeights:
+        return RNNWeights(*weights, nonlinearity=self.nonlinearity)
