@@ -11,7 +11,7 @@
 namespace fastnotes::recurrent::cuda::detail {
 
 /// Blocks of a slice.
-constexpr int few_blocks(int depth) { return depth == 64 ? 1 : depth == 128 ? 4 : 8; }
+constexpr int few_blocks(int depth) { return depth == 64 ? 1 : depth == 128 ? 2 : 8; }
 
 /// How a hidden size up to K is dealt to threads.
 template <int K> struct FewDeal {
