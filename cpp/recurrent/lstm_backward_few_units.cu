@@ -229,7 +229,7 @@ template <int K, Meet M> class BackwardBlock {
     const Division& division_;
     Shared<K, M>& shared_;
     const BlockPlace place_;
-    const OwnUnit<K> unit_;
+    const OwnUnit<D> unit_;
     const bool real_;   // not beyond the hidden size
     const unsigned da_; // shared.da, at this lane's part of a row
     typename Shared<K, M>::Meeting meeting_;
