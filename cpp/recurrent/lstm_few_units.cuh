@@ -62,6 +62,15 @@ template <int Rows> struct FewRows {
     }
 };
 
+/// Whether a slice is one row, as most are until a batch fills the device, with no
+/// shorter sequence in the batch: then places move by the same number every step.
+template <int Rows>
+__device__ inline bool runs_alone(const BlockPlace& place, const FewRows<Rows>& rows,
+                                  const DeviceSchedule& schedule, index_t batch) {
+    const index_t steps = rows.of_slice.length[0];
+    return place.rows == 1 && schedule.start[steps] == steps * batch;
+}
+
 /// Rows of an array [.., stride] that a lane reads or writes at its unit: the packed
 /// rows, or those of (b, t).
 template <class T> struct Track {

@@ -49,7 +49,7 @@ template <int K, Meet M> class ForwardBlock {
         load_states();
         choose_tracks();
         meeting_.begin();
-        if (runs_alone()) {
+        if (runs_alone(place_, shared_.rows, run_.schedule, run_.batch)) {
             run_row();
         } else {
             run_rows();
@@ -95,14 +95,7 @@ template <int K, Meet M> class ForwardBlock {
         }
     }
 
-    /// A slice of one row, as most are until a batch fills the device, with no shorter
-    /// sequence in the batch.
-    __device__ bool runs_alone() const {
-        const index_t steps = shared_.rows.of_slice.length[0];
-        return place_.rows == 1 && run_.schedule.start[steps] == steps * run_.batch;
-    }
-
-    /// run_rows for such a slice, in fewer instructions.
+    /// run_rows for a slice that runs alone, in fewer instructions.
     __device__ void run_row() {
         const index_t steps = shared_.rows.of_slice.length[0];
         if (steps == 0) return;
