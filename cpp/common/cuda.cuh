@@ -25,6 +25,20 @@ inline Status launched() noexcept {
     return Status{static_cast<int>(cudaGetLastError())};
 }
 
+/// A launch may begin before the one before it in its stream has ended, if that lets it
+/// begin and it asks for it; it then waits before it touches what the other writes, or
+/// writes what that reads. Compute capability 9.0 or newer; before, nothing overlaps.
+__device__ inline void let_next_launch_begin() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.launch_dependents;");
+#endif
+}
+__device__ inline void wait_for_launch_before() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
 /// Combines the lanes of a warp in a fixed tree; every lane gets the same value.
 template <class T, class Op> __device__ inline T warp_reduce(T value, Op op) {
 #pragma unroll

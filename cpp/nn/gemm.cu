@@ -235,6 +235,7 @@ __global__ void __launch_bounds__(S::threads, S::resident)
     const index_t end =
         begin + block_depth < product.depth ? begin + block_depth : product.depth;
 
+    fastnotes::cuda::let_next_launch_begin();
     const Place<S> place;
     LoaderA load_a(product.a, m0, product.rows);
     LoaderB load_b(product.b, n0, product.columns);

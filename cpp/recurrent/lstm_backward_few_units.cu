@@ -28,6 +28,7 @@ template <int K, Meet M> class BackwardBlock {
     using D = FewDeal<K>;
     static constexpr int sharing = 4 * D::lanes; // lanes of four units
     static constexpr int sources = K / sharing;  // units whose gates a lane multiplies
+    using Slopes = CellSlopes<float>;
 
   public:
     __device__ BackwardBlock(const BackwardRun<float>& run, const Division& division,
@@ -42,6 +43,16 @@ template <int K, Meet M> class BackwardBlock {
         load_weights();
         choose_tracks();
         meeting_.begin();
+        if (runs_alone(place_, shared_.rows, run_.schedule, run_.batch)) {
+            run_row();
+        } else {
+            run_rows();
+        }
+        meeting_.end();
+    }
+
+  private:
+    __device__ void run_rows() {
         const SliceRows& rows = shared_.rows.of_slice;
         const index_t steps = rows.length[0]; // rows fall in length
         Ahead ahead(run_.schedule, rows, place_.rows, steps);
@@ -61,7 +72,7 @@ template <int K, Meet M> class BackwardBlock {
                 meeting_.give(n, row, 4 * unit_.of_all, float4{da.i, da.f, da.g, da.o},
                               unit_.lane);
                 if (row + 1 == active) meeting_.arrive(n);
-                write(da, now, row);
+                write(da, (now + shared_.rows.place[0][row]) * run_.hidden);
                 fetch_trace(ahead);
                 slot = (slot + 1) % items_ahead;
             }
@@ -70,10 +81,47 @@ template <int K, Meet M> class BackwardBlock {
             before = earlier;
         }
         for (int row = 0; row < place_.rows; ++row) finish(steps, row);
-        meeting_.end();
     }
 
-  private:
+    /// run_rows for a slice that runs alone: in fewer instructions, and the slopes of
+    /// the next step are made while the gradients of this one are on their way.
+    __device__ void run_row() {
+        const index_t steps = shared_.rows.of_slice.length[0], batch = run_.batch;
+        const index_t from_step = kept(trace_.step(batch));
+        const index_t to_step = kept(batch * run_.hidden);
+        const index_t before = unit_.lane == 2 ? 1 : 0; // the c that came in
+        const index_t first = steps - 1 - before;
+        const float* from =
+            trace_.at(trace_.by_sequence != 0 ? first : first * batch, shared_.rows, 0);
+        index_t to = ((steps - 1) * batch + shared_.rows.place[0][0]) * run_.hidden;
+        constexpr index_t ahead = items_ahead - 1; // the slot fetched is not that read
+        for (index_t n = 0; n < ahead; ++n) {
+            fetch_trace(from, n, steps);
+            from -= from_step;
+        }
+        wait_for_copies<ahead - 1>();
+        Slopes slopes = make_slopes(0);
+        float dc = later_or_zero(run_.dc_last, 0);
+        for (index_t n = 0; n < steps; ++n) {
+            meeting_.expect(n, 1);
+            float dh = multiply(n, 0);
+            if (n == 0) dh = later_or_zero(run_.dh_last, 0); // nothing was read yet
+            const Gates<float> da = slopes.gradients(dh, dc);
+            meeting_.give(n, 0, 4 * unit_.of_all, float4{da.i, da.f, da.g, da.o},
+                          unit_.lane);
+            meeting_.arrive(n);
+            write(da, to);
+            to -= to_step;
+            fetch_trace(from, n + ahead, steps);
+            from -= from_step;
+            wait_for_copies<ahead - 1>();
+            slopes = make_slopes(static_cast<unsigned>(n + 1) % items_ahead);
+            meeting_.wait(n, 1);
+        }
+        if (unit_.lane == 0) shared_.dc[0][unit_.in_block] = dc;
+        finish(steps, 0);
+    }
+
     __device__ static index_t start_of(const DeviceSchedule& schedule, index_t t) {
         return t > 0 ? schedule.start[t] : 0;
     }
@@ -147,29 +195,40 @@ template <int K, Meet M> class BackwardBlock {
             index_t first = ahead.first;
             if (unit_.lane == 2) first = ahead.t == 0 ? -run_.batch : ahead.before;
             if (unit_.lane == 3) first = ahead.t;
-            const float* const from = trace_.at(first, shared_.rows, ahead.row);
-            if (unit_.lane == 0) {
-                copy_async<16>(&to.gates.i, from, real_);
-            } else if (unit_.lane < 4) {
-                copy_async<4>(&to.c + (unit_.lane - 1), from, real_);
-            }
+            copy_trace(trace_.at(first, shared_.rows, ahead.row), to, real_);
             ahead.advance();
         }
         commit_copies();
+    }
+    __device__ void fetch_trace(const float* from, index_t n, index_t steps) {
+        const unsigned slot = static_cast<unsigned>(n) % items_ahead;
+        copy_trace(from, shared_.traces[slot][unit_.in_block], real_ && n < steps);
+        commit_copies();
+    }
+    __device__ void copy_trace(const float* from, TraceInShared& to, bool real) {
+        if (unit_.lane == 0) {
+            copy_async<16>(&to.gates.i, from, real);
+        } else if (unit_.lane < 4) {
+            copy_async<4>(&to.c + (unit_.lane - 1), from, real);
+        }
+    }
+
+    /// Of the trace in a slot, whose copies this thread has waited for.
+    __device__ Slopes make_slopes(unsigned slot) const {
+        __syncwarp(); // the copies of all lanes
+        const TraceInShared& trace = shared_.traces[slot][unit_.in_block];
+        return Slopes({trace.gates, trace.c, trace.c_before, trace.dh},
+                      run_.tanh_candidate);
     }
 
     /// starts: the row has no later step.
     __device__ Gates<float> update(index_t n, int row, unsigned slot, bool starts) {
         wait_for_copies<items_ahead - 1>();
-        __syncwarp(); // the copies of all lanes; dc has been written
-        const TraceInShared& trace = shared_.traces[slot][unit_.in_block];
-        const CellSlopes<float> slopes({trace.gates, trace.c, trace.c_before, trace.dh},
-                                       run_.tanh_candidate);
+        const Slopes slopes = make_slopes(slot); // from here on dc has been written
         float dh = multiply(n, row), dc = shared_.dc[row][unit_.in_block];
         if (starts) { // what was read means nothing yet
-            const index_t b = shared_.rows.of_slice.order[row];
-            dh = real_ ? state_or_zero(run_.dh_last, b, run_.hidden, unit_.of_all) : 0;
-            dc = real_ ? state_or_zero(run_.dc_last, b, run_.hidden, unit_.of_all) : 0;
+            dh = later_or_zero(run_.dh_last, row);
+            dc = later_or_zero(run_.dc_last, row);
         }
         const Gates<float> da = slopes.gradients(dh, dc);
         __syncwarp(); // all have read the trace, which is copied over next, and dc
@@ -203,11 +262,17 @@ template <int K, Meet M> class BackwardBlock {
         }
     }
 
-    __device__ void write(const Gates<float>& da, index_t first, int row) const {
+    /// A gradient that came to the last step of a row.
+    __device__ float later_or_zero(const float* gradient, int row) const {
+        if (!real_) return 0.0f;
+        return state_or_zero(gradient, shared_.rows.of_slice.order[row], run_.hidden,
+                             unit_.of_all);
+    }
+
+    /// row: packed row times the hidden size.
+    __device__ void write(const Gates<float>& da, index_t row) const {
         if (unit_.lane != 0 || !real_) return;
-        const index_t at =
-            (first + shared_.rows.place[0][row]) * run_.hidden + unit_.of_all;
-        reinterpret_cast<Gates<float>*>(run_.da)[at] = da;
+        reinterpret_cast<Gates<float>*>(run_.da)[row + unit_.of_all] = da;
     }
 
     /// Gradients of the initial states: what step 0 sent, or what came to an empty
@@ -229,7 +294,7 @@ template <int K, Meet M> class BackwardBlock {
     const Division& division_;
     Shared<K, M>& shared_;
     const BlockPlace place_;
-    const OwnUnit<K> unit_;
+    const OwnUnit<D> unit_;
     const bool real_;   // not beyond the hidden size
     const unsigned da_; // shared.da, at this lane's part of a row
     typename Shared<K, M>::Meeting meeting_;

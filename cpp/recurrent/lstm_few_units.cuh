@@ -11,15 +11,16 @@
 namespace fastnotes::recurrent::cuda::detail {
 
 /// Blocks of a slice.
-constexpr int few_blocks(int depth) { return depth == 64 ? 1 : depth == 128 ? 4 : 8; }
+constexpr int few_blocks(int depth) { return depth == 64 ? 1 : depth == 128 ? 2 : 8; }
 
 /// How a hidden size up to K is dealt to threads.
-template <int K> struct FewDeal {
+template <int K, int Threads = on_chip_threads> struct FewDeal {
+    static constexpr int threads = Threads;
     static constexpr int blocks = few_blocks(K);
-    static constexpr int units = K / blocks;              // of a block
-    static constexpr int lanes = on_chip_threads / units; // of a unit
-    static constexpr int weights = 4 * K / lanes;         // of a thread
-    static constexpr int resident = weights <= 64 ? 2 : 1;
+    static constexpr int units = K / blocks;      // of a block
+    static constexpr int lanes = threads / units; // of a unit
+    static constexpr int weights = 4 * K / lanes; // of a thread
+    static constexpr int resident = threads * weights <= 64 * on_chip_threads ? 2 : 1;
     static_assert(blocks == 1 || blocks <= lanes); // as Clustered wants it
     static_assert(4 * lanes <= warp_size && weights % 16 == 0);
 };
@@ -27,14 +28,21 @@ template <int K> struct FewDeal {
 inline constexpr unsigned items_ahead = 4;
 
 /// This thread's unit.
-template <int K> struct OwnUnit {
+template <class Deal> struct OwnUnit {
     int lane, in_block, of_all;
 
     __device__ explicit OwnUnit(const BlockPlace& place)
-        : lane(static_cast<int>(threadIdx.x) % FewDeal<K>::lanes),
-          in_block(static_cast<int>(threadIdx.x) / FewDeal<K>::lanes),
-          of_all(place.part * FewDeal<K>::units + in_block) {}
+        : lane(static_cast<int>(threadIdx.x) % Deal::lanes),
+          in_block(static_cast<int>(threadIdx.x) / Deal::lanes),
+          of_all(place.part * Deal::units + in_block) {}
 };
+
+/// A value kept in registers: in a loop it is not computed again.
+__device__ inline index_t kept(index_t value) {
+    long long in_register = value;
+    asm("" : "+l"(in_register));
+    return static_cast<index_t>(in_register);
+}
 
 /// The rows of a slice, and where they lie.
 template <int Rows> struct FewRows {
@@ -44,7 +52,8 @@ template <int Rows> struct FewRows {
     __device__ void read(const BlockPlace& block, const Division& division,
                          const DeviceSchedule& schedule, index_t time) {
         block.read_rows(division, schedule, of_slice);
-        for (int i = static_cast<int>(threadIdx.x); i < Rows; i += on_chip_threads) {
+        const int threads = static_cast<int>(blockDim.x);
+        for (int i = static_cast<int>(threadIdx.x); i < Rows; i += threads) {
             const index_t row = block.sorted(division, i);
             place[0][i] = row;
             place[1][i] = i < block.rows ? schedule.order[row] * time : 0;
@@ -52,6 +61,15 @@ template <int Rows> struct FewRows {
         __syncthreads();
     }
 };
+
+/// Whether a slice is one row, as most are until a batch fills the device, with no
+/// shorter sequence in the batch: then places move by the same number every step.
+template <int Rows>
+__device__ inline bool runs_alone(const BlockPlace& place, const FewRows<Rows>& rows,
+                                  const DeviceSchedule& schedule, index_t batch) {
+    const index_t steps = rows.of_slice.length[0];
+    return place.rows == 1 && schedule.start[steps] == steps * batch;
+}
 
 /// Rows of an array [.., stride] that a lane reads or writes at its unit: the packed
 /// rows, or those of (b, t).
@@ -64,6 +82,10 @@ template <class T> struct Track {
     template <int Rows>
     __device__ T* at(index_t first, const FewRows<Rows>& rows, int row) const {
         return unit + (first + rows.place[by_sequence][row]) * stride;
+    }
+    /// From one step to the next where all `batch` rows run at both.
+    __device__ index_t step(index_t batch) const {
+        return by_sequence != 0 ? stride : batch * stride;
     }
 };
 

@@ -3,6 +3,8 @@
 #include "recurrent/lstm_on_chip.cuh"
 #include "recurrent/lstm_schedule.cuh"
 
+#include <algorithm>
+
 namespace fastnotes::recurrent::cuda {
 namespace {
 
@@ -11,12 +13,17 @@ using fastnotes::cuda::warp_size;
 using nn::cuda::Form;
 
 /// Initial states in sorted order; those of empty sequences are the last ones too.
+/// uniform: the schedule, filled here if all run for all steps, else null.
 template <class T>
-__global__ void begin_kernel(const ForwardRun<T> run, const T* h0, const T* c0) {
+__global__ void begin_kernel(const ForwardRun<T> run, const T* h0, const T* c0,
+                             std::int64_t* uniform) {
     const index_t row = own_row();
+    if (uniform != nullptr) {
+        fill_uniform(uniform, run.batch, run.time, row * warp_size + threadIdx.x);
+    }
     if (row >= run.batch) return;
-    const index_t b = run.schedule.order[row];
-    const bool empty = run.schedule.length[row] == 0;
+    const index_t b = uniform != nullptr ? row : run.schedule.order[row];
+    const bool empty = (uniform != nullptr ? run.time : run.schedule.length[row]) == 0;
     for (index_t unit = threadIdx.x; unit < run.padded; unit += warp_size) {
         const bool real = unit < run.hidden;
         const T h = real ? state_or_zero(h0, b, run.hidden, unit) : T(0);
@@ -185,12 +192,23 @@ Status run_steps(const ForwardRun<T>& run, const recurrent::Schedule& schedule,
     return {};
 }
 
+/// Fills the schedule and the initial states.
 template <class T>
 Status begin(const LSTMForward<T>& call, const ForwardRun<T>& run,
+             std::int64_t* schedule, const recurrent::Schedule& host,
              Stream stream) noexcept {
-    const RowGrid launch(run.batch);
+    index_t rows = run.batch; // of the launch
+    if (call.ragged) {
+        const Status status = fill_schedule(schedule, call.sizes, host, stream);
+        if (!status.ok()) return status;
+    } else {
+        const index_t items = std::max(run.time + 1, run.batch * run.time);
+        rows = std::max(rows, ceil_div(items, warp_size));
+    }
+    const RowGrid launch(rows);
     if (!launch.possible) return Status{cudaErrorInvalidValue};
-    begin_kernel<<<launch.grid, launch.block, 0, stream>>>(run, call.h0, call.c0);
+    begin_kernel<<<launch.grid, launch.block, 0, stream>>>(
+        run, call.h0, call.c0, call.ragged ? nullptr : schedule);
     const Status status = launched();
     if (!status.ok() || !call.ragged) return status;
     return clear_padding(call.h, run.hidden, call.sizes, run.schedule, stream);
@@ -216,12 +234,10 @@ Status lstm_forward(const LSTMForward<T>& call, const recurrent::Schedule& sched
     const Scratch<T> scratch(call.sizes, rows, room, call.cache != nullptr,
                              call.scratch);
     const ForwardRun<T> run = prepare(call, scratch, rows);
-    Status status =
-        fill_schedule(call.cache != nullptr ? call.cache->schedule : scratch.schedule,
-                      call.sizes, schedule, call.ragged, stream);
-    if (!status.ok() || call.sizes.hidden == 0) return status;
-    status = begin(call, run, stream);
-    if (!status.ok() || rows == 0) return status;
+    Status status = begin(
+        call, run, call.cache != nullptr ? call.cache->schedule : scratch.schedule,
+        schedule, stream);
+    if (!status.ok() || rows == 0 || call.sizes.hidden == 0) return status;
     status = project(call, run, rows, stream);
     if (!status.ok()) return status;
     if constexpr (std::is_same_v<T, float>) {

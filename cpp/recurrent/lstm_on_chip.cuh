@@ -31,6 +31,7 @@ struct Room {
     int slices = 0;     // at most; 0: the recurrence does not fit on the chip
     int slice_rows = 0; // at most
     Meet meet = Meet::memory;
+    bool early = false; // launches may begin before the one before has ended
     index_t rows() const noexcept { return index_t{slices} * slice_rows; }
 };
 
@@ -98,25 +99,29 @@ struct OnChip {
     Meet meet;
     int parts, slice_rows;
     std::size_t shared;
+    int threads = on_chip_threads;
+    bool waits = false; // for the launch before, so that it may begin early
 };
 
 /// A launch of so many slices.
 class OnChipLaunch {
   public:
-    OnChipLaunch(const OnChip& code, int slices, Stream stream) noexcept {
+    OnChipLaunch(const OnChip& code, int slices, bool early, Stream stream) noexcept {
         config_.gridDim = dim3(static_cast<unsigned>(slices * code.parts));
-        config_.blockDim = dim3(on_chip_threads);
+        config_.blockDim = dim3(static_cast<unsigned>(code.threads));
         config_.dynamicSmemBytes = code.shared;
         config_.stream = stream;
-        config_.attrs = &attribute_;
-        config_.numAttrs = code.meet == Meet::never ? 0 : 1;
+        config_.attrs = attributes_;
         if (code.meet == Meet::cluster) {
-            attribute_.id = cudaLaunchAttributeClusterDimension;
-            attribute_.val.clusterDim.x = static_cast<unsigned>(code.parts);
-            attribute_.val.clusterDim.y = attribute_.val.clusterDim.z = 1;
-        } else {
-            attribute_.id = cudaLaunchAttributeCooperative;
-            attribute_.val.cooperative = 1;
+            auto& value = add(cudaLaunchAttributeClusterDimension);
+            value.clusterDim.x = static_cast<unsigned>(code.parts);
+            value.clusterDim.y = value.clusterDim.z = 1;
+        } else if (code.meet == Meet::memory) {
+            add(cudaLaunchAttributeCooperative).cooperative = 1;
+        }
+        if (early) {
+            add(cudaLaunchAttributeProgrammaticStreamSerialization)
+                .programmaticStreamSerializationAllowed = 1;
         }
     }
     OnChipLaunch(const OnChipLaunch&) = delete;
@@ -124,9 +129,22 @@ class OnChipLaunch {
     const cudaLaunchConfig_t* config() const noexcept { return &config_; }
 
   private:
+    cudaLaunchAttributeValue& add(cudaLaunchAttributeID id) noexcept {
+        cudaLaunchAttribute& attribute = attributes_[config_.numAttrs++];
+        attribute.id = id;
+        return attribute.val;
+    }
+
     cudaLaunchConfig_t config_{};
-    cudaLaunchAttribute attribute_{};
+    cudaLaunchAttribute attributes_[2]{};
 };
+
+/// Whether the kernel's code is that of compute capability 9.0 or newer: an older one,
+/// compiled by the driver for a new device, has no clusters and no early begin.
+template <class Kernel> bool is_for_9_0(Kernel* kernel) noexcept {
+    cudaFuncAttributes code{};
+    return cudaFuncGetAttributes(&code, kernel) == cudaSuccess && code.ptxVersion >= 90;
+}
 
 /// Blocks of the kernel that the device runs at the same time; 0: it cannot.
 template <class Kernel>
@@ -140,20 +158,21 @@ int count_blocks(Kernel* kernel, const OnChip& code, int device) noexcept {
                                                    : cudaDevAttrCooperativeLaunch;
     const int most = ask(cudaDevAttrMaxSharedMemoryPerBlockOptin);
     if (ask(needed) == 0 || code.shared > static_cast<std::size_t>(most) ||
+        (code.meet == Meet::cluster && !is_for_9_0(kernel)) ||
         cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                              static_cast<int>(code.shared)) != cudaSuccess) {
         return 0;
     }
     int found = 0;
     if (code.meet == Meet::cluster) {
-        const OnChipLaunch launch(code, 1, nullptr);
+        const OnChipLaunch launch(code, 1, false, nullptr);
         return cudaOccupancyMaxActiveClusters(&found, kernel, launch.config()) ==
                        cudaSuccess
                    ? found * code.parts
                    : 0;
     }
-    return cudaOccupancyMaxActiveBlocksPerMultiprocessor(
-               &found, kernel, on_chip_threads, code.shared) == cudaSuccess
+    return cudaOccupancyMaxActiveBlocksPerMultiprocessor(&found, kernel, code.threads,
+                                                         code.shared) == cudaSuccess
                ? found * ask(cudaDevAttrMultiProcessorCount)
                : 0;
 }
@@ -162,19 +181,27 @@ int count_blocks(Kernel* kernel, const OnChip& code, int device) noexcept {
 template <auto Kernel> Room find_room(const OnChip& code) noexcept {
     constexpr int known_devices = 64;
     static std::mutex mutex;
-    static std::array<int, known_devices> counted{}; // blocks, plus one
+    struct Found {
+        bool asked;
+        int blocks;
+        bool early;
+    };
+    static std::array<Found, known_devices> all{};
     int device = 0;
     if (cudaGetDevice(&device) != cudaSuccess || device >= known_devices) {
         (void)cudaGetLastError();
         return {};
     }
     const std::lock_guard<std::mutex> lock(mutex);
-    int& blocks = counted[static_cast<std::size_t>(device)];
-    if (blocks == 0) blocks = 1 + count_blocks(Kernel, code, device);
-    if (blocks == 1) (void)cudaGetLastError();
-    const int slices = (blocks - 1) / code.parts;
+    Found& found = all[static_cast<std::size_t>(device)];
+    if (!found.asked) {
+        found = {true, count_blocks(Kernel, code, device),
+                 code.waits && code.meet != Meet::memory && is_for_9_0(Kernel)};
+    }
+    if (found.blocks == 0) (void)cudaGetLastError();
+    const int slices = found.blocks / code.parts;
     return {code.parts, slices < max_slices ? slices : max_slices, code.slice_rows,
-            code.meet};
+            code.meet, found.early};
 }
 
 /// Launches the kernel on all rows, as many at a time as there is room for.
@@ -193,7 +220,7 @@ Status launch_slices(OnChipKernel<Run>* kernel, const OnChip& code, const Run& r
                 memory.counters, 0,
                 static_cast<std::size_t>(division.slices) * counter_bytes, stream));
         }
-        const OnChipLaunch launch(code, division.slices, stream);
+        const OnChipLaunch launch(code, division.slices, room.early, stream);
         FASTNOTES_CUDA_TRY(
             cudaLaunchKernelEx(launch.config(), kernel, run, division, memory));
     }
@@ -216,8 +243,8 @@ struct BlockPlace {
 
     __device__ void read_rows(const Division& division, const DeviceSchedule& schedule,
                               SliceRows& to) const {
-        for (int i = static_cast<int>(threadIdx.x); i < max_rows;
-             i += on_chip_threads) {
+        const int threads = static_cast<int>(blockDim.x);
+        for (int i = static_cast<int>(threadIdx.x); i < max_rows; i += threads) {
             const index_t row = sorted(division, i);
             to.order[i] = i < rows ? schedule.order[row] : 0;
             to.length[i] = i < rows ? schedule.length[row] : 0;
@@ -265,7 +292,7 @@ class Meeting {
     unsigned target_ = 0;
 };
 
-/// Copies 4 or 16 bytes into shared memory in the background, or zeros.
+/// Copies 4, 8 or 16 bytes into shared memory in the background, or zeros.
 template <int Bytes>
 __device__ inline void copy_async(float* to, const float* from, bool real) {
     const auto address = static_cast<unsigned>(__cvta_generic_to_shared(to));
@@ -274,9 +301,8 @@ __device__ inline void copy_async(float* to, const float* from, bool real) {
                      "l"(from), "r"(real ? 16 : 0)
                      : "memory");
     } else {
-        static_assert(Bytes == 4);
-        asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(address),
-                     "l"(from), "r"(real ? 4 : 0)
+        asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(address),
+                     "l"(from), "n"(Bytes), "r"(real ? Bytes : 0)
                      : "memory");
     }
 }

@@ -10,23 +10,6 @@ namespace {
 
 constexpr int fill_threads = 256;
 
-/// Everybody runs for all steps: the whole schedule without a copy from the host.
-__global__ void __launch_bounds__(fill_threads)
-    fill_uniform_kernel(std::int64_t* data, index_t batch, index_t time) {
-    const index_t i = static_cast<index_t>(blockIdx.x) * fill_threads + threadIdx.x;
-    std::int64_t* const start = data + 2 * batch;
-    std::int64_t* const position = start + time + 1;
-    if (i < batch) {
-        data[i] = i;
-        data[batch + i] = time;
-    }
-    if (i <= time) start[i] = i * batch;
-    if (i < batch * time) {
-        position[i] = i % batch * time + i / batch;
-        position[batch * time + i] = i; // before: h0 is in front of the packed rows
-    }
-}
-
 /// position and before of each packed row, from its step and sorted row.
 __global__ void __launch_bounds__(fill_threads)
     fill_rows_kernel(const DeviceSchedule schedule, std::int64_t* position,
@@ -83,21 +66,14 @@ bool too_many(index_t blocks) noexcept { return blocks > 0x7FFFFFFF; }
 } // namespace
 
 Status fill_schedule(std::int64_t* data, const LSTMSizes& sizes,
-                     const recurrent::Schedule& schedule, bool ragged,
-                     Stream stream) noexcept {
+                     const recurrent::Schedule& schedule, Stream stream) noexcept {
     const index_t batch = sizes.batch, time = sizes.time, rows = total_rows(schedule);
-    const index_t items = ragged ? batch * time : std::max({batch, time + 1, rows});
-    const index_t blocks = ceil_div(items, fill_threads);
+    const index_t blocks = ceil_div(batch * time, fill_threads);
     if (too_many(blocks)) return Status{cudaErrorInvalidValue};
-    const auto grid = static_cast<unsigned>(blocks);
-    if (!ragged) {
-        fill_uniform_kernel<<<grid, fill_threads, 0, stream>>>(data, batch, time);
-        return launched();
-    }
     const Status status = copy_schedule(data, sizes, schedule, stream);
     if (!status.ok() || rows == 0) return status;
     std::int64_t* const position = data + 2 * batch + time + 1;
-    fill_rows_kernel<<<grid, fill_threads, 0, stream>>>(
+    fill_rows_kernel<<<static_cast<unsigned>(blocks), fill_threads, 0, stream>>>(
         DeviceSchedule(data, sizes, rows), position, position + rows, batch, time);
     return launched();
 }

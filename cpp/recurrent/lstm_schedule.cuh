@@ -9,10 +9,25 @@ inline index_t total_rows(const recurrent::Schedule& schedule) noexcept {
     return schedule.start.empty() ? 0 : schedule.start.back();
 }
 
-/// Fills the schedule in device memory, from the host where lengths differ.
+/// Fills the schedule in device memory from the host's.
 Status fill_schedule(std::int64_t* data, const LSTMSizes& sizes,
-                     const recurrent::Schedule& schedule, bool ragged,
-                     Stream stream) noexcept;
+                     const recurrent::Schedule& schedule, Stream stream) noexcept;
+
+/// Entry i of every part where all run for all steps, and nothing comes from the host.
+__device__ inline void fill_uniform(std::int64_t* data, index_t batch, index_t time,
+                                    index_t i) {
+    std::int64_t* const start = data + 2 * batch;
+    std::int64_t* const position = start + time + 1;
+    if (i < batch) {
+        data[i] = i;
+        data[batch + i] = time;
+    }
+    if (i <= time) start[i] = i * batch;
+    if (i < batch * time) {
+        position[i] = i % batch * time + i / batch;
+        position[batch * time + i] = i; // before: h0 is in front of the packed rows
+    }
+}
 
 /// Zeros in data [B, T, columns] past the sequences' ends.
 template <class T>
