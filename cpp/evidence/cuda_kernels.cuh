@@ -15,7 +15,7 @@ inline constexpr int reduce_threads = 256, rows_threads = 128, packed_threads = 
 /// way: 32 KB in float32 for sums alone, twice that where a block is alone and holds a
 /// tile.
 template <class T> inline constexpr int streamed_threads = sizeof(T) == 4 ? 512 : 256;
-template <bool emits> inline constexpr int streamed_depth = emits ? 4 : 2;
+template <bool keeps> inline constexpr int streamed_depth = keeps ? 4 : 2;
 
 /// Threads for a row of several chunks, and most chunks of such a row.
 template <class T> inline constexpr int long_row_threads = sizeof(T) == 4 ? 1024 : 512;
@@ -31,6 +31,9 @@ template <class T> inline constexpr bool holds = sizeof(T) == sizeof(float);
 /// Emits nothing: totals alone.
 struct NoEmit {};
 template <class Emit> inline constexpr bool emits = !std::is_same_v<Emit, NoEmit>;
+
+/// Whether a kernel that may emit holds a tile.
+template <class Emit, class T> inline constexpr bool keeps = emits<Emit> && holds<T>;
 
 /// What is summed: exp(a), or factors * exp(a) if factors are given.
 template <class T> struct Terms {
@@ -168,10 +171,10 @@ __device__ inline void emit_held(const T (&held)[held_steps][step_size],
 /// of `a` where a thread `holds` the elements of its unit between the passes, while the
 /// next ones are on their way. Without Emit slices may have any length.
 template <bool Squares, class Emit, class T, class Store>
-__global__ void __launch_bounds__(streamed_threads<T>, emits<Emit> ? 1 : 2)
+__global__ void __launch_bounds__(streamed_threads<T>, keeps<Emit, T> ? 1 : 2)
     streamed_kernel(const Tiles tiles, const T* __restrict__ a, T* __restrict__ out,
                     const bool wide, const Store results) {
-    constexpr int depth = streamed_depth<emits<Emit>>;
+    constexpr int depth = streamed_depth<keeps<Emit, T>>;
     UnitStream<depth, T> stream(tiles, a, wide, shared_memory());
     const Parts<T> parts(stream.memory_behind(), tiles);
     const int u = static_cast<int>(threadIdx.x), length = tiles.length;
@@ -180,8 +183,8 @@ __global__ void __launch_bounds__(streamed_threads<T>, emits<Emit> ? 1 : 2)
         const auto corner = tiles.corner(tile);
         const Unit unit = tiles.unit_or_none(corner, u);
         Sums<T> sums;
-        T held[emits<Emit> && holds<T> ? held_steps : 1][step_size];
-        if constexpr (emits<Emit> && holds<T>) {
+        T held[keeps<Emit, T> ? held_steps : 1][step_size];
+        if constexpr (keeps<Emit, T>) {
 #pragma unroll
             for (int n = 0; n < held_steps; ++n) {
                 if (n * step_size >= length) break;

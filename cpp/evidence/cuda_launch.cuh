@@ -9,7 +9,7 @@ namespace fastnotes::evidence::cuda {
 using ::fastnotes::cuda::Status;
 
 /// Slices of a plane nearer together than this are fetched and written as they lie.
-inline constexpr index_t sector_bytes = 64;
+inline constexpr index_t sector_bytes = 32;
 
 /// Units of the largest tile of global memory.
 inline constexpr int most_units = 1024;
@@ -190,7 +190,7 @@ template <bool Squares, class Emit, class T, class Store>
 Status launch_streamed(View3<const T> a, T* out, const Store& results,
                        const Device& device,
                        ::fastnotes::cuda::Stream stream) noexcept {
-    using Stream = UnitStream<streamed_depth<emits<Emit>>, T>;
+    using Stream = UnitStream<streamed_depth<keeps<Emit, T>>, T>;
     constexpr int least_units = 64;
     const auto suits = [&](int units) {
         return Stream::bytes(units) <= device.shared / 4 * 3 &&

@@ -73,10 +73,11 @@ template <int K, Meet M> class ForwardBlock {
             if (more) meeting_.expect(t, active);
             for (int row = 0; row < active; ++row) {
                 __syncwarp(); // c has been written
-                float& c = shared_.c[row][unit_.in_block];
+                const float c = shared_.c[row][unit_.in_block];
                 wait_for_copies<items_ahead - 1>(); // of this thread alone
                 const Cell<float> cell = make_cell(preactivations(t, row, slot), c);
-                if (unit_.lane == 0) c = cell.c;
+                __syncwarp(); // all have read c
+                if (unit_.lane == 0) shared_.c[row][unit_.in_block] = cell.c;
                 if (more) {
                     meeting_.give(t, row, unit_.of_all, cell.h, unit_.lane);
                     if (row + 1 == active) meeting_.arrive(t);
