@@ -28,8 +28,8 @@ namespace cuda {
 
 /// The same on the current CUDA device, device pointers throughout. Order and
 /// precision: as log_sum_exp there. Cost: one read of `a` and one write for K up to
-/// 2048, which threads hold; beyond that a second read, from the L2 where there are many
-/// rows of at most 256 KB.
+/// 2048, which threads hold; beyond that a second read, from the L2 where there are
+/// many rows of at most 256 KB.
 template <class T>
 ::fastnotes::cuda::Status softmax(View3<const T> a, View3<T> out, bool log,
                                   const Work& work) noexcept;

@@ -44,7 +44,7 @@ struct Schedule {
     std::vector<index_t> start;    // [steps + 1] first packed row of each step
     std::vector<index_t> position; // [N] where each packed row is in x and h: b * T +
                                    // t, or b * T + length - 1 - t in reverse
-    index_t steps = 0; // the longest length
+    index_t steps = 0;             // the longest length
 
     index_t active(index_t t) const noexcept {
         const auto i = static_cast<std::size_t>(t);
