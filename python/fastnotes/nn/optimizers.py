@@ -94,23 +94,21 @@ class Optimizer(ABC):
         self.n_steps += 1
         for name, parameter in self.parameters.items():
             decay = self._decay[name]
-            penalty, shrink = decay, 1.0
-            if self.decoupled:
-                penalty, shrink = 0.0, 1.0 - rate * decay
-            self._step_one(name, parameter, given[name], rate, penalty, shrink, threads)
+            self._step_one(
+                name,
+                parameter,
+                given[name],
+                learning_rate=rate,
+                penalty=0.0 if self.decoupled else decay,
+                shrink=1.0 - rate * decay if self.decoupled else 1.0,
+                n_threads=threads,
+            )
 
     @abstractmethod
     def _step_one(
-        self,
-        name: str,
-        parameter: RealArray,
-        gradient: RealArray,
-        rate: float,
-        penalty: float,
-        shrink: float,
-        threads: int,
+        self, name: str, parameter: RealArray, gradient: RealArray, **step: Any
     ) -> None:
-        """Change one parameter."""
+        """Change one parameter; ``step`` is what the kernels take alike."""
 
     @property
     def state(self) -> dict[str, RealArray]:
@@ -199,14 +197,7 @@ class Adam(Optimizer):
         self.epsilon = as_real(epsilon, where, "epsilon", low=0.0)
 
     def _step_one(
-        self,
-        name: str,
-        parameter: RealArray,
-        gradient: RealArray,
-        rate: float,
-        penalty: float,
-        shrink: float,
-        threads: int,
+        self, name: str, parameter: RealArray, gradient: RealArray, **step: Any
     ) -> None:
         beta1, beta2 = self.betas
         native.nn.adam_step(
@@ -214,15 +205,12 @@ class Adam(Optimizer):
             gradient,
             self._state["mean"][name],
             self._state["square"][name],
-            learning_rate=rate,
             beta1=beta1,
             beta2=beta2,
             epsilon=self.epsilon,
             mean_scale=1 / (1 - beta1**self.n_steps),
             square_scale=1 / (1 - beta2**self.n_steps),
-            penalty=penalty,
-            shrink=shrink,
-            n_threads=threads,
+            **step,
         )
 
 
@@ -269,25 +257,15 @@ class SGD(Optimizer):
         super().__init__(parameters, learning_rate, weight_decay, decoupled)
 
     def _step_one(
-        self,
-        name: str,
-        parameter: RealArray,
-        gradient: RealArray,
-        rate: float,
-        penalty: float,
-        shrink: float,
-        threads: int,
+        self, name: str, parameter: RealArray, gradient: RealArray, **step: Any
     ) -> None:
         native.nn.sgd_step(
             parameter,
             gradient,
             self._state["velocity"][name] if self._slots else None,
-            learning_rate=rate,
             momentum=self.momentum,
             nesterov=self.nesterov,
-            penalty=penalty,
-            shrink=shrink,
-            n_threads=threads,
+            **step,
         )
 
 
