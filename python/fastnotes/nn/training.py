@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -49,8 +49,6 @@ class Loop:
     patience
         Epochs without a better validation loss after which training stops; None: never.
         The best epoch's parameters are kept wherever there is a validation loss.
-    schedule
-        Factor on the learning rate for an epoch from 0 on; None: 1.
     verbose
         Whether to show progress.
     n_threads
@@ -62,7 +60,6 @@ class Loop:
     seed: int
     max_norm: float = math.inf
     patience: int | None = None
-    schedule: Callable[[int], float] | None = None
     verbose: bool = False
     n_threads: int = 1
 
@@ -84,12 +81,9 @@ class Loop:
             After Ctrl-C.
         """
         best = kept = _copy(task.parameters)
-        rate = optimizer.learning_rate
         progress = Progress(self.n_epochs, self.verbose, "epoch")
         try:
             for epoch in range(self.n_epochs):
-                if self.schedule is not None:
-                    optimizer.learning_rate = rate * self.schedule(epoch)
                 loss = self._epoch(task, n_rows, optimizer, epoch, where)
                 validation = task.validate()
                 kept = _copy(task.parameters)
@@ -102,7 +96,6 @@ class Loop:
             _restore(task.parameters, kept)
             raise
         finally:
-            optimizer.learning_rate = rate
             progress.close(len(history.loss), history.line)
         if history.best_epoch is not None:
             _restore(task.parameters, best)
