@@ -16,9 +16,9 @@ namespace {
 using namespace pybind11::literals;
 using recurrent::Candidate;
 using recurrent::LSTM;
-using recurrent::LSTMSizes;
 using recurrent::RNN;
 using recurrent::Schedule;
+using recurrent::Sizes;
 
 /// What messages call the functions of a cell.
 template <template <class> class Cell> struct Names;
@@ -55,7 +55,7 @@ template <template <class> class Cell> struct Weights {
 
 template <class T> struct CacheData {
     SharedWeights<T> weights;
-    LSTMSizes sizes;
+    Sizes sizes;
     Schedule schedule;
     Workspace<T> x, gates, c, h0;
 
@@ -163,7 +163,7 @@ Weights<Cell> pack_weights(const py::array& weight_ih, const py::array& weight_h
 
 // ---------------------------------------------------------------- forward
 
-const std::int64_t* checked_lengths(const py::object& lengths, const LSTMSizes& sizes,
+const std::int64_t* checked_lengths(const py::object& lengths, const Sizes& sizes,
                                     const char* where) {
     if (lengths.is_none()) return nullptr;
     const auto view = as_view<const std::int64_t, 1>(lengths, where, "lengths");
@@ -179,7 +179,7 @@ const std::int64_t* checked_lengths(const py::object& lengths, const LSTMSizes& 
 
 template <class Cell, class T = typename Cell::Value>
 std::unique_ptr<CacheData<T>> make_cache(const SharedWeights<T>& weights,
-                                         const LSTMSizes& sizes, Schedule schedule) {
+                                         const Sizes& sizes, Schedule schedule) {
     const index_t rows = schedule.first(schedule.steps);
     const index_t states = recurrent::state_width<Cell>(sizes.hidden);
     auto cache = std::make_unique<CacheData<T>>();
@@ -196,7 +196,7 @@ std::unique_ptr<CacheData<T>> make_cache(const SharedWeights<T>& weights,
 /// Every result is empty. No schedule: it would count sequences that hold nothing, of
 /// which there may be more than memory has room for.
 template <template <class> class Cell, class T>
-py::tuple forward_without_units(const SharedWeights<T>& weights, const LSTMSizes& sizes,
+py::tuple forward_without_units(const SharedWeights<T>& weights, const Sizes& sizes,
                                 bool keep_cache) {
     py::object kept = py::none();
     if (keep_cache) {
@@ -216,7 +216,7 @@ py::tuple forward(const SharedWeights<T>& weights, py::handle x, py::handle h0,
                   bool keep_cache, int n_threads) {
     constexpr const char* where = Names<Cell>::forward;
     const auto input = as_view<const T, 3>(x, where, "x");
-    const LSTMSizes sizes{input.planes, input.rows, weights->input, weights->hidden};
+    const Sizes sizes{input.planes, input.rows, weights->input, weights->hidden};
     check_extent(input.columns, sizes.input, where, "x columns");
     const auto h_begin = optional_view<T>(h0, where, "h0", sizes.batch, sizes.hidden);
     const auto c_begin = optional_view<T>(c0, where, "c0", sizes.batch, sizes.hidden);
@@ -322,7 +322,7 @@ py::tuple backward(const CacheData<T>& cache, py::handle dh, py::handle dh_last,
                    py::handle dc_last, int n_threads) {
     constexpr const char* where = Names<Cell>::backward;
     constexpr index_t gates = Cell<T>::gates;
-    const LSTMSizes& sizes = cache.sizes;
+    const Sizes& sizes = cache.sizes;
     const auto dh_view = as_view<const T, 3>(dh, where, "dh");
     check_extent(dh_view.planes, sizes.batch, where, "dh batch");
     check_extent(dh_view.rows, sizes.time, where, "dh steps");
@@ -384,7 +384,7 @@ void register_types(py::module_& room, const char* weights, const char* cache) {
                                [](const Kept& self) {
                                    return std::visit(
                                        [](const auto& data) {
-                                           const LSTMSizes& sizes = data->sizes;
+                                           const Sizes& sizes = data->sizes;
                                            return py::make_tuple(
                                                sizes.batch, sizes.time, sizes.input,
                                                sizes.hidden);

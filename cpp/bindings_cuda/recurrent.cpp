@@ -11,8 +11,8 @@ namespace {
 
 using namespace pybind11::literals;
 using recurrent::Candidate;
-using recurrent::LSTMSizes;
 using recurrent::Schedule;
+using recurrent::Sizes;
 namespace twins = recurrent::cuda;
 
 /// Checks that a pointer keeps vector accesses aligned; ours always does.
@@ -66,7 +66,7 @@ T* optional_vector(const py::handle& object, index_t size, const char* where,
 }
 
 /// The schedule of lengths on the host, which may be None.
-Schedule read_schedule(const py::object& lengths, const LSTMSizes& sizes,
+Schedule read_schedule(const py::object& lengths, const Sizes& sizes,
                        const char* where) {
     if (lengths.is_none()) return twins::make_schedule(sizes, nullptr);
     const auto view =
@@ -83,7 +83,7 @@ Schedule read_schedule(const py::object& lengths, const LSTMSizes& sizes,
 
 /// The arrays of a cache, from the tuple (x, gates, c, h, schedule).
 template <class T>
-twins::LSTMCache<T> read_cache(const py::tuple& arrays, const LSTMSizes& sizes,
+twins::LSTMCache<T> read_cache(const py::tuple& arrays, const Sizes& sizes,
                                index_t rows, const char* where) {
     if (arrays.size() != 5) fail(where, "a cache of 5 arrays", "another tuple");
     const auto at = [&](std::size_t i) -> const DeviceArray& {
@@ -121,7 +121,7 @@ void forward(const DeviceArray& weight_ih, const DeviceArray& weight_hh,
     constexpr const char* where = "recurrent.lstm_forward";
     const auto input = as_view<const T, 3>(x, where, "x");
     const index_t hidden = as_view<const T, 2>(weight_hh, where, "weight_hh").columns;
-    const LSTMSizes sizes{input.planes, input.rows, input.columns, hidden};
+    const Sizes sizes{input.planes, input.rows, input.columns, hidden};
     const Schedule schedule = read_schedule(lengths, sizes, where);
     std::optional<twins::LSTMCache<T>> kept;
     if (!cache.is_none()) {
@@ -155,7 +155,7 @@ void step(const DeviceArray& weight_ih, const DeviceArray& weight_hh,
     constexpr const char* where = "recurrent.lstm_step";
     const auto input = as_view<const T, 2>(x, where, "x");
     const index_t hidden = as_view<const T, 2>(weight_hh, where, "weight_hh").columns;
-    const LSTMSizes sizes{input.rows, 1, input.columns, hidden};
+    const Sizes sizes{input.rows, 1, input.columns, hidden};
     const Schedule schedule = twins::make_schedule(sizes, nullptr);
     T* const h_out = matrix<T>(h_next, sizes.batch, hidden, where, "h_next");
     twins::LSTMForward<T> call{
@@ -197,7 +197,7 @@ void backward(const py::tuple& weights, const py::tuple& cache, index_t time,
     const index_t gates = 4 * hidden;
     check_extent(weight_ih.rows, gates, where, "weight_ih rows");
     check_extent(weight_hh.rows, gates, where, "weight_hh rows");
-    const LSTMSizes sizes{batch, time, input, hidden};
+    const Sizes sizes{batch, time, input, hidden};
     const Schedule schedule = read_schedule(lengths, sizes, where);
     const auto kept = read_cache<T>(cache, sizes, schedule.start.back(), where);
     twins::LSTMBackward<T> call{

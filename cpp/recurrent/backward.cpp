@@ -375,8 +375,7 @@ template <class Cell> class BackwardRun {
 } // namespace
 
 template <class Cell>
-index_t backward_scratch(const LSTMSizes& sizes, const Schedule& schedule,
-                         int n_threads) {
+index_t backward_scratch(const Sizes& sizes, const Schedule& schedule, int n_threads) {
     Backward<typename Cell::Value> call{};
     call.sizes = sizes;
     return BackwardRun<Cell>(call, schedule, false, n_threads).scratch_size();
@@ -393,7 +392,7 @@ void backward(const Backward<typename Cell::Value>& call, const Schedule& schedu
 }
 
 #define FASTNOTES_INSTANTIATE(Cell)                                                    \
-    template index_t backward_scratch<Cell>(const LSTMSizes&, const Schedule&, int);   \
+    template index_t backward_scratch<Cell>(const Sizes&, const Schedule&, int);       \
     template void backward<Cell>(const Backward<Cell::Value>&, const Schedule&,        \
                                  int) noexcept;
 FASTNOTES_INSTANTIATE(LSTM<float>)

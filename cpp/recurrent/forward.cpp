@@ -16,7 +16,7 @@ using detail::SliceProduct;
 constexpr index_t chunk_bytes = index_t{256} << 10;
 
 template <class Cell>
-index_t chunk_steps(const LSTMSizes& sizes, const Schedule& schedule) {
+index_t chunk_steps(const Sizes& sizes, const Schedule& schedule) {
     const index_t row_bytes = Layout<Cell>::gates(sizes.hidden) *
                               static_cast<index_t>(sizeof(typename Cell::Value));
     const index_t step_bytes = std::max<index_t>(1, schedule.active(0) * row_bytes);
@@ -274,8 +274,7 @@ void step_panels(const Step<typename Cell::Value>& call, index_t p, index_t end,
 } // namespace
 
 template <class Cell>
-index_t forward_scratch(const LSTMSizes& sizes, const Schedule& schedule,
-                        bool keep_cache) {
+index_t forward_scratch(const Sizes& sizes, const Schedule& schedule, bool keep_cache) {
     using T = typename Cell::Value;
     const Cache<T> cache{};
     Forward<T> call{};
@@ -306,7 +305,7 @@ template <class Cell> void step(const Step<typename Cell::Value>& call) noexcept
 }
 
 #define FASTNOTES_INSTANTIATE(Cell)                                                    \
-    template index_t forward_scratch<Cell>(const LSTMSizes&, const Schedule&, bool);   \
+    template index_t forward_scratch<Cell>(const Sizes&, const Schedule&, bool);       \
     template void forward<Cell>(const Forward<Cell::Value>&, const Schedule&,          \
                                 int) noexcept;                                         \
     template void step<Cell>(const Step<Cell::Value>&) noexcept;

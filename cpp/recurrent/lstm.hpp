@@ -35,10 +35,10 @@ using fastnotes::cuda::Status;
 using fastnotes::cuda::Stream;
 
 /// As make_schedule of pass.hpp, without `position`, which is filled on the device.
-recurrent::Schedule make_schedule(const LSTMSizes& sizes, const std::int64_t* lengths);
+recurrent::Schedule make_schedule(const Sizes& sizes, const std::int64_t* lengths);
 
 /// Elements of LSTMCache::schedule.
-index_t schedule_size(const LSTMSizes& sizes, index_t rows) noexcept;
+index_t schedule_size(const Sizes& sizes, index_t rows) noexcept;
 
 /// What the backward pass needs; device memory on 16 bytes, aliasing nothing else.
 template <class T> struct LSTMCache {
@@ -51,8 +51,7 @@ template <class T> struct LSTMCache {
 
 /// Bytes of scratch that lstm_forward needs.
 template <class T>
-index_t lstm_forward_scratch(const LSTMSizes& sizes,
-                             const recurrent::Schedule& schedule,
+index_t lstm_forward_scratch(const Sizes& sizes, const recurrent::Schedule& schedule,
                              bool keep_cache) noexcept;
 
 ///   weight_ih [4H, D], weight_hh [4H, H], bias [4H] T    in; bias null: zeros
@@ -64,7 +63,7 @@ index_t lstm_forward_scratch(const LSTMSizes& sizes,
 /// Cost. 8 N H (D + H) flops; one launch for all steps where the recurrence stays on
 /// the chip, else two a step.
 template <class T> struct LSTMForward {
-    LSTMSizes sizes;
+    Sizes sizes;
     Candidate candidate;
     bool ragged;
     const T *weight_ih, *weight_hh, *bias;
@@ -79,7 +78,7 @@ Status lstm_forward(const LSTMForward<T>& call, const recurrent::Schedule& sched
 
 /// Bytes of scratch that lstm_backward needs.
 template <class T>
-index_t lstm_backward_scratch(const LSTMSizes& sizes,
+index_t lstm_backward_scratch(const Sizes& sizes,
                               const recurrent::Schedule& schedule) noexcept;
 
 ///   weights and cache as the forward pass had and left them     in
@@ -88,7 +87,7 @@ index_t lstm_backward_scratch(const LSTMSizes& sizes,
 ///
 /// Cost. 16 N H (D + H) flops.
 template <class T> struct LSTMBackward {
-    LSTMSizes sizes;
+    Sizes sizes;
     Candidate candidate;
     bool ragged;
     const T *weight_ih, *weight_hh;

@@ -65,8 +65,7 @@ template <class T> struct Scratch {
     ExchangeMemory exchange;
     index_t size;
 
-    Scratch(const LSTMSizes& sizes, index_t rows, const Room& room,
-            void* data) noexcept {
+    Scratch(const Sizes& sizes, index_t rows, const Room& room, void* data) noexcept {
         Parts parts(data);
         const index_t gates = 4 * sizes.hidden;
         const auto sums_of = [&](index_t columns) {
@@ -205,7 +204,7 @@ Status weight_gradients(const LSTMBackward<T>& call, const BackwardRun<T>& run,
 } // namespace
 
 template <class T>
-index_t lstm_backward_scratch(const LSTMSizes& sizes,
+index_t lstm_backward_scratch(const Sizes& sizes,
                               const recurrent::Schedule& schedule) noexcept {
     return Scratch<T>(sizes, total_rows(schedule), room_for<T>(sizes.hidden), nullptr)
         .size;
@@ -226,7 +225,7 @@ Status lstm_backward(const LSTMBackward<T>& call, const recurrent::Schedule& sch
 }
 
 #define FASTNOTES_INSTANTIATE(T)                                                       \
-    template index_t lstm_backward_scratch<T>(const LSTMSizes&,                        \
+    template index_t lstm_backward_scratch<T>(const Sizes&,                            \
                                               const recurrent::Schedule&) noexcept;    \
     template Status lstm_backward<T>(const LSTMBackward<T>&,                           \
                                      const recurrent::Schedule&, Stream) noexcept;

@@ -16,8 +16,7 @@ struct DeviceSchedule {
     const std::int64_t* position; // [N] b * T + t of each packed row
     const std::int64_t* before;   // [N] row of LSTMCache::h that holds h_(t-1)
 
-    DeviceSchedule(const std::int64_t* data, const LSTMSizes& sizes,
-                   index_t rows) noexcept
+    DeviceSchedule(const std::int64_t* data, const Sizes& sizes, index_t rows) noexcept
         : order(data), length(order + sizes.batch), start(length + sizes.batch),
           position(start + sizes.time + 1), before(position + rows) {}
 };

@@ -87,7 +87,7 @@ template <class T> struct Scratch {
     ExchangeMemory exchange;
     index_t size;
 
-    Scratch(const LSTMSizes& sizes, index_t rows, const Room& room, bool keep_cache,
+    Scratch(const Sizes& sizes, index_t rows, const Room& room, bool keep_cache,
             void* data) noexcept {
         Parts parts(data);
         exchange.counters = parts.take<unsigned>(counters_size(sizes.batch, room) / 4);
@@ -217,8 +217,7 @@ Status begin(const LSTMForward<T>& call, const ForwardRun<T>& run,
 } // namespace
 
 template <class T>
-index_t lstm_forward_scratch(const LSTMSizes& sizes,
-                             const recurrent::Schedule& schedule,
+index_t lstm_forward_scratch(const Sizes& sizes, const recurrent::Schedule& schedule,
                              bool keep_cache) noexcept {
     return Scratch<T>(sizes, total_rows(schedule), room_for<T>(sizes.hidden),
                       keep_cache, nullptr)
@@ -250,8 +249,8 @@ Status lstm_forward(const LSTMForward<T>& call, const recurrent::Schedule& sched
 }
 
 #define FASTNOTES_INSTANTIATE(T)                                                       \
-    template index_t lstm_forward_scratch<T>(                                          \
-        const LSTMSizes&, const recurrent::Schedule&, bool) noexcept;                  \
+    template index_t lstm_forward_scratch<T>(const Sizes&, const recurrent::Schedule&, \
+                                             bool) noexcept;                           \
     template Status lstm_forward<T>(const LSTMForward<T>&, const recurrent::Schedule&, \
                                     Stream) noexcept;
 FASTNOTES_INSTANTIATE(float)

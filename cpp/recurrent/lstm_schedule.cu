@@ -45,7 +45,7 @@ Status copy_to_device(std::int64_t* to, const std::int64_t* from, std::size_t co
 }
 
 /// order, length and start, as DeviceSchedule lays them out.
-Status copy_schedule(std::int64_t* data, const LSTMSizes& sizes,
+Status copy_schedule(std::int64_t* data, const Sizes& sizes,
                      const recurrent::Schedule& schedule, Stream stream) noexcept {
     static_assert(sizeof(index_t) == sizeof(std::int64_t));
     const auto as_int64 = [](const std::vector<index_t>& values) {
@@ -65,7 +65,7 @@ bool too_many(index_t blocks) noexcept { return blocks > 0x7FFFFFFF; }
 
 } // namespace
 
-Status fill_schedule(std::int64_t* data, const LSTMSizes& sizes,
+Status fill_schedule(std::int64_t* data, const Sizes& sizes,
                      const recurrent::Schedule& schedule, Stream stream) noexcept {
     const index_t batch = sizes.batch, time = sizes.time, rows = total_rows(schedule);
     const index_t blocks = ceil_div(batch * time, fill_threads);
@@ -79,7 +79,7 @@ Status fill_schedule(std::int64_t* data, const LSTMSizes& sizes,
 }
 
 template <class T>
-Status clear_padding(T* data, index_t columns, const LSTMSizes& sizes,
+Status clear_padding(T* data, index_t columns, const Sizes& sizes,
                      const DeviceSchedule& schedule, Stream stream) noexcept {
     const index_t rows = sizes.batch * sizes.time;
     if (rows == 0 || columns == 0) return {};
@@ -90,14 +90,14 @@ Status clear_padding(T* data, index_t columns, const LSTMSizes& sizes,
     return launched();
 }
 
-template Status clear_padding<float>(float*, index_t, const LSTMSizes&,
+template Status clear_padding<float>(float*, index_t, const Sizes&,
                                      const DeviceSchedule&, Stream) noexcept;
-template Status clear_padding<double>(double*, index_t, const LSTMSizes&,
+template Status clear_padding<double>(double*, index_t, const Sizes&,
                                       const DeviceSchedule&, Stream) noexcept;
 
 } // namespace detail
 
-recurrent::Schedule make_schedule(const LSTMSizes& sizes, const std::int64_t* lengths) {
+recurrent::Schedule make_schedule(const Sizes& sizes, const std::int64_t* lengths) {
     const auto batch = static_cast<std::size_t>(sizes.batch);
     const auto length_of = [&](index_t b) {
         return lengths == nullptr ? sizes.time : static_cast<index_t>(lengths[b]);
@@ -122,7 +122,7 @@ recurrent::Schedule make_schedule(const LSTMSizes& sizes, const std::int64_t* le
     return schedule;
 }
 
-index_t schedule_size(const LSTMSizes& sizes, index_t rows) noexcept {
+index_t schedule_size(const Sizes& sizes, index_t rows) noexcept {
     return 2 * sizes.batch + sizes.time + 1 + 2 * rows;
 }
 

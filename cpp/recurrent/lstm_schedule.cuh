@@ -10,7 +10,7 @@ inline index_t total_rows(const recurrent::Schedule& schedule) noexcept {
 }
 
 /// Fills the schedule in device memory from the host's.
-Status fill_schedule(std::int64_t* data, const LSTMSizes& sizes,
+Status fill_schedule(std::int64_t* data, const Sizes& sizes,
                      const recurrent::Schedule& schedule, Stream stream) noexcept;
 
 /// Entry i of every part where all run for all steps, and nothing comes from the host.
@@ -31,7 +31,7 @@ __device__ inline void fill_uniform(std::int64_t* data, index_t batch, index_t t
 
 /// Zeros in data [B, T, columns] past the sequences' ends.
 template <class T>
-Status clear_padding(T* data, index_t columns, const LSTMSizes& sizes,
+Status clear_padding(T* data, index_t columns, const Sizes& sizes,
                      const DeviceSchedule& schedule, Stream stream) noexcept;
 
 /// Parts of one scratch, each on 128 bytes.

@@ -10,8 +10,7 @@ namespace fastnotes::recurrent {
 using detail::Layout;
 using detail::slice_width;
 
-Schedule make_schedule(const LSTMSizes& sizes, const std::int64_t* lengths,
-                       bool reverse) {
+Schedule make_schedule(const Sizes& sizes, const std::int64_t* lengths, bool reverse) {
     const auto batch = static_cast<std::size_t>(sizes.batch);
     const auto length_of = [&](index_t b) {
         return lengths == nullptr ? sizes.time : static_cast<index_t>(lengths[b]);
@@ -46,7 +45,7 @@ Schedule make_schedule(const LSTMSizes& sizes, const std::int64_t* lengths,
 
 namespace detail {
 
-Split choose_split(const LSTMSizes& sizes, index_t n_gates, const Schedule& schedule,
+Split choose_split(const Sizes& sizes, index_t n_gates, const Schedule& schedule,
                    int n_threads, index_t unit_shares) noexcept {
     // A meeting of the team costs as much as some 100 kflop.
     constexpr index_t grain = 100'000;

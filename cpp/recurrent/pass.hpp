@@ -33,7 +33,7 @@ namespace fastnotes::recurrent {
 /// What the LSTM's candidate, or a unit of the plain RNN, passes through.
 enum class Candidate { tanh, sigmoid, relu };
 
-struct LSTMSizes {
+struct Sizes {
     index_t batch, time, input, hidden;
 };
 
@@ -58,7 +58,7 @@ struct Schedule {
 ///   lengths [B] i64, each in 0..time    in; null: every sequence runs for `time`
 ///   reverse    sequences run from their ends to their beginnings: step t is place
 ///              length - 1 - t of x, h, dh and dx
-Schedule make_schedule(const LSTMSizes& sizes, const std::int64_t* lengths,
+Schedule make_schedule(const Sizes& sizes, const std::int64_t* lengths,
                        bool reverse = false);
 
 // ---------------------------------------------------------------- weights
@@ -118,8 +118,7 @@ template <class T> struct Cache {
 
 /// Elements of scratch that forward needs.
 template <class Cell>
-index_t forward_scratch(const LSTMSizes& sizes, const Schedule& schedule,
-                        bool keep_cache);
+index_t forward_scratch(const Sizes& sizes, const Schedule& schedule, bool keep_cache);
 
 /// All steps of all sequences.
 ///
@@ -133,7 +132,7 @@ index_t forward_scratch(const LSTMSizes& sizes, const Schedule& schedule,
 /// Where the cell has no c, c0 and c_last are null. Outputs alias nothing. 2 n N H
 /// (D + H) flops. Small steps run on fewer threads.
 template <class T> struct Forward {
-    LSTMSizes sizes;
+    Sizes sizes;
     Candidate candidate;
     PackedWeights<T> weights;
     const T *x, *h0, *c0;
@@ -150,7 +149,7 @@ void forward(const Forward<typename Cell::Value>& call, const Schedule& schedule
 ///   x [B, D], h, c [B, H] T        in; c null where the cell has none
 ///   h_next, c_next [B, H] T        out, overwritten; apart from x, h and c; likewise
 template <class T> struct Step {
-    LSTMSizes sizes;
+    Sizes sizes;
     Candidate candidate;
     PackedWeights<T> weights;
     const T *x, *h, *c;
@@ -161,8 +160,7 @@ template <class Cell> void step(const Step<typename Cell::Value>& call) noexcept
 // ---------------------------------------------------------------- backward
 
 template <class Cell>
-index_t backward_scratch(const LSTMSizes& sizes, const Schedule& schedule,
-                         int n_threads);
+index_t backward_scratch(const Sizes& sizes, const Schedule& schedule, int n_threads);
 
 /// Backpropagation through time.
 ///
@@ -178,7 +176,7 @@ index_t backward_scratch(const LSTMSizes& sizes, const Schedule& schedule,
 /// Where the cell has no c, dc_last and dc0 are null. Outputs alias nothing. 4 n N H
 /// (D + H) flops.
 template <class T> struct Backward {
-    LSTMSizes sizes;
+    Sizes sizes;
     Candidate candidate;
     const T *weight_ih, *weight_hh;
     Cache<const T> cache;

@@ -171,7 +171,7 @@ struct Split {
     int n_threads;
     bool by_rows;
 };
-Split choose_split(const LSTMSizes& sizes, index_t n_gates, const Schedule& schedule,
+Split choose_split(const Sizes& sizes, index_t n_gates, const Schedule& schedule,
                    int n_threads, index_t unit_shares) noexcept;
 
 /// The sorted rows of a step that a thread owns when the team splits by rows: every
