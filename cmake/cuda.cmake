@@ -34,6 +34,7 @@ target_compile_options(
 function(fastnotes_add_cuda)
   pybind11_add_module(_core_cuda MODULE NO_EXTRAS ${FASTNOTES_CUDA_KERNELS}
                       ${FASTNOTES_CUDA_BINDINGS})
+  fastnotes_join_bindings(_core_cuda ${FASTNOTES_CUDA_KERNELS})
   target_include_directories(_core_cuda PRIVATE "${PROJECT_SOURCE_DIR}/cpp")
   target_link_libraries(_core_cuda PRIVATE fastnotes_cuda_numerics CUDA::cudart_static)
   get_target_property(warnings fastnotes_warnings INTERFACE_COMPILE_OPTIONS)

@@ -48,12 +48,20 @@ function(fastnotes_hide_symbols target)
   endif()
 endfunction()
 
+# pybind11 costs each file that includes it ten seconds, so bindings are compiled several at
+# a time: what they keep to themselves needs names that differ. Kernels stay apart.
+function(fastnotes_join_bindings target)
+  set_source_files_properties(${ARGN} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 7)
+endfunction()
+
 function(fastnotes_add_level level)
   set(target _core_${level})
   pybind11_add_module(${target} MODULE NO_EXTRAS ${FASTNOTES_KERNELS}
                       ${FASTNOTES_BINDINGS})
   target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/cpp")
   target_compile_options(${target} PRIVATE ${FASTNOTES_FLAGS_${level}})
+  fastnotes_join_bindings(${target} ${FASTNOTES_KERNELS})
   target_link_libraries(
     ${target} PRIVATE fastnotes_warnings fastnotes_numerics fastnotes_sanitizers
                       fastnotes_threads fastnotes_eigen)
