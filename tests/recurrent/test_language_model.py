@@ -17,6 +17,7 @@ from fastnotes.boosting import TrainingCallback
 from fastnotes.recurrent import LanguageModel
 from fastnotes.recurrent._text_network import TextNetwork
 from fastnotes.recurrent._text_sampling import Choice
+from fastnotes.recurrent._text_settings import schedule_of
 from support.sweeps import assert_same_bytes
 from support.tolerances import COMPOSITE
 
@@ -73,7 +74,7 @@ def test_the_penn_treebank_recipe() -> None:
         optimizer="sgd", learning_rate=20, learning_rate_decay=0.5, decay_after=4,
         max_norm=0.25, init_scale=0.1, forget_bias=0.0, min_count=2, unknown="<unk>",
     )  # fmt: skip
-    rates = [model._schedule("").rate(epoch) for epoch in range(6)]
+    rates = [schedule_of(model, "").rate(epoch) for epoch in range(6)]
     assert rates == [20, 20, 20, 20, 10, 5]
     model.fit(text, validation="the dog sat\n")
     assert model.vocabulary_ == ("<eos>", "<unk>", "mat", "on", "sat", "the")
@@ -310,6 +311,8 @@ def test_draws_follow_their_probabilities() -> None:
         ({"learning_rate": -1.0}, ValueError, "learning_rate >= 0"),
         ({"learning_rate": None}, TypeError, "learning_rate as a real"),
         ({"learning_rate_decay": math.nan}, ValueError, "learning_rate_decay finite"),
+        ({"learning_rate_decay": 1.5}, ValueError, "learning_rate_decay from 0.0 to 1"),
+        ({"hidden_size": 2**40}, ValueError, "that fits in memory"),
         ({"decay_after": -1}, ValueError, "decay_after >= 0"),
         ({"momentum": 1.0}, ValueError, "momentum below 1"),
         ({"max_norm": 0}, ValueError, "max_norm > 0"),
@@ -347,6 +350,7 @@ BAD_TEXTS = [
     (["a", "b"], TypeError, "of integers"),
     ([[0, 1]], ValueError, "with 1 dimension"),
     ([0, -1] * 9, ValueError, "text of integers >= 0, got -1"),
+    ([0, 2**60] * 9, ValueError, "embedding that fits in memory"),
     ("", ValueError, "text of at least 5 tokens, got 0"),
     ("abcd", ValueError, "text of at least 5 tokens, got 4"),
     ([], ValueError, "text of at least 5 tokens, got 0"),

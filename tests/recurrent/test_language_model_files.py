@@ -128,6 +128,7 @@ def test_what_a_checkpoint_must_share(tmp_path: Path) -> None:
         ({"random_state": 1}, {}, "random_state as in the checkpoint"),
         ({"dropout": 0.1}, {}, "dropout as in the checkpoint"),
         ({}, {"text": TEXT[1:]}, "text and validation as in the checkpoint"),
+        ({}, {"text": f"b{TEXT[1:]}"}, "text and validation as in the checkpoint"),
         ({}, {"text": TEXT.replace("b", "B")}, "text and validation as in"),
         ({}, {"validation": TEXT}, "text and validation as in"),
         ({}, {"resume_from": plain}, "'training' in the file's note"),
@@ -141,10 +142,23 @@ def test_what_a_checkpoint_must_share(tmp_path: Path) -> None:
         model.fit(TEXT, resume_from=tmp_path / "absent")
 
 
-def test_a_checkpoint_that_cannot_be_written_ends_the_training(tmp_path: Path) -> None:
+def test_a_checkpoint_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said before the first epoch; what is found out later ends the training."""
     model = LanguageModel(**QUICK)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"fit\] expected a folder .*absent"):
         model.fit(TEXT, checkpoint=tmp_path / "absent" / "checkpoint")
+    with pytest.raises(TypeError, match="expected a path, got int"):
+        model.fit(TEXT, checkpoint=3)
+    assert not hasattr(model, "history_")
+
+    def full(*arguments: Any) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(saving, "write_file", full)
+    with pytest.raises(OSError, match="no space left"):
+        model.fit(TEXT, checkpoint=tmp_path / "checkpoint")
     assert model.n_epochs_ == 1
 
 

@@ -13,6 +13,7 @@ from fastnotes._validation import check_choice, describe, fail
 from fastnotes.nn.training import restore
 from fastnotes.recurrent import saving
 from fastnotes.recurrent._streams import Streams
+from fastnotes.recurrent._text_settings import network_of, schedule_of, sizes_of
 from fastnotes.recurrent._text_training import Record, Training
 from fastnotes.recurrent._vocabulary import LEVELS, Vocabulary
 
@@ -34,7 +35,8 @@ def digest(streams: Streams, held_out: Streams | None) -> str:
     found = hashlib.sha256()
     for each in (streams, held_out):
         for window in () if each is None else each.windows(2**16):
-            found.update(window.targets.astype("<i8").tobytes())
+            for ids in window:
+                found.update(ids.astype("<i8").tobytes())
         found.update(b"end")
     return found.hexdigest()
 
@@ -74,18 +76,18 @@ def read_model(kind: Any, path: Any, where: str) -> Any:
     """Return the estimator of a file: all of it is checked before one is built."""
     arrays, note = saving.read_file(path, where)
     model = kind(**saving.constructor_parameters(note, kind, where))
-    model._schedule(where)
+    schedule_of(model, where)
     record = Record.of(saving.entry(note, "history", dict, where), where)
     counts = _counts(arrays.pop("counts", None), where)
     vocabulary = _vocabulary(model, note, counts.size, where)
-    shapes = model._sizes(vocabulary.size, where).shapes()
+    shapes = sizes_of(model, vocabulary.size, where).shapes()
     if "training" in note:
         arrays = _of_checkpoint(arrays, record)
     expected = {
         name: saving.Expected(each, np.float32) for name, each in shapes.items()
     }
     saving.check_arrays(arrays, expected, where)
-    network = model._new_network(vocabulary.size, where)
+    network = network_of(model, vocabulary.size, where)
     restore(network.parameters, arrays)
     model._keep(network, Origin(vocabulary, counts, ""), record)
     return model

@@ -12,21 +12,23 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from fastnotes._callbacks import as_callbacks, call_all
-from fastnotes._threads import resolve_n_jobs
-from fastnotes._validation import as_integer, as_real, check_choice, fail, fail_type
+from fastnotes._validation import (
+    as_integer,
+    fail,
+    fail_type,
+)
 from fastnotes.recurrent import _text_files as files
+from fastnotes.recurrent import saving
 from fastnotes.recurrent._streams import Streams
-from fastnotes.recurrent._text_network import TextNetwork, TextSizes
+from fastnotes.recurrent._text_network import TextNetwork
 from fastnotes.recurrent._text_sampling import Choice, drawn
-from fastnotes.recurrent._text_training import Record, Schedule, Training
-from fastnotes.recurrent._vocabulary import LEVELS, Vocabulary
+from fastnotes.recurrent._text_settings import network_of, schedule_of, vocabulary_of
+from fastnotes.recurrent._text_training import Record, Training
 
 Ids = NDArray[np.int64]
 
 #: Tokens that an evaluation reads in one call.
 _EVALUATION_STEPS = 1024
-
-_LARGEST_SEED = 2**63 - 1
 
 
 class LanguageModel(BaseEstimator):  # type: ignore[misc]
@@ -208,16 +210,18 @@ class LanguageModel(BaseEstimator):  # type: ignore[misc]
             If the loss becomes infinite or NaN.
         """
         where = self._where("fit")
-        schedule = self._schedule(where)
+        schedule = schedule_of(self, where)
         callbacks = as_callbacks(self.callbacks, where)
-        vocabulary = self._new_vocabulary(text, where)
+        if checkpoint is not None:
+            saving.check_target(checkpoint, where)
+        vocabulary = vocabulary_of(self, text, where)
         ids = vocabulary.encode(text, where)
         streams = self._streams(ids, where, "text", whole=False)
         held_out = None
         if validation is not None:
             read = vocabulary.encode(validation, where, "validation")
             held_out = self._streams(read, where, "validation", whole=True)
-        network = self._new_network(vocabulary.size, where)
+        network = network_of(self, vocabulary.size, where)
         counts = np.bincount(ids, minlength=vocabulary.size)
         training = Training(network, schedule, streams, held_out)
         origin = files.Origin(vocabulary, counts, files.digest(streams, held_out))
@@ -251,76 +255,6 @@ class LanguageModel(BaseEstimator):  # type: ignore[misc]
         self.history_ = record.as_dict()
         self.best_epoch_ = record.history.best_epoch
         self.n_epochs_ = record.n_epochs
-
-    def _schedule(self, where: str) -> Schedule:
-        def integer(name: str, low: int) -> int:
-            return as_integer(getattr(self, name), where, name, low=low)
-
-        def real(name: str, low: float | None = 0.0) -> float:
-            return as_real(getattr(self, name), where, name, low=low)
-
-        check_choice(self.optimizer, where, "optimizer", ("adam", "sgd"))
-        max_norm = math.inf if self.max_norm == math.inf else real("max_norm")
-        if max_norm == 0:
-            fail(where, "max_norm > 0", "0")
-        momentum = real("momentum")
-        if momentum >= 1:
-            fail(where, "momentum below 1", str(momentum))
-        integer("verbose", 0)
-        return Schedule(
-            optimizer=self.optimizer,
-            learning_rate=real("learning_rate"),
-            learning_rate_decay=real("learning_rate_decay"),
-            decay_after=integer("decay_after", 0),
-            momentum=momentum,
-            max_norm=max_norm,
-            seq_length=integer("seq_length", 1),
-            n_epochs=integer("n_epochs", 1),
-            patience=None if self.patience is None else integer("patience", 1),
-        )
-
-    def _new_vocabulary(self, text: Any, where: str) -> Vocabulary:
-        level = check_choice(self.level, where, "level", LEVELS)
-        if self.unknown is not None and not isinstance(self.unknown, str):
-            fail_type(where, "unknown as a string or None", type(self.unknown).__name__)
-        min_count = as_integer(self.min_count, where, "min_count", low=1)
-        return Vocabulary.of(text, level, min_count, self.unknown, where)
-
-    def _sizes(self, vocabulary_size: int, where: str) -> TextSizes:
-        def size(name: str, high: int | None = None) -> int:
-            return as_integer(getattr(self, name), where, name, low=1, high=high)
-
-        hidden = size("hidden_size")
-        embedding = hidden if self.embedding_size is None else size("embedding_size")
-        if self.tie_weights and embedding != hidden:
-            got = f"{embedding} and {hidden}"
-            fail(where, "embedding_size equal to hidden_size to tie weights", got)
-        dropout = as_real(self.dropout, where, "dropout", low=0.0)
-        if dropout >= 1:
-            fail(where, "dropout below 1", str(dropout))
-        return TextSizes(
-            cell=check_choice(self.cell, where, "cell", ("lstm", "rnn")),
-            vocabulary_size=vocabulary_size,
-            embedding_size=embedding,
-            hidden_size=hidden,
-            num_layers=size("num_layers", 1024),
-            tie_weights=bool(self.tie_weights),
-            dropout=dropout,
-            window_size=size("batch_size") * size("seq_length"),
-        )
-
-    def _new_network(self, vocabulary_size: int, where: str) -> TextNetwork:
-        scale = self.init_scale
-        seed = self.random_state
-        return TextNetwork(
-            self._sizes(vocabulary_size, where),
-            random_state=as_integer(
-                seed, where, "random_state", low=0, high=_LARGEST_SEED
-            ),
-            n_threads=resolve_n_jobs(self.n_jobs, where),
-            init_scale=None if scale is None else as_real(scale, where, "init_scale"),
-            forget_bias=as_real(self.forget_bias, where, "forget_bias"),
-        )
 
     def _streams(self, ids: Ids, where: str, name: str, *, whole: bool) -> Streams:
         """A training text fills all streams; of another some may be left out."""

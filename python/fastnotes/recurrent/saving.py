@@ -71,6 +71,20 @@ def write_file(path: Any, arrays: Arrays, note: Mapping[str, Any], where: str) -
         raise
 
 
+def check_target(path: Any, where: str) -> None:
+    """Find out before long work what :func:`write_file` would find out after it.
+
+    Raises
+    ------
+    ImportError, TypeError, FileNotFoundError
+        Without safetensors, a path, or the folder that the file is to be in.
+    """
+    _safetensors(where)
+    folder = _as_path(path, where).absolute().parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"[{where}] expected a folder {folder}, got none")
+
+
 def read_file(path: Any, where: str) -> ModelFile:
     """Read what :func:`write_file` wrote; nothing in it is executed.
 
