@@ -105,10 +105,10 @@ class Training:
     def _is_over(self) -> bool:
         """Whether all epochs are done, or patience has run out."""
         schedule, best = self._schedule, self.record.history.best_epoch
-        done = self.record.n_epochs
-        if schedule.patience is not None and best is not None:
-            return done - 1 - best >= schedule.patience or done >= schedule.n_epochs
-        return done >= schedule.n_epochs
+        done, patience = self.record.n_epochs, schedule.patience
+        if patience is None or best is None:
+            return done >= schedule.n_epochs
+        return done >= min(schedule.n_epochs, best + 1 + patience)
 
     def _epoch(self, tokens: _Tokens, where: str) -> tuple[float, float]:
         """Mean loss and mean norm of the gradients, over one reading of the text."""
