@@ -461,7 +461,7 @@ RESULTS |= {"LSTMCache", "LSTMGradients", "LSTMOutput", "SavedModel", "TreeEnsem
 ELSEWHERE = {"BoostedTreesClassifier", "BoostedTreesRanker", "BoostedTreesRegressor"}
 ELSEWHERE |= {"Explainer", "Predictor", "TrainingCallback", "read_model", "write_model"}
 ELSEWHERE |= {"dump_trees", "trees_to_dataframe"}
-ELSEWHERE |= {"SequenceClassifier", "SequenceRegressor"}
+ELSEWHERE |= {"LanguageModel", "SequenceClassifier", "SequenceRegressor"}
 ELSEWHERE |= {"plot_history", "plot_importance", "plot_tree"}
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 #: Seconds between two refreshes: scores are computed for them.
 _PERIOD = 0.2
+#: So many rounds are shown in thousands.
+_MANY = 10_000
 
 
 class Progress:
@@ -22,15 +24,19 @@ class Progress:
         False makes every call do nothing.
     unit
         What a round is called.
+    done
+        Rounds that are over already.
     """
 
-    def __init__(self, n_rounds: int, shown: bool, unit: str = "round") -> None:
+    def __init__(
+        self, n_rounds: int, shown: bool, unit: str = "round", done: int = 0
+    ) -> None:
         self._n_rounds = n_rounds
         self._shown = shown
         self._unit = unit
-        self._done = 0
+        self._first = self._done = done
         self._start = self._last = time.monotonic()
-        self._bar: Any = _tqdm(n_rounds, unit) if shown else None
+        self._bar: Any = _tqdm(n_rounds, unit, done) if shown else None
 
     def update(self, done: int, score: Callable[[], str]) -> None:
         """Show that ``done`` rounds are over; ``score`` is asked for if it is time."""
@@ -57,16 +63,23 @@ class Progress:
             self._bar.update(done - self._done)
         else:
             passed = time.monotonic() - self._start
-            left = passed / done * (self._n_rounds - done)
+            rate = (done - self._first) / max(passed, 1e-9)
+            left = (self._n_rounds - done) / rate
             count = f"{done}/{self._n_rounds} {self._unit}s"
-            line = f"{count}, {passed:.1f} s, {left:.1f} s left, {text}"
+            line = f"{count}, {passed:.1f} s, {left:.1f} s left, {rate:,.1f}/s, {text}"
             print(line, file=sys.stderr)
         self._done = done
 
 
-def _tqdm(n_rounds: int, unit: str) -> Any:
+def _tqdm(n_rounds: int, unit: str, done: int) -> Any:
     try:
         from tqdm.auto import tqdm
     except ImportError:
         return None
-    return tqdm(total=n_rounds, unit=unit, dynamic_ncols=True)
+    return tqdm(
+        total=n_rounds,
+        initial=done,
+        unit=unit,
+        unit_scale=n_rounds >= _MANY,
+        dynamic_ncols=True,
+    )

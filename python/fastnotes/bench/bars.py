@@ -261,6 +261,13 @@ BARS: tuple[Ratio | Pace, ...] = (
         1.5,
         1.0,
     ),
+    Ratio(
+        "recurrent",
+        "training step of a character model, 2 x 256 units",
+        ("language-model-step",),
+        ("torch",),
+        least=1.5,
+    ),
     Ratio("recurrent", "one step, 64 units", _STEP, ("torch LSTM",), least=15),
     Ratio("recurrent", "one step, 64 units", _STEP, ("torch LSTMCell",)),
     _graph("matmul-out", "product, preallocated", "mkl", mean=1.25, least=1.0),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from fastnotes._callbacks import as_callbacks
 from fastnotes._threads import resolve_n_jobs
 from fastnotes._validation import (
     as_real,
@@ -21,7 +22,6 @@ from fastnotes._validation import (
 )
 from fastnotes.boosting._objective import as_weight
 from fastnotes.boosting.binning import as_seed
-from fastnotes.boosting.callbacks import as_callbacks
 from fastnotes.boosting.growth import GrownTree, GrowthParameters, add_tree_values
 from fastnotes.boosting.metrics import Metric, resolve_metric
 from fastnotes.boosting.objectives import Objective

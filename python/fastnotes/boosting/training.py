@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnotes._callbacks import call_all
 from fastnotes._progress import Progress
 from fastnotes.boosting._metric_data import BoundMetric
-from fastnotes.boosting.callbacks import EarlyStopping, History, call_all
+from fastnotes.boosting.callbacks import EarlyStopping, History
 from fastnotes.boosting.growth import (
     GrownTree,
     GrowthParameters,

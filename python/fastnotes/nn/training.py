@@ -80,25 +80,25 @@ class Loop:
         KeyboardInterrupt
             After Ctrl-C.
         """
-        best = kept = _copy(task.parameters)
+        best = kept = copied(task.parameters)
         progress = Progress(self.n_epochs, self.verbose, "epoch")
         try:
             for epoch in range(self.n_epochs):
                 loss = self._epoch(task, n_rows, optimizer, epoch, where)
                 validation = task.validate()
-                kept = _copy(task.parameters)
+                kept = copied(task.parameters)
                 if history.add(loss, validation):
                     best = kept
                 progress.update(epoch + 1, history.line)
                 if self._is_over(history, epoch):
                     break
         except BaseException:
-            _restore(task.parameters, kept)
+            restore(task.parameters, kept)
             raise
         finally:
             progress.close(len(history.loss), history.line)
         if history.best_epoch is not None:
-            _restore(task.parameters, best)
+            restore(task.parameters, best)
 
     def _epoch(
         self, task: Task, n_rows: int, optimizer: Optimizer, epoch: int, where: str
@@ -177,10 +177,14 @@ def shuffled(n: int, seed: int, epoch: int) -> NDArray[np.int64]:
     return np.argsort(keys, kind="stable")
 
 
-def _copy(parameters: Mapping[str, RealArray]) -> dict[str, RealArray]:
+def copied(parameters: Mapping[str, RealArray]) -> dict[str, RealArray]:
+    """Return copies of arrays."""
     return {name: values.copy() for name, values in parameters.items()}
 
 
-def _restore(parameters: Mapping[str, RealArray], copy: dict[str, RealArray]) -> None:
+def restore(
+    parameters: Mapping[str, RealArray], copy: Mapping[str, NDArray[Any]]
+) -> None:
+    """Write copies back into the arrays."""
     for name, values in parameters.items():
         values[...] = copy[name]

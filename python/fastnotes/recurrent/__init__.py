@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastnotes.recurrent.estimators import SequenceClassifier, SequenceRegressor
+from fastnotes.recurrent.language_model import LanguageModel
 from fastnotes.recurrent.layers import LSTM, RNN
 from fastnotes.recurrent.losses import (
     SequenceNLL,
@@ -30,6 +31,7 @@ __all__ = [
     "LSTMGradients",
     "LSTMOutput",
     "LSTMWeights",
+    "LanguageModel",
     "RNNCache",
     "RNNGradients",
     "RNNOutput",
