@@ -57,12 +57,20 @@ namespace detail {
     FASTNOTES_INLINE R round_raw(R a) { return function##_ps(a, 8); }                  \
     FASTNOTES_INLINE D round_raw(D a) { return function##_pd(a, 8); }
 
+/// Left to itself, GCC 12 widens a vector in pieces, through memory.
+typedef float HalfRegister __attribute__((vector_size(8)));
+FASTNOTES_INLINE __m128d widen_raw(HalfRegister a) {
+    const __m128 twice = {a[0], a[1], a[0], a[1]};
+    return _mm_cvtps_pd(twice);
+}
 FASTNOTES_WRAP(__m128, __m128d, _mm)
 #if defined(__AVX__)
+FASTNOTES_INLINE __m256d widen_raw(__m128 a) { return _mm256_cvtps_pd(a); }
 FASTNOTES_WRAP(__m256, __m256d, _mm256)
 FASTNOTES_WRAP_ROUND(__m256, __m256d, _mm256_round)
 #endif
 #if FASTNOTES_AVX512
+FASTNOTES_INLINE __m512d widen_raw(__m256 a) { return _mm512_maskz_cvtps_pd(0xFF, a); }
 FASTNOTES_WRAP_FMA(__m512, __m512d, _mm512)
 /// The zero-masking forms with a full mask are the plain instructions; the plain
 /// intrinsics of GCC 12 start from an undefined register, which it then warns about.

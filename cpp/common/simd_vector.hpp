@@ -128,6 +128,12 @@ template <class U, class T, int N> FASTNOTES_INLINE auto bit_cast(Vec<T, N> v) {
 /// static_cast<U> of each lane (towards zero from floating point to integer; the value
 /// must fit). int64 <-> double is slow below AVX-512: see round_to_int and int_to_real.
 template <class U, class T, int N> FASTNOTES_INLINE Vec<U, N> convert(Vec<T, N> v) {
+#if defined(__x86_64__) || defined(__i386__)
+    if constexpr (std::is_same_v<T, float> && std::is_same_v<U, double> &&
+                  N * sizeof(U) <= native_bytes) {
+        return Vec<U, N>(detail::widen_raw(v.raw));
+    }
+#endif
     return __builtin_convertvector(v.raw, typename Vec<U, N>::raw_type);
 }
 

@@ -96,14 +96,19 @@ template <class T> struct AnchoredSums {
     /// `Shared`: all lanes keep one anchor. `Squares`: keep the sum of squares too.
     template <bool Shared, bool Squares, int R>
     FASTNOTES_INLINE void absorb(const V (&x)[R], const V* factor = nullptr) noexcept {
-        const V peak = fold<R>([&](int r) { return x[r]; },
-                               [](V a, V b) { return simd::max(a, b); });
-        largest = simd::max(peak, largest);
-        if (simd::any(peak > anchor + V(slack))) move_anchor<Shared>();
-        if (simd::any(is_infinite(anchor))) {
-            add<Squares, R>([&](int r) { return exp_from(x[r], anchor); }, factor);
-        } else {
-            add<Squares, R>([&](int r) { return simd::exp(x[r] - anchor); }, factor);
+        for (int r = 0; r < R; ++r) largest = simd::max(x[r], largest); // passes NaN by
+        // Rare: a rise, or two infinities, whose difference is NaN.
+        if (__builtin_expect(!simd::all(largest - anchor <= V(slack)), 0)) {
+            if (simd::any(largest > anchor + V(slack))) move_anchor<Shared>();
+            if (simd::any(is_infinite(anchor))) {
+                return add<Squares, R>(x, factor, exp_from<V>);
+            }
+        }
+        if (factor == nullptr) {
+            add<Squares, R>(x, factor,
+                            [](V v, V from) { return simd::exp_raised<0>(v - from); });
+        } else { // such a sum may cancel: what is far below counts
+            add<Squares, R>(x, factor, [](V v, V from) { return simd::exp(v - from); });
         }
     }
 
@@ -122,23 +127,20 @@ template <class T> struct AnchoredSums {
     }
 
   private:
-    template <int R, class Value, class Join>
-    FASTNOTES_INLINE static V fold(Value&& value, Join&& join, int first = 0) noexcept {
-        if constexpr (R == 1) {
-            return value(first);
+    /// Sums in T of value(r) and of its square: a tree, walked so that few of the
+    /// values are alive at a time.
+    struct Pair {
+        V sum, square;
+    };
+    template <bool Squares, int R, class Value>
+    FASTNOTES_INLINE static Pair fold(Value&& value, int first = 0) noexcept {
+        if constexpr (R == 2) {
+            const V a = value(first), b = value(first + 1);
+            return {a + b, Squares ? simd::fma(a, a, b * b) : V(0)};
         } else {
-            return join(fold<R / 2>(value, join, first),
-                        fold<R / 2>(value, join, first + R / 2));
-        }
-    }
-
-    template <int R> FASTNOTES_INLINE static V fold_squares(const V* e) noexcept {
-        if constexpr (R == 1) {
-            return e[0] * e[0];
-        } else if constexpr (R == 2) {
-            return simd::fma(e[0], e[0], e[1] * e[1]);
-        } else {
-            return fold_squares<R / 2>(e) + fold_squares<R / 2>(e + R / 2);
+            const Pair a = fold<Squares, R / 2>(value, first);
+            const Pair b = fold<Squares, R / 2>(value, first + R / 2);
+            return {a.sum + b.sum, Squares ? a.square + b.square : V(0)};
         }
     }
 
@@ -150,22 +152,19 @@ template <class T> struct AnchoredSums {
         }
     }
 
-    template <bool Squares, int R, class Exponential>
-    FASTNOTES_INLINE void add(Exponential&& exponential, const V* factor) noexcept {
+    /// `exp_of(x, anchor)` is an exponential.
+    template <bool Squares, int R, class Exp>
+    FASTNOTES_INLINE void add(const V* x, const V* factor, Exp&& exp_of) noexcept {
         using Part = typename Wide<T>::Part;
-        const auto plus = [](auto a, auto b) { return a + b; };
-        V e[R];
-        for (int r = 0; r < R; ++r) {
-            e[r] = exponential(r);
-            if (factor != nullptr) e[r] *= factor[r];
-        }
-        const V e_sum = fold<R>([&](int r) { return e[r]; }, plus);
-        sum = Wide<T>::map([](Part a, Part b) { return a + b; }, sum,
-                           Wide<T>::widen(e_sum));
+        const auto plus = [](Part a, Part b) { return a + b; };
+        const auto term = [&](int r) __attribute__((always_inline)) {
+            const V e = exp_of(x[r], anchor);
+            return factor == nullptr ? e : e * factor[r];
+        };
+        const Pair step = fold<Squares, R>(term);
+        sum = Wide<T>::map(plus, sum, Wide<T>::widen(step.sum));
         if constexpr (Squares) {
-            const V squares = fold_squares<R>(e);
-            square = Wide<T>::map([](Part a, Part b) { return a + b; }, square,
-                                  Wide<T>::widen(squares));
+            square = Wide<T>::map(plus, square, Wide<T>::widen(step.square));
         }
     }
 };

@@ -16,7 +16,7 @@ void importance_weights(View3<const T> log_w, View2<T> bound, View3<T> weights,
             const auto left = static_cast<std::size_t>(size - i);
             simd::store_partial(bound.data + at + i, totals.log_mean(count), left);
             simd::store_partial(ess.data + at + i, totals.effective_size(count), left);
-            simd::store(strip.term + i, totals.scale());
+            simd::store(strip.term + i, totals.raised_scale());
         }
     };
     const auto emit = [&](const Strip<T>& strip, const Tiling::Strip& tile,

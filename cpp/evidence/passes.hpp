@@ -49,33 +49,66 @@ template <class F> FASTNOTES_INLINE void for_each_step(index_t n, F&& f) noexcep
     for (; i < n; i += part.value) f(part, std::false_type(), i);
 }
 
+/// Takes R rows, from terms[at] on and `stride` apart, into `width` columns. Only the
+/// first `present` rows exist if not Full; those `ahead` elements further come next.
+template <int R, bool Full, bool Squares, bool Factors, class T>
+void absorb_rows(Terms<T> terms, index_t at, index_t stride, index_t present,
+                 index_t ahead, index_t width, Strip<T>& strip) noexcept {
+    using V = simd::Vec<T>;
+    index_t place[R];
+    for (int r = 0; r < R; ++r) {
+        place[r] = at + (Full ? r : std::min<index_t>(r, present - 1)) * stride;
+    }
+    const auto absorb = [&](index_t c, auto n) __attribute__((always_inline)) {
+        for (int r = 0; r < R; ++r) simd::prefetch(terms.a + place[r] + ahead + c);
+        auto sums = strip.template load<Squares>(c);
+        absorb_step<false, Squares, Factors, R>(
+            sums, terms, [&](int r) { return place[r] + c; },
+            [&](int r) { return Full || r < present ? index_t(n) : 0; });
+        strip.template store<Squares>(c, sums);
+    };
+    index_t c = 0;
+    if constexpr (Full) {
+        constexpr std::integral_constant<index_t, V::size> whole;
+        for (; c + V::size <= width; c += V::size) absorb(c, whole);
+    }
+    for (; c < width; c += V::size) absorb(c, width - c);
+}
+
+/// Elements of a column that are looked at before the first is summed: the anchor then
+/// starts so high that few columns outgrow it, and each of those costs its vector a
+/// pair of exponentials in double.
+inline constexpr index_t seen_first = 64;
+
+/// Raises `largest` of `width` columns to that of their first `rows` elements.
+template <bool Factors, class T>
+void look_ahead(const Terms<T>& terms, index_t at, index_t stride, index_t rows,
+                index_t width, Strip<T>& strip) noexcept {
+    using V = simd::Vec<T>;
+    for (index_t k = 0; k < rows; ++k) {
+        const index_t row = at + k * stride, next = k + 1 < rows ? row + stride : row;
+        for (index_t c = 0; c < width; c += V::size) {
+            simd::prefetch(terms.a + next + c);
+            V x, factor;
+            load_term<Factors>(terms, row + c, width - c, x, factor);
+            const V largest = simd::load<V>(strip.largest + c);
+            simd::store(strip.largest + c, simd::max(x, largest));
+        }
+    }
+}
+
 /// Sums of `width` columns: rows at, at + stride, ..., `rows` of them.
 template <bool Squares, bool Factors, class T>
 void reduce_columns(const Terms<T>& terms, index_t at, index_t stride, index_t rows,
                     index_t width, Strip<T>& strip) noexcept {
-    constexpr index_t lanes = simd::lanes<T>;
-    const index_t last = rows - 1;
     strip.clear(width);
+    look_ahead<Factors>(terms, at, stride, std::min(rows, seen_first), width, strip);
     for_each_step(rows, [&](auto size, auto full, index_t k) {
         constexpr int R = decltype(size)::value;
-        index_t c = 0;
-        const auto absorb = [&](auto n) __attribute__((always_inline)) {
-            const auto place = [&](index_t row) { return at + row * stride + c; };
-            for (int r = 0; r < R; ++r) {
-                simd::prefetch(terms.a + place(std::min(k + R + r, last)));
-            }
-            AnchoredSums<T> sums = strip.load(c);
-            absorb_step<false, Squares, Factors, R>(
-                sums, terms,
-                [&](int r) { return place(full ? k + r : std::min(k + r, last)); },
-                [&](int r) { return full || k + r <= last ? index_t(n) : 0; });
-            strip.store(c, sums);
-        };
-        if constexpr (decltype(full)::value) {
-            constexpr std::integral_constant<index_t, lanes> whole;
-            for (; c + lanes <= width; c += lanes) absorb(whole);
-        }
-        for (; c < width; c += lanes) absorb(width - c);
+        const index_t left = rows - k;
+        const index_t ahead = std::clamp<index_t>(left - R, 0, R) * stride;
+        absorb_rows<R, decltype(full)::value, Squares, Factors>(
+            terms, at + k * stride, stride, left, ahead, width, strip);
     });
 }
 
@@ -83,12 +116,19 @@ void reduce_columns(const Terms<T>& terms, index_t at, index_t stride, index_t r
 template <bool Squares, bool Factors, class T>
 void reduce_row(const Terms<T>& terms, index_t at, index_t n, Strip<T>& strip,
                 index_t i) noexcept {
-    constexpr index_t lanes = simd::lanes<T>;
+    using V = simd::Vec<T>;
     AnchoredSums<T> sums;
-    for_each_step(ceil_div(n, lanes), [&](auto size, auto, index_t v) {
-        absorb_step<true, Squares, Factors, decltype(size)::value>(
-            sums, terms, [&](int r) { return at + std::min((v + r) * lanes, n); },
-            [&](int r) { return n - (v + r) * lanes; });
+    for_each_step(ceil_div(n, V::size), [&](auto size, auto, index_t v) {
+        constexpr int R = decltype(size)::value;
+        if (v + R <= n / V::size) { // no masks
+            absorb_step<true, Squares, Factors, R>(
+                sums, terms, [&](int r) { return at + (v + r) * V::size; },
+                [](int) { return index_t{V::size}; });
+        } else {
+            absorb_step<true, Squares, Factors, R>(
+                sums, terms, [&](int r) { return at + std::min((v + r) * V::size, n); },
+                [&](int r) { return n - (v + r) * V::size; });
+        }
     });
     strip.anchor[i] = sums.anchor[0];
     strip.largest[i] = simd::reduce_max(sums.largest);

@@ -13,7 +13,7 @@ void softmax(View3<const T> a, View3<T> out, bool log, const Work& work) noexcep
     const auto finish = [&](Strip<T>& strip, index_t, index_t size) {
         for (index_t i = 0; i < size; i += V::size) {
             const Totals<T> totals(strip.load(i), true);
-            simd::store(strip.term + i, log ? totals.log_sum() : totals.scale());
+            simd::store(strip.term + i, log ? totals.log_sum() : totals.raised_scale());
         }
     };
     const auto emit = [&](const Strip<T>& strip, const Tiling::Strip& tile,

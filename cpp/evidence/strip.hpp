@@ -25,15 +25,20 @@ template <class T> struct Strip {
         return found;
     }
 
+    /// `Squares`: with the sums of squares.
+    template <bool Squares = true>
     FASTNOTES_INLINE AnchoredSums<T> load(index_t i) const noexcept {
-        return {simd::load<V>(anchor + i), simd::load<V>(largest + i),
-                Wide<T>::load(sum + i), Wide<T>::load(square + i)};
+        AnchoredSums<T> sums{simd::load<V>(anchor + i), simd::load<V>(largest + i),
+                             Wide<T>::load(sum + i)};
+        if constexpr (Squares) sums.square = Wide<T>::load(square + i);
+        return sums;
     }
+    template <bool Squares = true>
     FASTNOTES_INLINE void store(index_t i, const AnchoredSums<T>& sums) noexcept {
         simd::store(anchor + i, sums.anchor);
         simd::store(largest + i, sums.largest);
         sums.sum.store(sum + i);
-        sums.square.store(square + i);
+        if constexpr (Squares) sums.square.store(square + i);
     }
 
     /// The sums of nothing, in the first `size` places (and up to a vector beyond).

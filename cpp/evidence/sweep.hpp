@@ -7,10 +7,10 @@
 namespace fastnotes::evidence {
 
 /// From this size on, the second pass writes past the cache.
-inline constexpr index_t streamed_bytes = index_t{1} << 25;
+inline constexpr index_t streamed_bytes = index_t{1} << 24;
 
 /// Sums the terms of every strip, calls finish(strip, place of its first output, size)
-/// once for each, then emit(strip, tile, range of K) for each block.
+/// once for each, then emit(strip, tile, range of K) for ranges that cover K.
 template <bool Squares, bool Factors, class T, class Finish, class Emit>
 void sweep(const Tiling& tiling, const Terms<T>& terms, View1<unsigned char> scratch,
            Finish&& finish, Emit&& emit) noexcept {
@@ -30,7 +30,7 @@ void sweep(const Tiling& tiling, const Terms<T>& terms, View1<unsigned char> scr
         }
     };
     if (!tiling.split()) {
-        parallel_blocks(tiling.n_strips, tiling.n_threads, [&](index_t s, int) {
+        parallel_blocks(tiling.n_strips, tiling.n_threads, [&](index_t s, int thread) {
             const auto tile = tiling.strip(s);
             Strip<T> total, part;
             reduce(tile, 0, total);
@@ -39,9 +39,9 @@ void sweep(const Tiling& tiling, const Terms<T>& terms, View1<unsigned char> scr
                 total.merge(part, tile.size);
             }
             finish(total, tiling.output(tile), tile.size);
-            for (index_t b = 0; b < tiling.n_blocks; ++b) {
-                emit(total, tile, tiling.range(b));
-            }
+            const index_t start = tiling.start(thread);
+            emit(total, tile, Tiling::Range{start, tiling.count});
+            emit(total, tile, Tiling::Range{0, start});
         });
         return;
     }
@@ -100,17 +100,19 @@ FASTNOTES_INLINE void transform(const Tiling& tiling, const Tiling::Strip& tile,
     if (stream) simd::stream_fence();
 }
 
-/// exp(x - largest) * scale, the second pass of every kernel that returns weights.
+/// exp(x - largest) / sum, the second pass of every kernel that returns weights. The
+/// strip's terms are Totals::raised_scale.
 template <class T>
 void emit_weights(const Tiling& tiling, const Tiling::Strip& tile, Tiling::Range range,
                   const Strip<T>& strip, const T* a, T* out) noexcept {
     using V = simd::Vec<T>;
     if (strip.any_infinite(tile.size)) {
-        transform(tiling, tile, range, strip, a, out,
-                  [](V x, V largest, V scale) { return exp_from(x, largest) * scale; });
+        transform(tiling, tile, range, strip, a, out, [](V x, V largest, V scale) {
+            return simd::exp_raised<64>(shift(x, largest)) * scale;
+        });
     } else {
         transform(tiling, tile, range, strip, a, out, [](V x, V largest, V scale) {
-            return simd::exp(x - largest) * scale;
+            return simd::exp_raised<64>(x - largest) * scale;
         });
     }
 }

@@ -67,6 +67,13 @@ struct Tiling {
         return {i * block, std::min(count, (i + 1) * block)};
     }
 
+    /// Where along K a thread starts to write its strips. Neighbouring columns lie in
+    /// the same pages: threads that start together would all wait for the same fresh
+    /// page.
+    index_t start(int thread) const noexcept {
+        return by_rows ? 0 : count * thread / n_threads;
+    }
+
   private:
     index_t row_width() const noexcept {
         return std::clamp<index_t>(elements_per_thread / std::max<index_t>(count, 1), 1,

@@ -44,6 +44,11 @@ template <class T> struct Totals {
             .narrow();
     }
 
+    /// scale 2^-64: what exp_raised<64> is multiplied by.
+    FASTNOTES_INLINE V raised_scale() const noexcept {
+        return scale() * V(static_cast<T>(0x1p-64));
+    }
+
     /// log sum, +inf where there is no weight at all.
     FASTNOTES_INLINE V log_sum() const noexcept {
         const Part infinity(std::numeric_limits<double>::infinity());
