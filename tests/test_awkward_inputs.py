@@ -327,8 +327,12 @@ def test_lstm(data):
         "lengths": data.draw(st.none() | inputs((B,))),
         "candidate": data.draw(st.sampled_from(["tanh", "sigmoid", "cube", 1])),
     }
+    peephole = data.draw(st.none() | inputs((3 * H,)))
     arguments = (*required, *states)
-    check(lambda: recurrent.lstm_forward(*arguments, **options), *arguments)
+    check(
+        lambda: recurrent.lstm_forward(*arguments, peephole=peephole, **options),
+        *(*arguments, peephole),
+    )
 
 
 @given(st.data())

@@ -1,166 +1,13 @@
 /// Recurrent networks: packed weights and caches as opaque objects, arrays in and out.
-#include "bindings/arrays.hpp"
+#include "bindings/recurrent_objects.hpp"
 #include "bindings/rooms.hpp"
-#include "bindings/workspace.hpp"
-#include "recurrent/lstm.hpp"
-#include "recurrent/rnn.hpp"
 
 #include <algorithm>
-#include <memory>
-#include <optional>
-#include <variant>
 
 namespace fastnotes {
 namespace {
 
 using namespace pybind11::literals;
-using recurrent::Candidate;
-using recurrent::LSTM;
-using recurrent::RNN;
-using recurrent::Schedule;
-using recurrent::Sizes;
-
-/// What messages call the functions of a cell.
-template <template <class> class Cell> struct Names;
-template <> struct Names<LSTM> {
-    static constexpr const char* pack = "recurrent.pack_lstm_weights";
-    static constexpr const char* forward = "recurrent.lstm_forward";
-    static constexpr const char* backward = "recurrent.lstm_backward";
-    static constexpr const char* step = "recurrent.LSTMWeights.step";
-};
-template <> struct Names<RNN> {
-    static constexpr const char* pack = "recurrent.pack_rnn_weights";
-    static constexpr const char* forward = "recurrent.rnn_forward";
-    static constexpr const char* backward = "recurrent.rnn_backward";
-    static constexpr const char* step = "recurrent.RNNWeights.step";
-};
-
-template <class T> struct PackedWeights {
-    index_t input, hidden;
-    Candidate candidate;
-    Workspace<T> weight_ih, weight_hh, bias;
-    Workspace<T> backward_ih, backward_hh; // null unless packed for training
-    bool for_training = false;
-
-    recurrent::PackedWeights<T> view() const noexcept {
-        return {weight_ih.data(), weight_hh.data(), bias.data()};
-    }
-};
-template <class T> using SharedWeights = std::shared_ptr<const PackedWeights<T>>;
-
-/// Weights in the kernels' layout; never changed once made.
-template <template <class> class Cell> struct Weights {
-    std::variant<SharedWeights<float>, SharedWeights<double>> packed;
-};
-
-template <class T> struct CacheData {
-    SharedWeights<T> weights;
-    Sizes sizes;
-    Schedule schedule;
-    Workspace<T> x, gates, c, h0;
-
-    /// Null c where the cell has none.
-    template <class U> recurrent::Cache<U> view(bool has_c) const {
-        return {x.data(), gates.data(), has_c ? c.data() : nullptr, h0.data()};
-    }
-};
-
-/// What a forward pass leaves for backward; only ever read after that.
-template <template <class> class Cell> struct Cache {
-    std::variant<std::unique_ptr<CacheData<float>>, std::unique_ptr<CacheData<double>>>
-        data;
-};
-
-template <class T> const T* data_or_null(const std::optional<View2<const T>>& view) {
-    return view ? view->data : nullptr;
-}
-
-/// A [rows, columns] input that may be None.
-template <class T>
-std::optional<View2<const T>> optional_view(py::handle object, const char* where,
-                                            const char* name, index_t rows,
-                                            index_t columns) {
-    if (object.is_none()) return std::nullopt;
-    const auto view = as_view<const T, 2>(object, where, name);
-    const std::string text(name);
-    check_extent(view.rows, rows, where, (text + " rows").c_str());
-    check_extent(view.columns, columns, where, (text + " columns").c_str());
-    return view;
-}
-
-/// A state of the cell's second kind: a new array, or None where it has none.
-template <class Cell> py::object new_c(index_t batch, index_t hidden) {
-    if constexpr (!Cell::has_c) return py::none();
-    return pooled_empty<typename Cell::Value>(batch, hidden);
-}
-template <class T> T* data_of(const py::object& array) {
-    if (array.is_none()) return nullptr;
-    return py::reinterpret_borrow<py::array_t<T>>(array).mutable_data();
-}
-
-// ---------------------------------------------------------------- weights
-
-template <class Cell, class T = typename Cell::Value>
-SharedWeights<T> pack(const char* where, py::handle weight_ih, py::handle weight_hh,
-                      py::handle bias, Candidate candidate, bool backward,
-                      int n_threads) {
-    const auto ih = as_view<const T, 2>(weight_ih, where, "weight_ih");
-    const auto hh = as_view<const T, 2>(weight_hh, where, "weight_hh");
-    const index_t input = ih.columns, hidden = hh.columns, rows = Cell::gates * hidden;
-    check_extent(ih.rows, rows, where, "weight_ih rows");
-    check_extent(hh.rows, rows, where, "weight_hh rows");
-    const T* bias_data = nullptr;
-    if (!bias.is_none()) {
-        const auto view = as_view<const T, 1>(bias, where, "bias");
-        check_extent(view.size, rows, where, "bias size");
-        bias_data = view.data;
-    }
-    check_threads(n_threads, where);
-
-    auto out = std::make_shared<PackedWeights<T>>();
-    out->input = input;
-    out->hidden = hidden;
-    out->candidate = candidate;
-    out->for_training = backward;
-    const auto forward_size = [&](index_t columns) {
-        return recurrent::packed_forward_size<Cell>(hidden, columns);
-    };
-    const auto backward_size = [&](index_t columns) {
-        return recurrent::packed_backward_size<Cell>(hidden, columns);
-    };
-    out->weight_ih = Workspace<T>(forward_size(input));
-    out->weight_hh = Workspace<T>(forward_size(hidden));
-    out->bias = Workspace<T>(recurrent::gates_width<Cell>(hidden));
-    if (backward) {
-        out->backward_ih = Workspace<T>(backward_size(input));
-        out->backward_hh = Workspace<T>(backward_size(hidden));
-    }
-    const recurrent::Packing<T> call{ih,
-                                     hh,
-                                     bias_data,
-                                     out->weight_ih.data(),
-                                     out->weight_hh.data(),
-                                     out->bias.data(),
-                                     out->backward_ih.data(),
-                                     out->backward_hh.data()};
-    {
-        const py::gil_scoped_release nogil;
-        recurrent::pack<Cell>(call, n_threads);
-    }
-    return out;
-}
-
-template <template <class> class Cell>
-Weights<Cell> pack_weights(const py::array& weight_ih, const py::array& weight_hh,
-                           const py::object& bias, Candidate candidate, bool backward,
-                           int n_threads) {
-    constexpr const char* where = Names<Cell>::pack;
-    return dispatch_real(weight_ih, where, "weight_ih", [&](auto zero) {
-        return Weights<Cell>{pack<Cell<decltype(zero)>>(
-            where, weight_ih, weight_hh, bias, candidate, backward, n_threads)};
-    });
-}
-
 // ---------------------------------------------------------------- forward
 
 const std::int64_t* checked_lengths(const py::object& lengths, const Sizes& sizes,
@@ -244,7 +91,7 @@ py::tuple forward(const SharedWeights<T>& weights, py::handle x, py::handle h0,
         running = &cache->schedule;
     }
     const recurrent::Forward<T> call{sizes,
-                                     weights->candidate,
+                                     weights->parts(),
                                      weights->view(),
                                      input.data,
                                      data_or_null(h_begin),
@@ -293,7 +140,7 @@ void step(const PackedWeights<T>& weights, py::handle x, py::handle h, py::handl
     check_apart(h_states.after, input, where, "out");
     check_apart(h_states.after, h_states.before, where, "out");
     recurrent::Step<T> call{{input.rows, 1, weights.input, weights.hidden},
-                            weights.candidate,
+                            weights.parts(),
                             weights.view(),
                             input.data,
                             h_states.before.data,
@@ -337,12 +184,14 @@ py::tuple backward(const CacheData<T>& cache, py::handle dh, py::handle dh_last,
     auto dweight_ih = pooled_empty<T>(gates * sizes.hidden, sizes.input);
     auto dweight_hh = pooled_empty<T>(gates * sizes.hidden, sizes.hidden);
     auto dbias = pooled_empty<T>(gates * sizes.hidden);
+    py::object dpeephole = py::none();
+    if (cache.weights->has_peephole) dpeephole = pooled_empty<T>(3 * sizes.hidden);
     auto dh0 = pooled_empty<T>(sizes.batch, sizes.hidden);
     auto dc0 = new_c<Cell<T>>(sizes.batch, sizes.hidden);
     const auto results = [&] {
         return py::make_tuple(std::move(dx), std::move(dweight_ih),
                               std::move(dweight_hh), std::move(dbias), std::move(dh0),
-                              std::move(dc0));
+                              std::move(dc0), std::move(dpeephole));
     };
     if (sizes.hidden == 0) { // dx alone has elements, and nothing flows into it
         std::fill_n(dx.mutable_data(), dx.size(), T(0));
@@ -351,7 +200,7 @@ py::tuple backward(const CacheData<T>& cache, py::handle dh, py::handle dh_last,
     const Workspace<T> scratch(
         recurrent::backward_scratch<Cell<T>>(sizes, cache.schedule, n_threads));
     const recurrent::Backward<T> call{sizes,
-                                      cache.weights->candidate,
+                                      cache.weights->parts(),
                                       cache.weights->backward_ih.data(),
                                       cache.weights->backward_hh.data(),
                                       cache.template view<const T>(Cell<T>::has_c),
@@ -362,6 +211,7 @@ py::tuple backward(const CacheData<T>& cache, py::handle dh, py::handle dh_last,
                                       dweight_ih.mutable_data(),
                                       dweight_hh.mutable_data(),
                                       dbias.mutable_data(),
+                                      data_of<T>(dpeephole),
                                       dh0.mutable_data(),
                                       data_of<T>(dc0),
                                       scratch.data()};
@@ -439,14 +289,15 @@ void register_recurrent(py::module_& m) {
     room.def(
         "pack_lstm_weights",
         [](const py::array& weight_ih, const py::array& weight_hh,
-           const py::object& bias, bool tanh_candidate, bool backward, int n_threads) {
+           const py::object& bias, const py::object& peephole, bool tanh_candidate,
+           bool backward, int n_threads) {
             const auto candidate =
                 tanh_candidate ? Candidate::tanh : Candidate::sigmoid;
-            return pack_weights<LSTM>(weight_ih, weight_hh, bias, candidate, backward,
-                                      n_threads);
+            return pack_weights<LSTM>(weight_ih, weight_hh, bias, peephole, candidate,
+                                      backward, n_threads);
         },
-        "weight_ih"_a, "weight_hh"_a, "bias"_a, "tanh_candidate"_a, "backward"_a,
-        "n_threads"_a);
+        "weight_ih"_a, "weight_hh"_a, "bias"_a, "peephole"_a, "tanh_candidate"_a,
+        "backward"_a, "n_threads"_a);
     room.def("lstm_forward", &forward_of<LSTM>, "weights"_a, "x"_a, "h0"_a, "c0"_a,
              "lengths"_a, "reverse"_a, "keep_cache"_a, "n_threads"_a);
     room.def("lstm_step", &step_of<LSTM>, "weights"_a, "x"_a, "h"_a, "c"_a, "h_next"_a,
@@ -458,7 +309,7 @@ void register_recurrent(py::module_& m) {
         "pack_rnn_weights",
         [](const py::array& weight_ih, const py::array& weight_hh,
            const py::object& bias, bool tanh, bool backward, int n_threads) {
-            return pack_weights<RNN>(weight_ih, weight_hh, bias,
+            return pack_weights<RNN>(weight_ih, weight_hh, bias, py::none(),
                                      tanh ? Candidate::tanh : Candidate::relu, backward,
                                      n_threads);
         },

@@ -55,6 +55,7 @@ template <class Cell> class BackwardRun {
         dweight_ih_ = take(gates_width_ * input_);
         dweight_hh_ = take(gates_width_ * hidden_);
         dbias_ = take(gates_width_);
+        dpeephole_ = take(Cell::has_c ? 3 * padded_ : 0);
         size_ = next - call.scratch;
     }
 
@@ -78,6 +79,8 @@ template <class Cell> class BackwardRun {
             input_gradients(team, t0, t1);
             team.barrier();
             weight_gradients(team, t0, t1, block + 1 == blocks);
+            if constexpr (Cell::extended)
+                peephole_gradients(team, t0, t1, block + 1 == blocks);
             team.barrier();
         }
         finish(team);
@@ -117,6 +120,7 @@ template <class Cell> class BackwardRun {
             std::fill_n(dweight_ih_, gates_width_ * input_, T(0));
             std::fill_n(dweight_hh_, gates_width_ * hidden_, T(0));
             std::fill_n(dbias_, gates_width_, T(0));
+            std::fill_n(dpeephole_, Cell::has_c ? 3 * padded_ : 0, T(0));
         }
     }
 
@@ -174,7 +178,7 @@ template <class Cell> class BackwardRun {
                          detail::load_partial<T>(dh_in, real_units);
             const typename Arithmetic::Backward cell(
                 call_.cache.gates + packed * gates_width_ + p * width + v * L, units,
-                c_before, c, dh, dc, call_.candidate);
+                c_before, c, dh, dc, call_.parts, unit);
             // Padding units stay zero whatever x was: they are summed over with the
             // others.
             const auto real = simd::first_lanes<V>(detail::lanes_of(real_units));
@@ -222,12 +226,14 @@ template <class Cell> class BackwardRun {
     V output_before(index_t t, index_t r, index_t unit) const noexcept {
         if (t == 0) return simd::load<V>(call_.cache.h0 + r * padded_ + unit);
         const index_t packed = schedule_.first(t - 1) + r;
-        const index_t at = unit / units * width + unit % units;
         V c(T(0));
         if constexpr (Cell::has_c) c = simd::load<V>(cell_before(t, r) + unit);
-        return Arithmetic::output(call_.cache.gates + packed * gates_width_ + at, units,
-                                  c);
+        return Arithmetic::output(
+            call_.cache.gates + packed * gates_width_ + place(unit), units, c);
     }
+
+    /// Where a row of gates has a unit's first gate; the others follow `units` apart.
+    static index_t place(index_t unit) { return unit / units * width + unit % units; }
 
     /// dx of the block, slice by slice through scratch of this thread.
     void input_gradients(const Team& team, index_t t0, index_t t1) const noexcept {
@@ -298,6 +304,31 @@ template <class Cell> class BackwardRun {
         }
     }
 
+    /// The block's part of dpeephole, for this thread's vectors of units.
+    void peephole_gradients(const Team& team, index_t t0, index_t t1,
+                            bool first_block) const noexcept {
+        const auto [first, last] = team.share(padded_ / L);
+        for (index_t unit = first * L; unit < last * L; unit += L) {
+            V total[3] = {V(T(0)), V(T(0)), V(T(0))};
+            for (index_t t = t0; t < t1; ++t) {
+                for (index_t r = 0; r < schedule_.active(t); ++r) {
+                    const T* const da =
+                        da_ + block_row(t, r, t0) * da_stride_ + place(unit);
+                    const auto c_before = simd::load<V>(cell_before(t, r) + unit);
+                    const auto c = simd::load<V>(cell_before(t + 1, r) + unit);
+                    total[0] = simd::fma(simd::load<V>(da), c_before, total[0]);
+                    total[1] = simd::fma(simd::load<V>(da + units), c_before, total[1]);
+                    total[2] = simd::fma(simd::load<V>(da + 3 * units), c, total[2]);
+                }
+            }
+            for (index_t gate = 0; gate < 3; ++gate) {
+                T* const at = dpeephole_ + 3 * unit + gate * L;
+                simd::store(at, first_block ? total[gate]
+                                            : simd::load<V>(at) + total[gate]);
+            }
+        }
+    }
+
     /// out [columns, S] (+)= left, as pack_columns leaves it, times da [n, S].
     void accumulate(const T* left, index_t columns, const T* da, index_t n, T* out,
                     bool overwrite) const noexcept {
@@ -327,6 +358,13 @@ template <class Cell> class BackwardRun {
             unpack(p, input_, dweight_ih_, call_.dweight_ih);
             unpack(p, hidden_, dweight_hh_, call_.dweight_hh);
             unpack(p, 1, dbias_, call_.dbias);
+        }
+        const index_t n = Cell::extended && team.index == 0 ? hidden_ : 0;
+        for (index_t unit = 0; unit < n; ++unit) {
+            for (index_t gate = 0; gate < 3; ++gate) {
+                call_.dpeephole[gate * hidden_ + unit] =
+                    dpeephole_[(unit / L * 3 + gate) * L + unit % L];
+            }
         }
     }
 
@@ -368,7 +406,7 @@ template <class Cell> class BackwardRun {
     const index_t batch_, input_, hidden_, padded_, gates_width_, da_stride_;
     const index_t state_width_, block_;
     T *da_, *h_before_, *x_columns_, *h_columns_, *dh_, *dc_, *own_;
-    T *dweight_ih_, *dweight_hh_, *dbias_;
+    T *dweight_ih_, *dweight_hh_, *dbias_, *dpeephole_;
     index_t own_size_, size_;
 };
 
@@ -387,8 +425,11 @@ void backward(const Backward<typename Cell::Value>& call, const Schedule& schedu
     const index_t shares = Layout<Cell>::column_slices(call.sizes.hidden);
     const auto split =
         detail::choose_split(call.sizes, Cell::gates, schedule, n_threads, shares);
-    const BackwardRun<Cell> run(call, schedule, split.by_rows, n_threads);
-    parallel_region(split.n_threads, run);
+    detail::with_variant<Cell>(call.parts, [&](auto variant) {
+        const BackwardRun<decltype(variant)> run(call, schedule, split.by_rows,
+                                                 n_threads);
+        parallel_region(split.n_threads, run);
+    });
 }
 
 #define FASTNOTES_INSTANTIATE(Cell)                                                    \

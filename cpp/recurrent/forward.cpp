@@ -191,7 +191,7 @@ template <class Cell> class ForwardRun {
             T* const gates = row + p * width + v * L;
             V c(T(0));
             if constexpr (Cell::has_c) c = simd::load<V>(cell_before(t, r) + unit);
-            const typename Arithmetic::Forward cell(gates, units, c, call_.candidate);
+            const typename Arithmetic::Forward cell(gates, units, c, call_.parts, unit);
             if constexpr (Cell::has_c) simd::store(cell_at(t, r) + unit, cell.c);
             simd::store(h_[t % 2] + r * h_stride_ + unit, cell.h);
             detail::store_partial<T>(call_.h + at * hidden_ + unit, cell.h,
@@ -263,7 +263,7 @@ void step_panels(const Step<typename Cell::Value>& call, index_t p, index_t end,
             if constexpr (Cell::has_c) c = detail::load_partial<T>(call.c + at, units);
             const typename detail::Arithmetic<Cell>::Forward cell(
                 sums + r * stride + in_panels / Shape::units * width + in_panel,
-                Shape::units, c, call.candidate);
+                Shape::units, c, call.parts, unit);
             if constexpr (Cell::has_c)
                 detail::store_partial<T>(call.c_next + at, cell.c, units);
             detail::store_partial<T>(call.h_next + at, cell.h, units);
@@ -289,19 +289,23 @@ void forward(const Forward<typename Cell::Value>& call, const Schedule& schedule
     const index_t shares = Layout<Cell>::unit_panels(call.sizes.hidden);
     const auto split =
         detail::choose_split(call.sizes, Cell::gates, schedule, n_threads, shares);
-    const ForwardRun<Cell> run(call, schedule, split.by_rows);
-    parallel_region(split.n_threads, run);
+    detail::with_variant<Cell>(call.parts, [&](auto variant) {
+        const ForwardRun<decltype(variant)> run(call, schedule, split.by_rows);
+        parallel_region(split.n_threads, run);
+    });
 }
 
 template <class Cell> void step(const Step<typename Cell::Value>& call) noexcept {
     const index_t panels = Layout<Cell>::unit_panels(call.sizes.hidden);
-    for (index_t p = 0; p < panels; p += detail::panels_at_once) {
-        const index_t end = std::min(p + detail::panels_at_once, panels);
-        for (index_t r = 0; r < call.sizes.batch; r += nn::tile_rows) {
-            const index_t n = std::min(nn::tile_rows, call.sizes.batch - r);
-            step_panels<Cell>(call, p, end, r, n);
+    detail::with_variant<Cell>(call.parts, [&](auto variant) {
+        for (index_t p = 0; p < panels; p += detail::panels_at_once) {
+            const index_t end = std::min(p + detail::panels_at_once, panels);
+            for (index_t r = 0; r < call.sizes.batch; r += nn::tile_rows) {
+                const index_t n = std::min(nn::tile_rows, call.sizes.batch - r);
+                step_panels<decltype(variant)>(call, p, end, r, n);
+            }
         }
-    }
+    });
 }
 
 #define FASTNOTES_INSTANTIATE(Cell)                                                    \

@@ -140,6 +140,20 @@ void pack_backward_slice(View2<const T> weight, index_t q, T* packed) noexcept {
     }
 }
 
+/// [3 H] into [Hs / L, 3, L].
+template <class Cell, class T>
+void pack_peephole(const T* peephole, index_t hidden, T* packed) noexcept {
+    if (peephole == nullptr) return;
+    constexpr index_t L = simd::lanes<T>;
+    std::fill_n(packed, 3 * Layout<Cell>::padded(hidden), T(0));
+    for (index_t gate = 0; gate < 3; ++gate) {
+        for (index_t unit = 0; unit < hidden; ++unit) {
+            packed[(unit / L * 3 + gate) * L + unit % L] =
+                peephole[gate * hidden + unit];
+        }
+    }
+}
+
 } // namespace
 
 template <class Cell>
@@ -164,6 +178,7 @@ void pack(const Packing<typename Cell::Value>& call, int n_threads) noexcept {
                 for (index_t i = 0; i < n; ++i) {
                     packed[place<Cell>(i / hidden, i % hidden)] = call.bias[i];
                 }
+                pack_peephole<Cell>(call.peephole, hidden, call.packed_peephole);
             }
             if (!backward) return;
             const auto ih = team.share(Layout<Cell>::column_slices(inputs));

@@ -15,10 +15,10 @@
 ///
 /// Determinism. A pre-activation is one chain of fused multiply-adds: bias, then
 /// x[0..D), then h[0..H). The same holds for dx and dh (over the G gates of a step).
-/// Sums over packed rows (weights, bias) run over blocks of whole steps, each block
-/// from zero in packed order, blocks added from the last to the first; blocks depend on
-/// the number of non-empty sequences alone. So nothing depends on threads or on
-/// padding, and a sequence's h, c, dx, dh0, dc0 not on the others.
+/// Sums over packed rows (weights, bias, peepholes) run over blocks of whole steps,
+/// each block from zero in packed order, blocks added from the last to the first;
+/// blocks depend on the number of non-empty sequences alone. So nothing depends on
+/// threads or on padding, and a sequence's h, c, dx, dh0, dc0 not on the others.
 ///
 /// Precision: composite, in T. NaN and infinity propagate within their own sequence
 /// (and into the weight gradients). Steps past a sequence's end are never read.
@@ -35,6 +35,12 @@ enum class Candidate { tanh, sigmoid, relu };
 
 struct Sizes {
     index_t batch, time, input, hidden;
+};
+
+/// What a cell reads beside sums and states.
+template <class T> struct Parts {
+    Candidate candidate;
+    const T* peephole; // [Hs / L, 3, L]  of the gates i, f, o; null: none
 };
 
 /// Who runs when. Built once per call by make_schedule, read by the kernels.
@@ -75,18 +81,22 @@ template <class Cell> index_t packed_backward_size(index_t hidden, index_t colum
 ///
 ///   weight_ih [n H, D], weight_hh [n H, H] T  in
 ///   bias [n H] T                              in; null: zeros
+///   peephole [3 H] T                          in; null: none
 ///   forward_ih [G / S, D, S], forward_hh [G / S, H, S], forward_bias [G] T
 ///       out, overwritten: S columns of a row of gates, zeros for padding units
 ///   backward_ih [Q(D), G, S], backward_hh [Q(H), G, S] T
 ///       out, overwritten; null: not wanted. S columns of the rows of the weight in
 ///       the order of a row of gates, zeros for padding
+///   packed_peephole [Hs / L, 3, L] T
+///       out, overwritten; null where peephole is. Zeros for padding units
 ///
 /// Outputs alias nothing. One pass over the weights for each layout.
 template <class T> struct Packing {
     View2<const T> weight_ih, weight_hh;
-    const T* bias;
+    const T *bias, *peephole;
     T *forward_ih, *forward_hh, *forward_bias;
     T *backward_ih, *backward_hh;
+    T* packed_peephole;
 };
 template <class Cell>
 void pack(const Packing<typename Cell::Value>& call, int n_threads) noexcept;
@@ -133,7 +143,7 @@ index_t forward_scratch(const Sizes& sizes, const Schedule& schedule, bool keep_
 /// (D + H) flops. Small steps run on fewer threads.
 template <class T> struct Forward {
     Sizes sizes;
-    Candidate candidate;
+    Parts<T> parts;
     PackedWeights<T> weights;
     const T *x, *h0, *c0;
     T *h, *h_last, *c_last;
@@ -150,7 +160,7 @@ void forward(const Forward<typename Cell::Value>& call, const Schedule& schedule
 ///   h_next, c_next [B, H] T        out, overwritten; apart from x, h and c; likewise
 template <class T> struct Step {
     Sizes sizes;
-    Candidate candidate;
+    Parts<T> parts;
     PackedWeights<T> weights;
     const T *x, *h, *c;
     T *h_next, *c_next;
@@ -170,6 +180,7 @@ index_t backward_scratch(const Sizes& sizes, const Schedule& schedule, int n_thr
 ///   dh_last, dc_last [B, H]   in; null: zeros
 ///   dx [B, T, D] T            out, overwritten (=); 0 past a sequence's end
 ///   dweight_ih [n H, D], dweight_hh [n H, H], dbias [n H]   out, overwritten (=)
+///   dpeephole [3 H]           out, overwritten (=); null where there are none
 ///   dh0, dc0 [B, H] T         out, overwritten (=)
 ///   scratch                   [backward_scratch] T, on a cache line
 ///
@@ -177,11 +188,11 @@ index_t backward_scratch(const Sizes& sizes, const Schedule& schedule, int n_thr
 /// (D + H) flops.
 template <class T> struct Backward {
     Sizes sizes;
-    Candidate candidate;
+    Parts<T> parts;
     const T *weight_ih, *weight_hh;
     Cache<const T> cache;
     const T *dh, *dh_last, *dc_last;
-    T *dx, *dweight_ih, *dweight_hh, *dbias, *dh0, *dc0;
+    T *dx, *dweight_ih, *dweight_hh, *dbias, *dpeephole, *dh0, *dc0;
     T* scratch;
 };
 template <class Cell>

@@ -39,6 +39,13 @@ template <class Cell> struct Layout {
     }
 };
 
+/// f(cell) with Cell, or where the call has an optional part with Cell::Extended.
+template <class Cell, class F>
+void with_variant(const Parts<typename Cell::Value>& parts, F&& f) {
+    if (parts.peephole == nullptr) return f(Cell());
+    f(typename Cell::Extended());
+}
+
 template <index_t N> using Constant = std::integral_constant<index_t, N>;
 
 /// Scratch slices keep every part on a cache line.

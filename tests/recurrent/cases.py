@@ -73,11 +73,12 @@ def with_padding_nan(case: Case) -> Case:
 
 
 def reference_run(
-    case: Case, candidate: str = "tanh"
+    case: Case, candidate: str = "tanh", **parts: Array
 ) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
-    """(h, h_last, c_last) and the six gradients, from NumPy in float64."""
+    """(h, h_last, c_last) and the gradients, six and parts', from NumPy in float64."""
     double = Case(*(a if a.dtype == np.int64 else a.astype(np.float64) for a in case))
-    out = reference.lstm_forward(*double.forward, double.lengths, candidate)
+    optional = {name: part.astype(np.float64) for name, part in parts.items()}
+    out = reference.lstm_forward(*double.forward, double.lengths, candidate, **optional)
     gradients = reference.lstm_backward(
         double.dh,
         double.x,
@@ -87,5 +88,7 @@ def reference_run(
         double.dh_last,
         double.dc_last,
         candidate,
+        **optional,
     )
-    return out[:3], tuple(gradients)
+    of_parts = (getattr(gradients, f"d{name}") for name in parts)
+    return out[:3], (*gradients[:6], *of_parts)

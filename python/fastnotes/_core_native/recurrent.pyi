@@ -16,6 +16,7 @@ def pack_lstm_weights(
     weight_ih: NDArray[Any],
     weight_hh: NDArray[Any],
     bias: NDArray[Any] | None,
+    peephole: NDArray[Any] | None,
     tanh_candidate: bool,
     backward: bool,
     n_threads: int,
@@ -51,6 +52,7 @@ def lstm_backward(
     NDArray[Any],
     NDArray[Any],
     NDArray[Any],
+    NDArray[Any] | None,
 ]: ...
 
 @final

@@ -32,12 +32,21 @@ def call_wants_cuda(
     return wants_cuda(where, device, **given)
 
 
+def refuse_on_cuda(where: str, reverse: bool, peephole: Any) -> None:
+    """What only the kernels on the CPU have."""
+    if reverse:
+        fail(where, "reverse=False on CUDA", "True")
+    if peephole is not None:
+        fail(where, "peephole=None on CUDA", "an array")
+
+
 class Weights(NamedTuple):
     """Checked weights, not yet packed."""
 
     weight_ih: RealArray
     weight_hh: RealArray
     bias: RealArray | None
+    peephole: RealArray | None = None
 
     def cast(self, dtype: np.dtype[Any], *, copy: bool = False) -> Weights:
         return Weights(*(cast(a, dtype, copy=copy) for a in self))
@@ -49,6 +58,7 @@ class Weights(NamedTuple):
             self.weight_ih,
             self.weight_hh,
             self.bias,
+            self.peephole,
             candidate == "tanh",
             backward,
             n_threads,
@@ -88,7 +98,13 @@ def cast(array: Any, dtype: np.dtype[Any] | str, *, copy: bool = False) -> Any:
 
 
 def as_weights(
-    weight_ih: Any, weight_hh: Any, bias: Any, where: str, n_gates: int = 4
+    weight_ih: Any,
+    weight_hh: Any,
+    bias: Any,
+    where: str,
+    n_gates: int = 4,
+    *,
+    peephole: Any = None,
 ) -> Weights:
     rows = "4H" if n_gates == 4 else "H"
     weight_ih = as_real_array(weight_ih, where, "weight_ih", ndim=2)
@@ -101,8 +117,11 @@ def as_weights(
     if bias is not None:
         bias = as_real_array(bias, where, "bias", ndim=1)
         check_shape(bias, where, "bias", (n_rows,), f"({rows},)")
+    if peephole is not None:
+        peephole = as_real_array(peephole, where, "peephole", ndim=1)
+        check_shape(peephole, where, "peephole", (3 * hidden,), "(3H,)")
     check_fits(where, "weight_ih", weight_ih.shape, np.float64)
-    return Weights(weight_ih, weight_hh, bias)
+    return Weights(weight_ih, weight_hh, bias, peephole)
 
 
 def as_inputs(

@@ -38,6 +38,8 @@ class LSTM(Stack):
         scaled up.
     candidate
         ``"tanh"`` or ``"sigmoid"``, as in :func:`lstm_forward`.
+    peephole
+        Gates see the cell, as in :func:`lstm_forward`.
     forget_bias
         Start of the forget gate's bias.
     random_state
@@ -73,6 +75,7 @@ class LSTM(Stack):
         bidirectional: bool = False,
         dropout: float = 0.0,
         candidate: str = "tanh",
+        peephole: bool = False,
         forget_bias: float = 1.0,
         random_state: int = 0,
         dtype: DTypeLike = np.float32,
@@ -81,6 +84,9 @@ class LSTM(Stack):
         where = self._where()
         self.candidate = check_choice(candidate, where, "candidate", CANDIDATES)
         self.forget_bias = as_real(forget_bias, where, "forget_bias")
+        self.peephole = bool(peephole)
+        if self.peephole:
+            self._kinds = (*self._kinds, "peephole")
         super().__init__(
             input_size,
             hidden_size,
@@ -129,16 +135,24 @@ class LSTM(Stack):
     def _forward_one(
         self, x: RealArray, weights: States, state: States, **options: Any
     ) -> tuple[RealArray, States, Any]:
-        out = lstm_forward(x, *weights, *state, candidate=self.candidate, **options)
+        (weight_ih, weight_hh, bias), (h0, c0) = weights[:3], state
+        options |= self._parts(weights)
+        out = lstm_forward(x, weight_ih, weight_hh, bias, h0, c0, **options)
         return out.h, (out.h_last, out.c_last), out.cache
 
     def _backward_one(
         self, dh: RealArray, cache: Any, dstate: States, n_threads: int
     ) -> tuple[RealArray, States, States]:
-        dx, *weights, dh0, dc0 = lstm_backward(
+        gradients = lstm_backward(
             dh, cache, dh_last=dstate[0], dc_last=dstate[1], n_threads=n_threads
         )
-        return dx, tuple(weights), (dh0, dc0)
+        weights = tuple(getattr(gradients, "d" + kind) for kind in self._kinds)
+        return gradients.dx, weights, (gradients.dh0, gradients.dc0)
+
+    def _parts(self, weights: States) -> dict[str, Any]:
+        """What one layer passes on beside its two weights and its bias."""
+        optional = dict(zip(self._kinds[3:], weights[3:], strict=True))
+        return {"candidate": self.candidate, **optional}
 
     @classmethod
     def from_torch(cls, module: Any) -> LSTM:
@@ -158,14 +172,18 @@ class LSTM(Stack):
         Raises
         ------
         ValueError
-            With the sigmoid candidate, which torch has not.
+            With the sigmoid candidate or peepholes, which torch has not.
         """
+        where = "recurrent.LSTM.to_torch"
         if self.candidate != "tanh":
-            fail("recurrent.LSTM.to_torch", "candidate 'tanh'", repr(self.candidate))
+            fail(where, "candidate 'tanh'", repr(self.candidate))
+        if self.peephole:
+            fail(where, "peephole=False", "True")
         return write_module(self)
 
     def _packed(self, weights: States) -> LSTMWeights:
-        return LSTMWeights(*weights, candidate=self.candidate)
+        weight_ih, weight_hh, bias = weights[:3]
+        return LSTMWeights(weight_ih, weight_hh, bias, **self._parts(weights))
 
 
 class RNN(Stack):

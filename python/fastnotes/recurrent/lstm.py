@@ -15,7 +15,6 @@ from fastnotes._validation import (
     as_real_array,
     check_choice,
     check_shape,
-    fail,
     fail_type,
 )
 from fastnotes.recurrent._arguments import (
@@ -25,6 +24,7 @@ from fastnotes.recurrent._arguments import (
     as_weights,
     call_wants_cuda,
     cast,
+    refuse_on_cuda,
 )
 from fastnotes.recurrent.results import LSTMCache, LSTMGradients, LSTMOutput
 
@@ -42,6 +42,7 @@ def lstm_forward(
     *,
     lengths: ArrayLike | None = None,
     candidate: str = "tanh",
+    peephole: ArrayLike | None = None,
     reverse: bool = False,
     keep_cache: bool = True,
     n_threads: int | None = None,
@@ -71,6 +72,9 @@ def lstm_forward(
     candidate
         ``"tanh"``, or ``"sigmoid"`` for g = sigmoid(a_g), as the Deep Learning book
         writes it.
+    peephole
+        (3H,), by which gates see the cell, stacked as i, f, o: a_i and a_f have
+        ``peephole * c_(t-1)`` added, a_o has ``peephole * c_t``. Not on CUDA.
     reverse
         Run every sequence from its own end to its beginning: ``h[b, t]`` has seen
         ``x[b, t]`` and all that follows it, and ``h_last`` is the state at t = 0. Not
@@ -106,20 +110,21 @@ def lstm_forward(
     References
     ----------
     Hochreiter and Schmidhuber (1997), "Long Short-Term Memory"; Gers, Schmidhuber and
-    Cummins (2000), "Learning to Forget". Goodfellow, Bengio and Courville (2016), "Deep
-    Learning", section 10.10.1, for the sigmoid candidate.
+    Cummins (2000), "Learning to Forget"; Gers, Schraudolph and Schmidhuber (2002),
+    "Learning Precise Timing with LSTM Recurrent Networks", for peepholes. Goodfellow,
+    Bengio and Courville (2016), "Deep Learning", section 10.10.1, for the sigmoid
+    candidate.
     """
     where = "recurrent.lstm_forward"
     given: dict[str, Any] = {"x": x, "weight_ih": weight_ih, "weight_hh": weight_hh}
     given |= {"bias": bias, "h0": h0, "c0": c0}
-    if call_wants_cuda(where, device, lengths, given):
+    if call_wants_cuda(where, device, lengths, {**given, "peephole": peephole}):
         from fastnotes.recurrent import _cuda
 
-        if reverse:
-            fail(where, "reverse=False on CUDA", "True")
+        refuse_on_cuda(where, reverse, peephole)
         return _cuda.lstm_forward(given, lengths, candidate, keep_cache, device)
     threads = resolve_n_threads(n_threads, where)
-    weights = as_weights(weight_ih, weight_hh, bias, where)
+    weights = as_weights(weight_ih, weight_hh, bias, where, peephole=peephole)
     check_choice(candidate, where, "candidate", CANDIDATES)
     inputs = as_inputs(x, h0, c0, lengths, where, weights)
     arrays = (*weights, inputs.x, inputs.h0, inputs.c0)
@@ -158,7 +163,7 @@ def lstm_backward(
     -------
     LSTMGradients
         ``(dx, dweight_ih, dweight_hh, dbias, dh0, dc0)`` in the dtype of the forward
-        pass, to which the arguments are converted.
+        pass, to which the arguments are converted; ``dpeephole`` as an attribute.
 
     Raises
     ------
@@ -193,6 +198,9 @@ def lstm_backward(
     )
     d_h, d_h_last, d_c_last = (cast(a, cache.dtype) for a in arrays)
     with memory_of(where):
-        return LSTMGradients(
-            *native.recurrent.lstm_backward(cache, d_h, d_h_last, d_c_last, threads)
+        *always, dpeephole = native.recurrent.lstm_backward(
+            cache, d_h, d_h_last, d_c_last, threads
         )
+    gradients = LSTMGradients(*always)
+    gradients.dpeephole = dpeephole
+    return gradients

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
@@ -53,6 +54,8 @@ class Stack(ABC):
 
     _n_gates: ClassVar[int]
     _n_states: ClassVar[int]
+    #: What a layer has of weights in one direction, by their names.
+    _kinds: tuple[str, ...] = ("weight_ih", "weight_hh", "bias")
 
     def __init__(
         self,
@@ -117,10 +120,9 @@ class Stack(ABC):
     def _where(self, method: str = "") -> str:
         return f"recurrent.{type(self).__name__}{method}"
 
-    @staticmethod
-    def _names(layer: int, direction: int) -> tuple[str, str, str]:
+    def _names(self, layer: int, direction: int) -> tuple[str, ...]:
         suffix = f"_l{layer}" + ("_reverse" if direction else "")
-        return f"weight_ih{suffix}", f"weight_hh{suffix}", f"bias{suffix}"
+        return tuple(kind + suffix for kind in self._kinds)
 
     def _weights(self, layer: int, direction: int) -> States:
         names = self._names(layer, direction)
@@ -133,24 +135,34 @@ class Stack(ABC):
             for direction in range(self.n_directions)
         ]
 
+    def _shape(self, kind: str, layer: int) -> tuple[int, ...]:
+        rows = self._n_gates * self.hidden_size
+        outputs = self.n_directions * self.hidden_size
+        shapes = {
+            "weight_ih": (rows, outputs if layer else self.input_size),
+            "weight_hh": (rows, self.hidden_size),
+            "bias": (rows,),
+            "peephole": (3 * self.hidden_size,),
+        }
+        return shapes[kind]
+
     def _start_weights(self) -> None:
         """Uniform in +-1/sqrt(H), as PyTorch starts them; biases 0."""
-        rows, drawn = self._n_gates * self.hidden_size, 0
-        bound = self.hidden_size**-0.5
+        drawn, bound = 0, self.hidden_size**-0.5
         for layer, direction in self._each_direction():
-            below = self.input_size
-            if layer > 0:
-                below = self.n_directions * self.hidden_size
-            weight_ih, weight_hh, bias = self._names(layer, direction)
-            for name, columns in ((weight_ih, below), (weight_hh, self.hidden_size)):
-                values = np.empty(rows * columns, self.dtype)
+            names = self._names(layer, direction)
+            for name, kind in zip(names, self._kinds, strict=True):
+                shape = self._shape(kind, layer)
+                if kind == "bias":
+                    self.parameters[name] = np.zeros(shape, self.dtype)
+                    continue
+                values = np.empty(math.prod(shape), self.dtype)
                 native.runtime.fill_uniform(
                     self.random_state, WEIGHTS_PURPOSE, drawn, values
                 )
                 drawn += values.size
                 scaled = bound * (2 * values - 1)
-                self.parameters[name] = scaled.astype(self.dtype).reshape(rows, columns)
-            self.parameters[bias] = np.zeros(rows, self.dtype)
+                self.parameters[name] = scaled.astype(self.dtype).reshape(shape)
 
     # ------------------------------------------------------------ passes
 

@@ -10,13 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 from fastnotes._core import native
 from fastnotes._device import wants_cuda
 from fastnotes._threads import resolve_n_threads
-from fastnotes._validation import RealArray, check_choice, fail, fail_type
+from fastnotes._validation import RealArray, check_choice, fail_type
 from fastnotes.recurrent._arguments import (
     CANDIDATES,
     as_inputs,
     as_step_input,
     as_weights,
     call_wants_cuda,
+    refuse_on_cuda,
 )
 from fastnotes.recurrent.results import LSTMOutput
 
@@ -33,6 +34,8 @@ class LSTMWeights:
         (4H, D), (4H, H) and (4H,) or None, as in :func:`lstm_forward`. They are copied.
     candidate
         ``"tanh"`` or ``"sigmoid"``.
+    peephole
+        (3H,) or None, as in :func:`lstm_forward`. Not on CUDA.
     device
         None: where the arrays are. ``"cuda"`` copies host arrays there; calls then take
         host arrays too, and give results back.
@@ -56,15 +59,17 @@ class LSTMWeights:
         bias: ArrayLike | None = None,
         *,
         candidate: str = "tanh",
+        peephole: ArrayLike | None = None,
         device: str | None = None,
     ) -> None:
         where = "recurrent.LSTMWeights"
         self._device: DeviceWeights | None = None
         given = {"weight_ih": weight_ih, "weight_hh": weight_hh, "bias": bias}
-        if wants_cuda(where, device, **given):
+        if wants_cuda(where, device, **given, peephole=peephole):
+            refuse_on_cuda(where, False, peephole)
             self._keep_on_device(where, device, candidate, given)
             return
-        weights = as_weights(weight_ih, weight_hh, bias, where)
+        weights = as_weights(weight_ih, weight_hh, bias, where, peephole=peephole)
         check_choice(candidate, where, "candidate", CANDIDATES)
         self.candidate = candidate
         self.hidden_size: int = weights.weight_hh.shape[1]
@@ -101,8 +106,7 @@ class LSTMWeights:
         where = "recurrent.LSTMWeights.forward"
         if self._device is not None:
             given = {"x": x, "h0": h0, "c0": c0}
-            if reverse:
-                fail(where, "reverse=False on CUDA", "True")
+            refuse_on_cuda(where, reverse, None)
             return self._device.forward(given, lengths, keep_cache)
         beside = {"x": x, "weights": self._weights.weight_hh, "h0": h0, "c0": c0}
         call_wants_cuda(where, None, lengths, beside)  # refuses CUDA arrays
@@ -163,16 +167,13 @@ class LSTMWeights:
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._device is None:
-            return _unpickle_weights, (*self._weights, self.candidate)
-        place = f"cuda:{self._device.device}"
-        return _unpickle_weights, (*self._device.to_numpy(), self.candidate, place)
+            options = {"candidate": self.candidate, "peephole": self._weights.peephole}
+            return _unpickle_weights, (self._weights[:3], options)
+        options = {"candidate": self.candidate, "device": f"cuda:{self._device.device}"}
+        return _unpickle_weights, (self._device.to_numpy(), options)
 
 
 def _unpickle_weights(
-    weight_ih: RealArray,
-    weight_hh: RealArray,
-    bias: RealArray | None,
-    candidate: str,
-    device: str | None = None,
+    arrays: tuple[RealArray, ...], options: dict[str, Any]
 ) -> LSTMWeights:
-    return LSTMWeights(weight_ih, weight_hh, bias, candidate=candidate, device=device)
+    return LSTMWeights(*arrays, **options)

@@ -1,0 +1,291 @@
+"""The LSTM's optional parts: NumPy, finite differences, peers, bytes, refusals."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastnotes.recurrent import LSTM, LSTMWeights, lstm_backward, lstm_forward
+from recurrent.cases import Case, make_case, reference_run, with_padding_nan
+from support.gradcheck import assert_directional, assert_gradients
+from support.sweeps import DTYPES, assert_same_bytes, same_bytes_for_threads
+from support.tolerances import COMPOSITE
+
+Parts = dict[str, Any]
+
+#: (batch, time, input, hidden): a vector, a panel, a slice, more and less of each.
+SHAPES = [
+    (0, 3, 2, 5),
+    (3, 0, 2, 5),
+    (3, 4, 2, 0),
+    (1, 1, 1, 1),
+    (7, 5, 3, 8),
+    (9, 8, 0, 7),
+    (16, 2, 15, 17),
+    (33, 3, 31, 31),
+    (2, 257, 2, 3),
+    (13, 40, 20, 70),
+]
+each_dtype = pytest.mark.parametrize("dtype", DTYPES)
+
+
+def make_parts(case: Case) -> Parts:
+    rng = np.random.default_rng(7)
+    hidden, dtype = case.h0.shape[1], case.x.dtype
+    return {"peephole": rng.normal(size=3 * hidden).astype(dtype)}
+
+
+def run(
+    case: Case, parts: Parts, candidate: str = "tanh", n_threads: int = 1
+) -> tuple[Any, ...]:
+    """(h, h_last, c_last), the six gradients and those of the parts."""
+    out = lstm_forward(
+        *case.forward,
+        lengths=case.lengths,
+        candidate=candidate,
+        n_threads=n_threads,
+        **parts,
+    )
+    gradients = lstm_backward(
+        case.dh,
+        out.cache,
+        dh_last=case.dh_last,
+        dc_last=case.dc_last,
+        n_threads=n_threads,
+    )
+    return (*out[:3], *gradients, *(getattr(gradients, f"d{name}") for name in parts))
+
+
+@each_dtype
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("candidate", ["tanh", "sigmoid"])
+def test_matches_the_reference(
+    shape: tuple[int, int, int, int], dtype: Any, candidate: str
+) -> None:
+    case = make_case(*shape, dtype, seed=sum(shape))
+    parts = make_parts(case)
+    got = same_bytes_for_threads(lambda n: run(case, parts, candidate, n))
+    forward, gradients = reference_run(case, candidate, **parts)
+    for ours, theirs in zip(got, (*forward, *gradients), strict=True):
+        assert ours.dtype == dtype
+        assert ours.shape == theirs.shape
+        scale = dtype(max(1.0, float(np.abs(theirs).max(initial=0))))
+        COMPOSITE.assert_close(ours / scale, theirs / scale)
+
+
+@each_dtype
+@pytest.mark.parametrize("batch", [1, 16])
+def test_same_bytes_however_threads_share_the_work(batch: int, dtype: Any) -> None:
+    """A step split by rows, by units, or not at all."""
+    case = make_case(batch, 20, 64, 64, dtype)
+    same_bytes_for_threads(lambda n: run(case, make_parts(case), n_threads=n))
+
+
+@each_dtype
+def test_peepholes_of_zero_are_none(dtype: Any) -> None:
+    case = make_case(9, 8, 5, 21, dtype)
+    *plain, dpeephole = run(case, {"peephole": np.zeros(63, dtype)})
+    assert_same_bytes(tuple(plain), run(case, {}))
+    assert dpeephole.any()
+
+
+@pytest.mark.parametrize("candidate", ["tanh", "sigmoid"])
+@pytest.mark.parametrize(
+    ("check", "shape"),
+    [
+        (assert_gradients, (5, 4, 2, 3)),
+        (assert_gradients, (2, 1, 1, 9)),
+        (assert_directional, (9, 7, 5, 17)),
+        (assert_directional, (40, 12, 9, 16)),
+    ],
+)
+def test_finite_differences(check: Any, shape: Any, candidate: str) -> None:
+    case = make_case(*shape, seed=3)
+    parts = make_parts(case)
+
+    def loss(*inputs: Any) -> float:
+        h, h_last, c_last, _ = lstm_forward(
+            *inputs[:6],
+            lengths=case.lengths,
+            candidate=candidate,
+            keep_cache=False,
+            **dict(zip(parts, inputs[6:], strict=True)),
+        )
+        ends = np.vdot(h_last, case.dh_last) + np.vdot(c_last, case.dc_last)
+        return float(np.vdot(h, case.dh) + ends)
+
+    gradients = run(case, parts, candidate)[3:]
+    check(loss, (*case.forward, *parts.values()), gradients)
+
+
+@each_dtype
+def test_rows_neither_see_each_other_nor_padding(dtype: Any) -> None:
+    case = make_case(9, 7, 5, 18, dtype)
+    parts = make_parts(case)
+    together = run(case, parts, n_threads=2)
+    assert_same_bytes(run(with_padding_nan(case), parts), together)
+    for b in range(9):
+        row = slice(b, b + 1)
+        length = max(1, int(case.lengths[b]))
+        alone = Case(case.x[row, :length], *case[1:4], *(a[row] for a in case[4:]))
+        one = run(alone._replace(dh=alone.dh[:, :length]), parts)
+        for k in (0, 1, 2, 3, 7, 8):  # h, h_last, c_last, dx, dh0, dc0
+            whole = together[k][row, :length] if k in (0, 3) else together[k][row]
+            assert_same_bytes(np.ascontiguousarray(whole), one[k])
+
+
+@each_dtype
+@pytest.mark.parametrize("batch", [1, 3, 8])
+def test_steps_are_the_forward_pass(batch: int, dtype: Any) -> None:
+    case = make_case(batch, 4, 3, 21, dtype, ragged=False)
+    weights = LSTMWeights(*case[1:4], **make_parts(case))
+    h, c = case.h0, case.c0
+    for t in range(4):
+        h, c = weights.step(case.x[:, t], h, c)
+    for packed in (weights, pickle.loads(pickle.dumps(weights))):
+        whole = packed.forward(case.x, case.h0, case.c0)
+        assert_same_bytes((h, c), whole[1:3])
+    kept = weights.forward(case.x, case.h0, case.c0, keep_cache=True)
+    assert_same_bytes(kept[:3], whole[:3])
+    assert lstm_backward(case.dh, kept.cache).dpeephole is not None
+
+
+def test_peepholes_of_onnx() -> None:
+    """ONNX has gates i, o, f, c; peepholes i, o, f; two biases; time first."""
+    onnx = pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    case = make_case(4, 6, 3, 5, np.float32, ragged=False)
+    peephole = make_parts(case)["peephole"]
+
+    def blocks(array: Any, order: tuple[int, ...]) -> Any:
+        return np.concatenate([np.split(array, len(order))[k] for k in order])[None]
+
+    gates = (0, 3, 1, 2)
+    bias = np.concatenate(
+        [blocks(case.bias, gates), np.zeros((1, 20), np.float32)], axis=1
+    )
+    given = {
+        "X": case.x.transpose(1, 0, 2),
+        "W": blocks(case.weight_ih, gates),
+        "R": blocks(case.weight_hh, gates),
+        "B": bias,
+        "h": case.h0[None],
+        "c": case.c0[None],
+        "P": blocks(peephole, (0, 2, 1)),
+    }
+    names = ["X", "W", "R", "B", "", "h", "c", "P"]
+    outputs = ["Y", "Y_h", "Y_c"]
+
+    def described(name: str, shape: Any) -> Any:
+        kind = onnx.TensorProto.FLOAT
+        return onnx.helper.make_tensor_value_info(name, kind, shape)
+
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("LSTM", names, outputs, hidden_size=5)],
+        "lstm",
+        [described(name, value.shape) for name, value in given.items()],
+        [described(name, None) for name in outputs],
+    )
+    opset = [onnx.helper.make_opsetid("", 14)]
+    model = onnx.helper.make_model(graph, opset_imports=opset, ir_version=8)
+    session = runtime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    h, h_last, c_last = session.run(None, given)
+    out = lstm_forward(*case.forward, peephole=peephole)
+    COMPOSITE.assert_close(out.h, h[:, 0].transpose(1, 0, 2))
+    COMPOSITE.assert_close(out.h_last, h_last[0])
+    COMPOSITE.assert_close(out.c_last, c_last[0])
+
+
+# Layers
+
+LENGTHS = [5, 0, 2, 4]
+LAYERS: list[Parts] = [{"peephole": True}]
+each_layer = pytest.mark.parametrize("options", LAYERS, ids=str)
+
+
+def make_network(options: Parts, **more: Any) -> LSTM:
+    return LSTM(3, 4, 2, **{"dtype": np.float64, **options, **more})
+
+
+@each_layer
+def test_finite_differences_of_ragged_bidirectional_layers(options: Parts) -> None:
+    network = make_network(options, bidirectional=True)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(4, 5, 3))
+    h, (h0, c0) = network.forward(x)
+    dh, dh_last, dc_last = (rng.normal(size=a.shape) for a in (h, h0, c0))
+    names = list(network.parameters)
+
+    def loss(x: Any, h0: Any, c0: Any, *parameters: Any) -> float:
+        network.parameters = dict(zip(names, parameters, strict=True))
+        h, last = network.forward(x, (h0, c0), lengths=LENGTHS)
+        ends = np.vdot(last[0], dh_last) + np.vdot(last[1], dc_last)
+        return float(np.vdot(h, dh) + ends)
+
+    network.forward(x, (h0, c0), lengths=LENGTHS, training=True)
+    dx = network.backward(dh, (dh_last, dc_last))
+    inputs = [x, h0, c0, *network.parameters.values()]
+    gradients = [dx, *network.state_gradient, *network.gradients.values()]
+    assert list(network.gradients) == names
+    assert_gradients(loss, inputs, gradients)
+
+
+@each_dtype
+@each_layer
+def test_layers_stream(options: Parts, dtype: Any) -> None:
+    network = make_network(options, dtype=dtype)
+    x = np.random.default_rng(1).normal(size=(3, 5, 3)).astype(dtype)
+    whole, last = network.forward(x)
+    stream = None
+    for t in range(5):
+        h, stream = network.step(x[:, t], stream)
+        assert_same_bytes(h, np.ascontiguousarray(whole[:, t]))
+    assert stream is not None
+    assert_same_bytes(stream.state, last)
+
+
+@each_layer
+def test_layers_start_alike_and_travel(options: Parts) -> None:
+    network, plain = make_network(options), make_network({})
+    x = np.ones((2, 3, 3))
+    assert_same_bytes(
+        network.parameters["weight_ih_l0"], plain.parameters["weight_ih_l0"]
+    )
+    twin = pickle.loads(pickle.dumps(network))
+    assert_same_bytes(twin.forward(x)[0], network.forward(x)[0])
+    assert not np.array_equal(network.forward(x)[0], plain.forward(x)[0])
+
+
+def test_torch_has_no_peepholes() -> None:
+    with pytest.raises(ValueError, match=r"to_torch\] expected peephole=False, got"):
+        LSTM(3, 4, peephole=True).to_torch()
+
+
+# Bad input
+
+CASE = make_case(3, 4, 2, 5)
+REFUSED = [
+    ({"peephole": np.ones(14)}, ValueError, r"peephole of shape \(3H,\) = \(15,\)"),
+    ({"peephole": np.ones((3, 5))}, ValueError, "peephole with 1 dimension"),
+    ({"peephole": "abc"}, TypeError, "peephole of real"),
+    ({"peephole": np.ones(15, complex)}, TypeError, "peephole of real"),
+]
+
+
+@pytest.mark.parametrize(("parts", "error", "words"), REFUSED)
+def test_refused(parts: Parts, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=rf"^\[recurrent\.lstm_forward\] expected {words}"):
+        lstm_forward(*CASE.forward, **parts)
+    with pytest.raises(error, match=rf"^\[recurrent\.LSTMWeights\] expected {words}"):
+        LSTMWeights(*CASE[1:4], **parts)
+
+
+def test_float64_wherever_a_part_is() -> None:
+    case = make_case(2, 3, 2, 5, np.float32)
+    out = lstm_forward(*case.forward, peephole=np.zeros(15))
+    assert out.h.dtype == np.float64
