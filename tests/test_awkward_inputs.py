@@ -327,11 +327,14 @@ def test_lstm(data):
         "lengths": data.draw(st.none() | inputs((B,))),
         "candidate": data.draw(st.sampled_from(["tanh", "sigmoid", "cube", 1])),
     }
-    peephole = data.draw(st.none() | inputs((3 * H,)))
+    parts = {
+        "peephole": data.draw(st.none() | inputs((3 * H,))),
+        "zoneout_h": data.draw(SCALARS | inputs((B, T, H))),
+    }
     arguments = (*required, *states)
     check(
-        lambda: recurrent.lstm_forward(*arguments, peephole=peephole, **options),
-        *(*arguments, peephole),
+        lambda: recurrent.lstm_forward(*arguments, **parts, **options),
+        *(*arguments, *parts.values()),
     )
 
 

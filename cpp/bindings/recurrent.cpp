@@ -24,9 +24,33 @@ const std::int64_t* checked_lengths(const py::object& lengths, const Sizes& size
     return view.data;
 }
 
+/// The parts that stay of each unit, a [B, T, H] input that may be None.
+template <class T>
+void read_zoneout(py::handle object, const Sizes& sizes, const char* where,
+                  const char* name, recurrent::Zoneout<T>& zoneout) {
+    if (object.is_none()) return;
+    const auto view = as_view<const T, 3>(object, where, name);
+    const std::string text(name);
+    check_extent(view.planes, sizes.batch, where, (text + " batch").c_str());
+    check_extent(view.rows, sizes.time, where, (text + " steps").c_str());
+    check_extent(view.columns, sizes.hidden, where, (text + " columns").c_str());
+    zoneout.parts = view.data;
+}
+
+/// What the backward pass reads of it, apart from the caller's array.
+template <class T>
+void keep_copy(const Sizes& sizes, recurrent::Zoneout<T>& zoneout, Workspace<T>& copy) {
+    if (zoneout.parts == nullptr) return;
+    const index_t n = sizes.batch * sizes.time * sizes.hidden;
+    copy = Workspace<T>(n);
+    std::copy_n(zoneout.parts, n, copy.data());
+    zoneout.parts = copy.data();
+}
+
 template <class Cell, class T = typename Cell::Value>
 std::unique_ptr<CacheData<T>> make_cache(const SharedWeights<T>& weights,
-                                         const Sizes& sizes, Schedule schedule) {
+                                         const Sizes& sizes, Schedule schedule,
+                                         const recurrent::Parts<T>& parts) {
     const index_t rows = schedule.first(schedule.steps);
     const index_t states = recurrent::state_width<Cell>(sizes.hidden);
     auto cache = std::make_unique<CacheData<T>>();
@@ -37,6 +61,11 @@ std::unique_ptr<CacheData<T>> make_cache(const SharedWeights<T>& weights,
     cache->gates = Workspace<T>(rows * recurrent::gates_width<Cell>(sizes.hidden));
     if (Cell::has_c) cache->c = Workspace<T>((sizes.batch + rows) * states);
     cache->h0 = Workspace<T>(sizes.batch * states);
+    cache->parts = parts;
+    if (parts.zoneout_h.any() || parts.zoneout_c.any())
+        cache->h = Workspace<T>(rows * states);
+    keep_copy(sizes, cache->parts.zoneout_h, cache->zoneout_h);
+    keep_copy(sizes, cache->parts.zoneout_c, cache->zoneout_c);
     return cache;
 }
 
@@ -57,10 +86,15 @@ py::tuple forward_without_units(const SharedWeights<T>& weights, const Sizes& si
                           std::move(kept));
 }
 
+/// Of one call, [B, T, H] or None: in place of the weights' parts.
+struct Zoneouts {
+    py::object h = py::none(), c = py::none();
+};
+
 template <template <class> class Cell, class T>
 py::tuple forward(const SharedWeights<T>& weights, py::handle x, py::handle h0,
-                  py::handle c0, const py::object& lengths, bool reverse,
-                  bool keep_cache, int n_threads) {
+                  py::handle c0, const py::object& lengths, const Zoneouts& zoneouts,
+                  bool reverse, bool keep_cache, int n_threads) {
     constexpr const char* where = Names<Cell>::forward;
     const auto input = as_view<const T, 3>(x, where, "x");
     const Sizes sizes{input.planes, input.rows, weights->input, weights->hidden};
@@ -71,6 +105,9 @@ py::tuple forward(const SharedWeights<T>& weights, py::handle x, py::handle h0,
     if (keep_cache && !weights->for_training) {
         fail(where, "weights packed for backward", "weights packed for inference");
     }
+    auto parts = weights->parts();
+    read_zoneout(zoneouts.h, sizes, where, "zoneout_h", parts.zoneout_h);
+    read_zoneout(zoneouts.c, sizes, where, "zoneout_c", parts.zoneout_c);
     const std::int64_t* const steps = checked_lengths(lengths, sizes, where);
     if (sizes.hidden == 0) {
         return forward_without_units<Cell, T>(weights, sizes, keep_cache);
@@ -86,12 +123,12 @@ py::tuple forward(const SharedWeights<T>& weights, py::handle x, py::handle h0,
     recurrent::Cache<T> cache_view{};
     const Schedule* running = &schedule;
     if (keep_cache) {
-        cache = make_cache<Cell<T>>(weights, sizes, std::move(schedule));
+        cache = make_cache<Cell<T>>(weights, sizes, std::move(schedule), parts);
         cache_view = cache->template view<T>(Cell<T>::has_c);
         running = &cache->schedule;
     }
     const recurrent::Forward<T> call{sizes,
-                                     weights->parts(),
+                                     parts,
                                      weights->view(),
                                      input.data,
                                      data_or_null(h_begin),
@@ -200,7 +237,7 @@ py::tuple backward(const CacheData<T>& cache, py::handle dh, py::handle dh_last,
     const Workspace<T> scratch(
         recurrent::backward_scratch<Cell<T>>(sizes, cache.schedule, n_threads));
     const recurrent::Backward<T> call{sizes,
-                                      cache.weights->parts(),
+                                      cache.parts,
                                       cache.weights->backward_ih.data(),
                                       cache.weights->backward_hh.data(),
                                       cache.template view<const T>(Cell<T>::has_c),
@@ -250,12 +287,12 @@ void register_types(py::module_& room, const char* weights, const char* cache) {
 template <template <class> class Cell>
 py::tuple forward_of(const Weights<Cell>& weights, const py::array& x,
                      const py::object& h0, const py::object& c0,
-                     const py::object& lengths, bool reverse, bool keep_cache,
-                     int n_threads) {
+                     const py::object& lengths, const Zoneouts& zoneouts, bool reverse,
+                     bool keep_cache, int n_threads) {
     return std::visit(
         [&](const auto& packed) {
-            return forward<Cell>(packed, x, h0, c0, lengths, reverse, keep_cache,
-                                 n_threads);
+            return forward<Cell>(packed, x, h0, c0, lengths, zoneouts, reverse,
+                                 keep_cache, n_threads);
         },
         weights.packed);
 }
@@ -290,16 +327,25 @@ void register_recurrent(py::module_& m) {
         "pack_lstm_weights",
         [](const py::array& weight_ih, const py::array& weight_hh,
            const py::object& bias, const py::object& peephole, bool tanh_candidate,
-           bool backward, int n_threads) {
+           double zoneout_h, double zoneout_c, bool backward, int n_threads) {
             const auto candidate =
                 tanh_candidate ? Candidate::tanh : Candidate::sigmoid;
-            return pack_weights<LSTM>(weight_ih, weight_hh, bias, peephole, candidate,
+            return pack_weights<LSTM>(weight_ih, weight_hh, bias,
+                                      {candidate, peephole, zoneout_h, zoneout_c},
                                       backward, n_threads);
         },
         "weight_ih"_a, "weight_hh"_a, "bias"_a, "peephole"_a, "tanh_candidate"_a,
-        "backward"_a, "n_threads"_a);
-    room.def("lstm_forward", &forward_of<LSTM>, "weights"_a, "x"_a, "h0"_a, "c0"_a,
-             "lengths"_a, "reverse"_a, "keep_cache"_a, "n_threads"_a);
+        "zoneout_h"_a, "zoneout_c"_a, "backward"_a, "n_threads"_a);
+    room.def(
+        "lstm_forward",
+        [](const Weights<LSTM>& weights, const py::array& x, const py::object& h0,
+           const py::object& c0, const py::object& lengths, const py::object& zoneout_h,
+           const py::object& zoneout_c, bool reverse, bool keep_cache, int n_threads) {
+            return forward_of<LSTM>(weights, x, h0, c0, lengths, {zoneout_h, zoneout_c},
+                                    reverse, keep_cache, n_threads);
+        },
+        "weights"_a, "x"_a, "h0"_a, "c0"_a, "lengths"_a, "zoneout_h"_a, "zoneout_c"_a,
+        "reverse"_a, "keep_cache"_a, "n_threads"_a);
     room.def("lstm_step", &step_of<LSTM>, "weights"_a, "x"_a, "h"_a, "c"_a, "h_next"_a,
              "c_next"_a);
     room.def("lstm_backward", &backward_of<LSTM>, "cache"_a, "dh"_a, "dh_last"_a,
@@ -309,16 +355,16 @@ void register_recurrent(py::module_& m) {
         "pack_rnn_weights",
         [](const py::array& weight_ih, const py::array& weight_hh,
            const py::object& bias, bool tanh, bool backward, int n_threads) {
-            return pack_weights<RNN>(weight_ih, weight_hh, bias, py::none(),
-                                     tanh ? Candidate::tanh : Candidate::relu, backward,
-                                     n_threads);
+            const auto nonlinearity = tanh ? Candidate::tanh : Candidate::relu;
+            return pack_weights<RNN>(weight_ih, weight_hh, bias, {nonlinearity},
+                                     backward, n_threads);
         },
         "weight_ih"_a, "weight_hh"_a, "bias"_a, "tanh"_a, "backward"_a, "n_threads"_a);
     room.def(
         "rnn_forward",
         [](const Weights<RNN>& weights, const py::array& x, const py::object& h0,
            const py::object& lengths, bool reverse, bool keep_cache, int n_threads) {
-            const auto all = forward_of<RNN>(weights, x, h0, py::none(), lengths,
+            const auto all = forward_of<RNN>(weights, x, h0, py::none(), lengths, {},
                                              reverse, keep_cache, n_threads);
             return py::make_tuple(all[0], all[1], all[3]);
         },

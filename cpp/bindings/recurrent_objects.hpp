@@ -34,15 +34,25 @@ template <> struct Names<RNN> {
     static constexpr const char* step = "recurrent.RNNWeights.step";
 };
 
+/// What a cell has beside weights and bias, as Python gives it.
+struct GivenParts {
+    Candidate candidate;
+    py::object peephole = py::none();
+    double zoneout_h = 0, zoneout_c = 0;
+};
+
 template <class T> struct PackedWeights {
     index_t input, hidden;
     Candidate candidate;
+    T zoneout_h, zoneout_c;
     Workspace<T> weight_ih, weight_hh, bias;
     Workspace<T> peephole;                 // null unless has_peephole
     Workspace<T> backward_ih, backward_hh; // null unless packed for training
     bool for_training = false, has_peephole = false;
 
-    recurrent::Parts<T> parts() const noexcept { return {candidate, peephole.data()}; }
+    recurrent::Parts<T> parts() const noexcept {
+        return {candidate, peephole.data(), {zoneout_h}, {zoneout_c}};
+    }
     recurrent::PackedWeights<T> view() const noexcept {
         return {weight_ih.data(), weight_hh.data(), bias.data()};
     }
@@ -58,11 +68,15 @@ template <class T> struct CacheData {
     SharedWeights<T> weights;
     Sizes sizes;
     Schedule schedule;
-    Workspace<T> x, gates, c, h0;
+    Workspace<T> x, gates, c, h0, h;
+    Workspace<T> zoneout_h, zoneout_c; // copies of the call's
+    recurrent::Parts<T> parts;
 
     /// Null c where the cell has none.
     template <class U> recurrent::Cache<U> view(bool has_c) const {
-        return {x.data(), gates.data(), has_c ? c.data() : nullptr, h0.data()};
+        const bool zones = parts.zoneout_h.any() || parts.zoneout_c.any();
+        return {x.data(), gates.data(), has_c ? c.data() : nullptr, h0.data(),
+                zones ? h.data() : nullptr};
     }
 };
 
@@ -111,8 +125,8 @@ template <class T> T* data_of(const py::object& array) {
 
 template <class Cell, class T = typename Cell::Value>
 SharedWeights<T> pack(const char* where, py::handle weight_ih, py::handle weight_hh,
-                      py::handle bias, py::handle peephole, Candidate candidate,
-                      bool backward, int n_threads) {
+                      py::handle bias, const GivenParts& parts, bool backward,
+                      int n_threads) {
     const auto ih = as_view<const T, 2>(weight_ih, where, "weight_ih");
     const auto hh = as_view<const T, 2>(weight_hh, where, "weight_hh");
     const index_t input = ih.columns, hidden = hh.columns, rows = Cell::gates * hidden;
@@ -120,13 +134,15 @@ SharedWeights<T> pack(const char* where, py::handle weight_ih, py::handle weight
     check_extent(hh.rows, rows, where, "weight_hh rows");
     const T* const bias_data = optional_vector<T>(bias, where, "bias", rows);
     const T* const peephole_data =
-        optional_vector<T>(peephole, where, "peephole", 3 * hidden);
+        optional_vector<T>(parts.peephole, where, "peephole", 3 * hidden);
     check_threads(n_threads, where);
 
     auto out = std::make_shared<PackedWeights<T>>();
     out->input = input;
     out->hidden = hidden;
-    out->candidate = candidate;
+    out->candidate = parts.candidate;
+    out->zoneout_h = static_cast<T>(parts.zoneout_h);
+    out->zoneout_c = static_cast<T>(parts.zoneout_c);
     out->for_training = backward;
     const auto forward_size = [&](index_t columns) {
         return recurrent::packed_forward_size<Cell>(hidden, columns);
@@ -137,7 +153,7 @@ SharedWeights<T> pack(const char* where, py::handle weight_ih, py::handle weight
     out->weight_ih = Workspace<T>(forward_size(input));
     out->weight_hh = Workspace<T>(forward_size(hidden));
     out->bias = Workspace<T>(recurrent::gates_width<Cell>(hidden));
-    out->has_peephole = !peephole.is_none();
+    out->has_peephole = !parts.peephole.is_none();
     if (out->has_peephole)
         out->peephole = Workspace<T>(3 * recurrent::state_width<Cell>(hidden));
     if (backward) {
@@ -163,13 +179,12 @@ SharedWeights<T> pack(const char* where, py::handle weight_ih, py::handle weight
 
 template <template <class> class Cell>
 Weights<Cell> pack_weights(const py::array& weight_ih, const py::array& weight_hh,
-                           const py::object& bias, const py::object& peephole,
-                           Candidate candidate, bool backward, int n_threads) {
+                           const py::object& bias, const GivenParts& parts,
+                           bool backward, int n_threads) {
     constexpr const char* where = Names<Cell>::pack;
     return dispatch_real(weight_ih, where, "weight_ih", [&](auto zero) {
-        return Weights<Cell>{pack<Cell<decltype(zero)>>(where, weight_ih, weight_hh,
-                                                        bias, peephole, candidate,
-                                                        backward, n_threads)};
+        return Weights<Cell>{pack<Cell<decltype(zero)>>(
+            where, weight_ih, weight_hh, bias, parts, backward, n_threads)};
     });
 }
 

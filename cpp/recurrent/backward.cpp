@@ -2,7 +2,8 @@
 ///
 /// Within a block the recurrence leaves the gradients of its gates in scratch, where
 /// they are still in cache when the weight gradients and dx take them up. The cache of
-/// the forward pass is only read: h is o * tanh(c) again rather than stored.
+/// the forward pass is only read: h is o * tanh(c) again, rather than stored, where it
+/// is that.
 #include "nn/gemm_parts.hpp"
 #include "recurrent/lstm_cell.hpp"
 #include "recurrent/rnn_cell.hpp"
@@ -79,8 +80,10 @@ template <class Cell> class BackwardRun {
             input_gradients(team, t0, t1);
             team.barrier();
             weight_gradients(team, t0, t1, block + 1 == blocks);
-            if constexpr (Cell::extended)
-                peephole_gradients(team, t0, t1, block + 1 == blocks);
+            if constexpr (Cell::extended) {
+                if (call_.parts.peephole != nullptr)
+                    peephole_gradients(team, t0, t1, block + 1 == blocks);
+            }
             team.barrier();
         }
         finish(team);
@@ -174,11 +177,17 @@ template <class Cell> class BackwardRun {
                 dc = simd::load<V>(dc_ + r * padded_ + unit);
             }
             const T* const dh_in = call_.dh + position(packed) * hidden_ + unit;
-            const V dh = simd::load<V>(dh_ + r * state_width_ + unit) +
-                         detail::load_partial<T>(dh_in, real_units);
-            const typename Arithmetic::Backward cell(
-                call_.cache.gates + packed * gates_width_ + p * width + v * L, units,
-                c_before, c, dh, dc, call_.parts, unit);
+            V dh = simd::load<V>(dh_ + r * state_width_ + unit) +
+                   detail::load_partial<T>(dh_in, real_units);
+            const T* const gates =
+                call_.cache.gates + packed * gates_width_ + p * width + v * L;
+            [[maybe_unused]] V dc_stays(T(0));
+            if constexpr (Cell::extended) {
+                c = Arithmetic::cell(gates, units, c_before);
+                dc_stays = zone_out(packed, r, unit, dh, dc);
+            }
+            const typename Arithmetic::Backward cell(gates, units, c_before, c, dh, dc,
+                                                     call_.parts, unit);
             // Padding units stay zero whatever x was: they are summed over with the
             // others.
             const auto real = simd::first_lanes<V>(detail::lanes_of(real_units));
@@ -186,20 +195,45 @@ template <class Cell> class BackwardRun {
             for (index_t gate = 0; gate < Cell::gates; ++gate) {
                 simd::store(da + gate * units, select(real, cell.da[gate], V(T(0))));
             }
-            if constexpr (Cell::has_c)
-                simd::store(dc_ + r * padded_ + unit, cell.dc_before);
-            if (h != nullptr) simd::store(h + unit, cell.h);
+            if constexpr (Cell::has_c) {
+                V dc_before = cell.dc_before;
+                if constexpr (Cell::extended) dc_before += dc_stays;
+                simd::store(dc_ + r * padded_ + unit, dc_before);
+            }
+            if (h != nullptr) simd::store(h + unit, h_after(packed, unit, cell.h));
         }
     }
 
-    /// dh of step t - 1 (or of h0) = gradients of the gates of step t times weight_hh.
+    /// Leaves of dh and dc what goes through the step. Of the rest, what stays of dh is
+    /// where state_gradients goes on from, and that of dc is returned.
+    FASTNOTES_INLINE V zone_out(index_t packed, index_t r, index_t unit, V& dh,
+                                V& dc) const noexcept {
+        const index_t at = position(packed) * hidden_ + unit, n = hidden_ - unit;
+        const auto stay_c = detail::part_that_stays(call_.parts.zoneout_c, at, n);
+        const auto stay_h = detail::part_that_stays(call_.parts.zoneout_h, at, n);
+        const V one(T(1)), dc_stays = stay_c * dc;
+        simd::store(dh_ + r * state_width_ + unit, stay_h * dh);
+        dh = (one - stay_h) * dh;
+        dc = (one - stay_c) * dc;
+        return dc_stays;
+    }
+
+    /// h of a vector of units of a packed row, which without zoneout is `h`.
+    FASTNOTES_INLINE V h_after(index_t packed, index_t unit, V h) const noexcept {
+        if (!Cell::extended || call_.cache.h == nullptr) return h;
+        return simd::load<V>(call_.cache.h + packed * padded_ + unit);
+    }
+
+    /// dh of step t - 1 (or of h0) = gradients of the gates of step t times weight_hh,
+    /// after what stays of dh.
     void state_gradients(const Team& team, index_t t, index_t t0) const noexcept {
+        const bool goes_on = Cell::extended && call_.parts.zoneout_h.any();
         const SliceProduct<T> product{da_ + block_row(t, 0, t0) * da_stride_,
                                       da_stride_,
                                       call_.weight_hh,
                                       gates_width_,
-                                      nullptr,
-                                      0,
+                                      goes_on ? dh_ : nullptr,
+                                      state_width_,
                                       dh_,
                                       state_width_};
         const auto [first, last] = column_slices(team);
@@ -228,8 +262,9 @@ template <class Cell> class BackwardRun {
         const index_t packed = schedule_.first(t - 1) + r;
         V c(T(0));
         if constexpr (Cell::has_c) c = simd::load<V>(cell_before(t, r) + unit);
-        return Arithmetic::output(
+        const auto h = Arithmetic::output(
             call_.cache.gates + packed * gates_width_ + place(unit), units, c);
+        return h_after(packed, unit, h);
     }
 
     /// Where a row of gates has a unit's first gate; the others follow `units` apart.
@@ -314,8 +349,11 @@ template <class Cell> class BackwardRun {
                 for (index_t r = 0; r < schedule_.active(t); ++r) {
                     const T* const da =
                         da_ + block_row(t, r, t0) * da_stride_ + place(unit);
+                    const T* const gates = call_.cache.gates +
+                                           (schedule_.first(t) + r) * gates_width_ +
+                                           place(unit);
                     const auto c_before = simd::load<V>(cell_before(t, r) + unit);
-                    const auto c = simd::load<V>(cell_before(t + 1, r) + unit);
+                    const auto c = Arithmetic::cell(gates, units, c_before);
                     total[0] = simd::fma(simd::load<V>(da), c_before, total[0]);
                     total[1] = simd::fma(simd::load<V>(da + units), c_before, total[1]);
                     total[2] = simd::fma(simd::load<V>(da + 3 * units), c, total[2]);
@@ -359,7 +397,8 @@ template <class Cell> class BackwardRun {
             unpack(p, hidden_, dweight_hh_, call_.dweight_hh);
             unpack(p, 1, dbias_, call_.dbias);
         }
-        const index_t n = Cell::extended && team.index == 0 ? hidden_ : 0;
+        const bool peeps = call_.dpeephole != nullptr && team.index == 0;
+        const index_t n = peeps ? hidden_ : 0;
         for (index_t unit = 0; unit < n; ++unit) {
             for (index_t gate = 0; gate < 3; ++gate) {
                 call_.dpeephole[gate * hidden_ + unit] =

@@ -191,13 +191,27 @@ template <class Cell> class ForwardRun {
             T* const gates = row + p * width + v * L;
             V c(T(0));
             if constexpr (Cell::has_c) c = simd::load<V>(cell_before(t, r) + unit);
-            const typename Arithmetic::Forward cell(gates, units, c, call_.parts, unit);
+            typename Arithmetic::Forward cell(gates, units, c, call_.parts, unit);
+            if constexpr (Cell::extended) zone_out(cell, t, r, unit, c);
             if constexpr (Cell::has_c) simd::store(cell_at(t, r) + unit, cell.c);
             simd::store(h_[t % 2] + r * h_stride_ + unit, cell.h);
             detail::store_partial<T>(call_.h + at * hidden_ + unit, cell.h,
                                      hidden_ - unit);
             if (call_.cache != nullptr) cell.keep(gates, units);
         }
+    }
+
+    FASTNOTES_INLINE void zone_out(typename Arithmetic::Forward& cell, index_t t,
+                                   index_t r, index_t unit, V c) const noexcept {
+        const index_t packed = schedule_.first(t) + r, n = hidden_ - unit;
+        const index_t at =
+            schedule_.position[static_cast<std::size_t>(packed)] * hidden_ + unit;
+        const auto h = simd::load<V>(h_[(t + 1) % 2] + r * h_stride_ + unit);
+        const auto stay_c = detail::part_that_stays(call_.parts.zoneout_c, at, n);
+        const auto stay_h = detail::part_that_stays(call_.parts.zoneout_h, at, n);
+        cell.zone_out(c, h, stay_c, stay_h);
+        if (call_.cache != nullptr && call_.cache->h != nullptr)
+            simd::store(call_.cache->h + packed * padded_ + unit, cell.h);
     }
 
     T* cell_at(index_t t, index_t r) const noexcept {
@@ -261,9 +275,15 @@ void step_panels(const Step<typename Cell::Value>& call, index_t p, index_t end,
             const index_t at = (from + r) * hidden + unit, units = hidden - unit;
             V c(T(0));
             if constexpr (Cell::has_c) c = detail::load_partial<T>(call.c + at, units);
-            const typename detail::Arithmetic<Cell>::Forward cell(
+            typename detail::Arithmetic<Cell>::Forward cell(
                 sums + r * stride + in_panels / Shape::units * width + in_panel,
                 Shape::units, c, call.parts, unit);
+            if constexpr (Cell::extended) {
+                const V stay_c(call.parts.zoneout_c.part);
+                const V stay_h(call.parts.zoneout_h.part);
+                cell.zone_out(c, detail::load_partial<T>(call.h + at, units), stay_c,
+                              stay_h);
+            }
             if constexpr (Cell::has_c)
                 detail::store_partial<T>(call.c_next + at, cell.c, units);
             detail::store_partial<T>(call.h_next + at, cell.h, units);

@@ -3,6 +3,7 @@
 
 #include "common/simd_math.hpp"
 #include "recurrent/lstm.hpp"
+#include "recurrent/tile.hpp"
 
 namespace fastnotes::recurrent::detail {
 
@@ -18,6 +19,14 @@ template <class T> struct Peepholes {
           f(simd::load<V>(packed + 3 * unit + V::size)),
           o(simd::load<V>(packed + 3 * unit + 2 * V::size)) {}
 };
+
+/// Of n units, of which the first has place `at` in [B, T, H].
+template <class T>
+FASTNOTES_INLINE simd::Vec<T> part_that_stays(const Zoneout<T>& zoneout, index_t at,
+                                              index_t n) {
+    if (zoneout.parts == nullptr) return simd::Vec<T>(zoneout.part);
+    return load_partial<T>(zoneout.parts + at, n);
+}
 
 /// Gates of a vector of units, the first of which is `unit`, lie `stride` apart, in the
 /// order i, f, g, o.
@@ -47,6 +56,12 @@ template <class T, bool extended> struct LSTMArithmetic {
             o = simd::sigmoid(a_o);
             h = o * simd::tanh(c);
         }
+        /// Parts `stay_c`, `stay_h` of the states before are kept.
+        FASTNOTES_INLINE void zone_out(V c_before, V h_before, V stay_c, V stay_h) {
+            const V one(T(1));
+            c = simd::fma(stay_c, c_before, (one - stay_c) * c);
+            h = simd::fma(stay_h, h_before, (one - stay_h) * h);
+        }
         FASTNOTES_INLINE void keep(T* gates, index_t stride) const {
             simd::store(gates, i);
             simd::store(gates + stride, f);
@@ -54,6 +69,12 @@ template <class T, bool extended> struct LSTMArithmetic {
             simd::store(gates + 3 * stride, o);
         }
     };
+
+    /// c before zoneout, from what Forward kept.
+    FASTNOTES_INLINE static V cell(const T* gates, index_t stride, V c_before) {
+        const auto i = simd::load<V>(gates), f = simd::load<V>(gates + stride);
+        return simd::fma(f, c_before, i * simd::load<V>(gates + 2 * stride));
+    }
 
     /// h, from what Forward kept.
     FASTNOTES_INLINE static V output(const T* gates, index_t stride, V c) {

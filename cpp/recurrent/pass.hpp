@@ -37,10 +37,23 @@ struct Sizes {
     index_t batch, time, input, hidden;
 };
 
+/// How much of a state stays as it was before the step.
+template <class T> struct Zoneout {
+    T part = T(0);            // of every unit at every step, unless there are
+    const T* parts = nullptr; // [B, T, H], laid out as h; null: one for all
+
+    bool any() const noexcept { return part != T(0) || parts != nullptr; }
+};
+
 /// What a cell reads beside sums and states.
 template <class T> struct Parts {
     Candidate candidate;
     const T* peephole; // [Hs / L, 3, L]  of the gates i, f, o; null: none
+    Zoneout<T> zoneout_h, zoneout_c;
+
+    bool any() const noexcept {
+        return peephole != nullptr || zoneout_h.any() || zoneout_c.any();
+    }
 };
 
 /// Who runs when. Built once per call by make_schedule, read by the kernels.
@@ -124,6 +137,7 @@ template <class T> struct Cache {
     T* c;     // [B + N, Hs]  c0 in sorted order, then c of the packed rows; null where
               //              the cell has no c
     T* h0;    // [B, Hs]      h0 in sorted order
+    T* h;     // [N, Hs]      h of the packed rows; null unless there is zoneout
 };
 
 /// Elements of scratch that forward needs.
@@ -154,7 +168,8 @@ template <class Cell>
 void forward(const Forward<typename Cell::Value>& call, const Schedule& schedule,
              int n_threads) noexcept;
 
-/// One step of B sequences on the calling thread; the same bytes as forward.
+/// One step of B sequences on the calling thread; the same bytes as forward. Zoneout is
+/// one part for all.
 ///
 ///   x [B, D], h, c [B, H] T        in; c null where the cell has none
 ///   h_next, c_next [B, H] T        out, overwritten; apart from x, h and c; likewise
@@ -180,7 +195,7 @@ index_t backward_scratch(const Sizes& sizes, const Schedule& schedule, int n_thr
 ///   dh_last, dc_last [B, H]   in; null: zeros
 ///   dx [B, T, D] T            out, overwritten (=); 0 past a sequence's end
 ///   dweight_ih [n H, D], dweight_hh [n H, H], dbias [n H]   out, overwritten (=)
-///   dpeephole [3 H]           out, overwritten (=); null where there are none
+///   dpeephole [3 H]           out, overwritten (=); null without peepholes
 ///   dh0, dc0 [B, H] T         out, overwritten (=)
 ///   scratch                   [backward_scratch] T, on a cache line
 ///

@@ -42,8 +42,8 @@ template <class Cell> struct Layout {
 /// f(cell) with Cell, or where the call has an optional part with Cell::Extended.
 template <class Cell, class F>
 void with_variant(const Parts<typename Cell::Value>& parts, F&& f) {
-    if (parts.peephole == nullptr) return f(Cell());
-    f(typename Cell::Extended());
+    if (parts.any()) return f(typename Cell::Extended());
+    f(Cell());
 }
 
 template <index_t N> using Constant = std::integral_constant<index_t, N>;

@@ -12,6 +12,10 @@ from fastnotes._reference import recurrent as reference
 Array = NDArray[Any]
 
 
+#: Optional parts that are weights, and so have gradients.
+PARAMETERS = ("peephole",)
+
+
 class Case(NamedTuple):
     """Arguments of a forward pass and the gradients that come back to it."""
 
@@ -73,12 +77,13 @@ def with_padding_nan(case: Case) -> Case:
 
 
 def reference_run(
-    case: Case, candidate: str = "tanh", **parts: Array
+    case: Case, candidate: str = "tanh", **parts: Any
 ) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
     """(h, h_last, c_last) and the gradients, six and parts', from NumPy in float64."""
     double = Case(*(a if a.dtype == np.int64 else a.astype(np.float64) for a in case))
-    optional = {name: part.astype(np.float64) for name, part in parts.items()}
+    optional = {name: np.asarray(part, np.float64) for name, part in parts.items()}
     out = reference.lstm_forward(*double.forward, double.lengths, candidate, **optional)
+    weights = {name: optional[name] for name in PARAMETERS if name in optional}
     gradients = reference.lstm_backward(
         double.dh,
         double.x,
@@ -88,7 +93,7 @@ def reference_run(
         double.dh_last,
         double.dc_last,
         candidate,
-        **optional,
+        **weights,
     )
-    of_parts = (getattr(gradients, f"d{name}") for name in parts)
+    of_parts = (getattr(gradients, f"d{name}") for name in weights)
     return out[:3], (*gradients[:6], *of_parts)

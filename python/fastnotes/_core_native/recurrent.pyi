@@ -18,6 +18,8 @@ def pack_lstm_weights(
     bias: NDArray[Any] | None,
     peephole: NDArray[Any] | None,
     tanh_candidate: bool,
+    zoneout_h: float,
+    zoneout_c: float,
     backward: bool,
     n_threads: int,
 ) -> LSTMWeights: ...
@@ -27,6 +29,8 @@ def lstm_forward(
     h0: NDArray[Any] | None,
     c0: NDArray[Any] | None,
     lengths: NDArray[Any] | None,
+    zoneout_h: NDArray[Any] | None,
+    zoneout_c: NDArray[Any] | None,
     reverse: bool,
     keep_cache: bool,
     n_threads: int,

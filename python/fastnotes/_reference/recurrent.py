@@ -7,6 +7,10 @@ through tanh, or through the logistic function as in Goodfellow, Bengio and Cour
 
 Peepholes p (Gers, Schraudolph and Schmidhuber 2002) are stacked as i, f, o: i and f see
 the cell before the step, ``a_i + p_i * c``, and o the one after it.
+
+Zoneout (Krueger et al. 2017) keeps a part z of the states before,
+``z * c + (1 - z) * (f * c + i * g)``, and likewise of h; peepholes and h see the cell
+without it.
 """
 
 from __future__ import annotations
@@ -30,6 +34,8 @@ class Step(NamedTuple):
     g: Array
     o: Array
     c: Array
+    stay_h: Array
+    stay_c: Array
 
 
 class Forward(NamedTuple):
@@ -70,14 +76,19 @@ def lstm_forward(
     lengths: NDArray[np.int64],
     candidate: str = "tanh",
     peephole: Array | None = None,
+    zoneout_h: float | Array = 0.0,
+    zoneout_c: float | Array = 0.0,
 ) -> Forward:
     """Run every sequence to its length; a finished row keeps its state.
 
     Shapes: x (B, T, D), weight_ih (4H, D), weight_hh (4H, H), bias (4H,), h0 and c0
-    (B, H), lengths (B,), peephole (3H,). h is 0 past a sequence's end, and x is not
-    read there.
+    (B, H), lengths (B,), peephole (3H,), zoneout a number or (B, T, H). h is 0 past a
+    sequence's end, and x is not read there.
     """
     outputs = np.zeros((*x.shape[:2], weight_hh.shape[1]), dtype=x.dtype)
+    stays_h, stays_c = (
+        np.broadcast_to(z, outputs.shape) for z in (zoneout_h, zoneout_c)
+    )
     p_i, p_f, p_o = _peepholes(peephole, c0)
     h, c, steps = h0, c0, []
     for t in range(x.shape[1]):
@@ -90,9 +101,10 @@ def lstm_forward(
         c_new = f * c + i * g
         o = sigmoid(a_o + p_o * c_new)
         h_new = o * np.tanh(c_new)
-        steps.append(Step(running, h, c, i, f, g, o, c_new))
-        c = np.where(running[:, None], c_new, c)
-        h = np.where(running[:, None], h_new, h)
+        stay_h, stay_c = stays_h[:, t], stays_c[:, t]
+        steps.append(Step(running, h, c, i, f, g, o, c_new, stay_h, stay_c))
+        c = np.where(running[:, None], stay_c * c + (1 - stay_c) * c_new, c)
+        h = np.where(running[:, None], stay_h * h + (1 - stay_h) * h_new, h)
         outputs[running, t] = h[running]
     return Forward(outputs, h, c, steps)
 
@@ -116,12 +128,13 @@ def lstm_backward(
     dpeephole = np.zeros((3, dc_last.shape[1]), dtype=x.dtype)
     dh_carried, dc_carried = dh_last.copy(), dc_last.copy()
     for t in reversed(range(x.shape[1])):
-        running, h_before, c_before, i, f, g, o, c = steps[t]
+        running, h_before, c_before, i, f, g, o, c, stay_h, stay_c = steps[t]
         on = running[:, None]
-        dh_t = dh_carried + np.where(on, dh[:, t], 0)
+        dh_after = dh_carried + np.where(on, dh[:, t], 0)
+        dh_t = (1 - stay_h) * dh_after
         tanh_c = np.tanh(c)
         da_o = dh_t * tanh_c * o * (1 - o)
-        dc_t = dc_carried + dh_t * o * (1 - tanh_c**2) + da_o * p_o
+        dc_t = (1 - stay_c) * dc_carried + dh_t * o * (1 - tanh_c**2) + da_o * p_o
         slope = 1 - g**2 if candidate == "tanh" else g * (1 - g)
         da_i, da_f = dc_t * g * i * (1 - i), dc_t * c_before * f * (1 - f)
         da = np.concatenate([da_i, da_f, dc_t * i * slope, da_o], axis=1)[running]
@@ -131,8 +144,8 @@ def lstm_backward(
         dweight_ih += da.T @ x[running, t]
         dweight_hh += da.T @ h_before[running]
         dbias += da.sum(axis=0)
-        dh_carried[running] = da @ weight_hh
-        dc_before = dc_t * f + da_i * p_i + da_f * p_f
+        dh_carried[running] = da @ weight_hh + (stay_h * dh_after)[running]
+        dc_before = dc_t * f + da_i * p_i + da_f * p_f + stay_c * dc_carried
         dc_carried = np.where(on, dc_before, dc_carried)
     return Backward(
         dx, dweight_ih, dweight_hh, dbias, dh_carried, dc_carried, dpeephole.ravel()

@@ -13,7 +13,9 @@ from fastnotes._memory import memory_of
 from fastnotes._validation import (
     RealArray,
     as_index_array,
+    as_real,
     as_real_array,
+    check_choice,
     check_fits,
     check_shape,
     fail,
@@ -32,12 +34,38 @@ def call_wants_cuda(
     return wants_cuda(where, device, **given)
 
 
-def refuse_on_cuda(where: str, reverse: bool, peephole: Any) -> None:
+def refuse_on_cuda(where: str, reverse: bool, **parts: Any) -> None:
     """What only the kernels on the CPU have."""
     if reverse:
         fail(where, "reverse=False on CUDA", "True")
-    if peephole is not None:
-        fail(where, "peephole=None on CUDA", "an array")
+    for name, part in parts.items():
+        number, units = split_zoneout(part)
+        if number != 0 or units is not None:
+            fail(where, f"no {name} on CUDA", "it")
+
+
+def split_zoneout(zoneout: Any) -> tuple[Any, Any]:
+    """(a number, None) or (0, what should be an array)."""
+    if isinstance(zoneout, (int, float, np.number)):
+        return zoneout, None
+    return 0.0, zoneout
+
+
+class Cell(NamedTuple):
+    """What an LSTM has beside weights, checked."""
+
+    candidate: str
+    zoneout_h: float = 0.0
+    zoneout_c: float = 0.0
+
+
+def as_cell(candidate: Any, zoneout_h: Any, zoneout_c: Any, where: str) -> Cell:
+    check_choice(candidate, where, "candidate", CANDIDATES)
+    return Cell(
+        candidate,
+        as_real(zoneout_h, where, "zoneout_h", low=0.0, high=1.0),
+        as_real(zoneout_c, where, "zoneout_c", low=0.0, high=1.0),
+    )
 
 
 class Weights(NamedTuple):
@@ -52,14 +80,16 @@ class Weights(NamedTuple):
         return Weights(*(cast(a, dtype, copy=copy) for a in self))
 
     def pack(
-        self, candidate: str, backward: bool, n_threads: int
+        self, cell: Cell, backward: bool, n_threads: int
     ) -> native.recurrent.LSTMWeights:
         return native.recurrent.pack_lstm_weights(
             self.weight_ih,
             self.weight_hh,
             self.bias,
             self.peephole,
-            candidate == "tanh",
+            cell.candidate == "tanh",
+            cell.zoneout_h,
+            cell.zoneout_c,
             backward,
             n_threads,
         )
@@ -72,10 +102,13 @@ class Inputs(NamedTuple):
     h0: RealArray | None
     c0: RealArray | None
     lengths: NDArray[np.int64] | None
+    zoneout_h: RealArray | None = None
+    zoneout_c: RealArray | None = None
 
     def cast(self, dtype: np.dtype[Any]) -> Inputs:
-        x, h0, c0 = (cast(a, dtype) for a in self[:3])
-        return Inputs(x, h0, c0, self.lengths)
+        arrays = (cast(a, dtype) for a in (*self[:3], *self[4:]))
+        x, h0, c0, *zoneouts = arrays
+        return Inputs(x, h0, c0, self.lengths, *zoneouts)
 
     def run(
         self,
@@ -125,7 +158,13 @@ def as_weights(
 
 
 def as_inputs(
-    x: Any, h0: Any, c0: Any, lengths: Any, where: str, weights: Weights
+    x: Any,
+    h0: Any,
+    c0: Any,
+    lengths: Any,
+    where: str,
+    weights: Weights,
+    zoneouts: tuple[Any, Any] = (None, None),
 ) -> Inputs:
     x = as_real_array(x, where, "x", ndim=3)
     batch, time, _ = x.shape
@@ -142,7 +181,19 @@ def as_inputs(
         as_state(h0, where, "h0", batch, hidden),
         as_state(c0, where, "c0", batch, hidden),
         as_lengths(lengths, where, batch, time),
+        as_zoneout(zoneouts[0], where, "zoneout_h", (batch, time, hidden)),
+        as_zoneout(zoneouts[1], where, "zoneout_c", (batch, time, hidden)),
     )
+
+
+def as_zoneout(
+    zoneout: Any, where: str, name: str, shape: tuple[int, ...]
+) -> RealArray | None:
+    if zoneout is None:
+        return None
+    array = as_real_array(zoneout, where, name, ndim=3)
+    check_shape(array, where, name, shape, "(B, T, H)")
+    return array
 
 
 def as_step_input(

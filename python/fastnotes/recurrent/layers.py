@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from fastnotes._core import native
 from fastnotes._validation import RealArray, as_real, check_choice, fail
 from fastnotes.recurrent._arguments import CANDIDATES
 from fastnotes.recurrent.exchange import read_parameters, settings_of, write_module
@@ -19,6 +20,11 @@ from fastnotes.recurrent.rnn import (
 )
 from fastnotes.recurrent.stack import Stack, States
 from fastnotes.recurrent.weights import LSTMWeights
+
+#: Philox purposes: 2 k and 2 k + 1 added, zoneout on h and c of direction k of all.
+ZONEOUT_PURPOSE = 0x72660000
+#: Random numbers set apart for one sequence: more than it has steps and units.
+SEQUENCE_STRIDE = 2**36
 
 
 class LSTM(Stack):
@@ -40,6 +46,9 @@ class LSTM(Stack):
         ``"tanh"`` or ``"sigmoid"``, as in :func:`lstm_forward`.
     peephole
         Gates see the cell, as in :func:`lstm_forward`.
+    zoneout
+        Probability that a unit of the state stays as it was, at every step of training
+        anew, or two, of h and of c. Otherwise that part of it stays, its expectation.
     forget_bias
         Start of the forget gate's bias.
     random_state
@@ -76,6 +85,7 @@ class LSTM(Stack):
         dropout: float = 0.0,
         candidate: str = "tanh",
         peephole: bool = False,
+        zoneout: float | tuple[float, float] = 0.0,
         forget_bias: float = 1.0,
         random_state: int = 0,
         dtype: DTypeLike = np.float32,
@@ -85,6 +95,7 @@ class LSTM(Stack):
         self.candidate = check_choice(candidate, where, "candidate", CANDIDATES)
         self.forget_bias = as_real(forget_bias, where, "forget_bias")
         self.peephole = bool(peephole)
+        self.zoneout = _as_zoneout(zoneout, where)
         if self.peephole:
             self._kinds = (*self._kinds, "peephole")
         super().__init__(
@@ -136,7 +147,7 @@ class LSTM(Stack):
         self, x: RealArray, weights: States, state: States, **options: Any
     ) -> tuple[RealArray, States, Any]:
         (weight_ih, weight_hh, bias), (h0, c0) = weights[:3], state
-        options |= self._parts(weights)
+        options = self._parts(weights) | options
         out = lstm_forward(x, weight_ih, weight_hh, bias, h0, c0, **options)
         return out.h, (out.h_last, out.c_last), out.cache
 
@@ -152,7 +163,26 @@ class LSTM(Stack):
     def _parts(self, weights: States) -> dict[str, Any]:
         """What one layer passes on beside its two weights and its bias."""
         optional = dict(zip(self._kinds[3:], weights[3:], strict=True))
-        return {"candidate": self.candidate, **optional}
+        rates = {"zoneout_h": self.zoneout[0], "zoneout_c": self.zoneout[1]}
+        return {"candidate": self.candidate, **rates, **optional}
+
+    def _draw(
+        self, k: int, batch: int, time: int, lengths: NDArray[np.int64] | None
+    ) -> dict[str, RealArray]:
+        """What stays: by sequence, step and unit, whatever is drawn beside it."""
+        drawn: dict[str, RealArray] = {}
+        ends = np.full(batch, time) if lengths is None else lengths
+        for state, rate in enumerate(self.zoneout):
+            if rate == 0:
+                continue
+            purpose = ZONEOUT_PURPOSE + self._n_states * k + state
+            uniform = np.ones((batch, time, self.hidden_size), self.dtype)
+            for b, end in enumerate(ends):
+                first = (self._n_sequences + b) * SEQUENCE_STRIDE
+                steps = uniform[b, :end].reshape(-1)
+                native.runtime.fill_uniform(self.random_state, purpose, first, steps)
+            drawn["zoneout_" + "hc"[state]] = (uniform < rate).astype(self.dtype)
+        return drawn
 
     @classmethod
     def from_torch(cls, module: Any) -> LSTM:
@@ -172,18 +202,28 @@ class LSTM(Stack):
         Raises
         ------
         ValueError
-            With the sigmoid candidate or peepholes, which torch has not.
+            With what torch has not: the sigmoid candidate, peepholes, zoneout.
         """
         where = "recurrent.LSTM.to_torch"
         if self.candidate != "tanh":
             fail(where, "candidate 'tanh'", repr(self.candidate))
         if self.peephole:
             fail(where, "peephole=False", "True")
+        if any(self.zoneout):
+            fail(where, "zoneout 0", str(self.zoneout))
         return write_module(self)
 
     def _packed(self, weights: States) -> LSTMWeights:
         weight_ih, weight_hh, bias = weights[:3]
         return LSTMWeights(weight_ih, weight_hh, bias, **self._parts(weights))
+
+
+def _as_zoneout(zoneout: Any, where: str) -> tuple[float, float]:
+    both: Any = zoneout if isinstance(zoneout, tuple) else (zoneout, zoneout)
+    if len(both) != 2:
+        fail(where, "zoneout as a number, or two", f"{len(both)} of them")
+    h, c = (as_real(each, where, "zoneout", low=0.0, high=1.0) for each in both)
+    return h, c
 
 
 class RNN(Stack):

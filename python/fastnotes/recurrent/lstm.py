@@ -13,18 +13,18 @@ from fastnotes._memory import memory_of
 from fastnotes._threads import resolve_n_threads
 from fastnotes._validation import (
     as_real_array,
-    check_choice,
     check_shape,
     fail_type,
 )
 from fastnotes.recurrent._arguments import (
-    CANDIDATES,
+    as_cell,
     as_inputs,
     as_state,
     as_weights,
     call_wants_cuda,
     cast,
     refuse_on_cuda,
+    split_zoneout,
 )
 from fastnotes.recurrent.results import LSTMCache, LSTMGradients, LSTMOutput
 
@@ -43,6 +43,8 @@ def lstm_forward(
     lengths: ArrayLike | None = None,
     candidate: str = "tanh",
     peephole: ArrayLike | None = None,
+    zoneout_h: float | ArrayLike = 0.0,
+    zoneout_c: float | ArrayLike = 0.0,
     reverse: bool = False,
     keep_cache: bool = True,
     n_threads: int | None = None,
@@ -75,12 +77,19 @@ def lstm_forward(
     peephole
         (3H,), by which gates see the cell, stacked as i, f, o: a_i and a_f have
         ``peephole * c_(t-1)`` added, a_o has ``peephole * c_t``. Not on CUDA.
+    zoneout_h, zoneout_c
+        Part of h_(t-1), of c_(t-1), that stays in the state after the step, from 0 to
+        1: a number for all units, as at inference, or an array (B, T, H), of 0 and 1
+        drawn at random in training. Peepholes and h_t see c_t without it. Arrays are
+        converted to the dtype of the others and not read past a sequence's end. Not
+        on CUDA.
     reverse
         Run every sequence from its own end to its beginning: ``h[b, t]`` has seen
         ``x[b, t]`` and all that follows it, and ``h_last`` is the state at t = 0. Not
         on CUDA.
     keep_cache
-        Keep what :func:`lstm_backward` needs (about 6 H + D numbers per step).
+        Keep what :func:`lstm_backward` needs (about 6 H + D numbers per step, with
+        zoneout H more and its arrays).
     n_threads
         Threads to use; None: see the threads page. Small batches use fewer.
     device
@@ -111,25 +120,31 @@ def lstm_forward(
     ----------
     Hochreiter and Schmidhuber (1997), "Long Short-Term Memory"; Gers, Schmidhuber and
     Cummins (2000), "Learning to Forget"; Gers, Schraudolph and Schmidhuber (2002),
-    "Learning Precise Timing with LSTM Recurrent Networks", for peepholes. Goodfellow,
-    Bengio and Courville (2016), "Deep Learning", section 10.10.1, for the sigmoid
-    candidate.
+    "Learning Precise Timing with LSTM Recurrent Networks", for peepholes; Krueger et
+    al. (2017), "Zoneout: Regularizing RNNs by Randomly Preserving Hidden Activations".
+    Goodfellow, Bengio and Courville (2016), "Deep Learning", section 10.10.1, for the
+    sigmoid candidate.
     """
     where = "recurrent.lstm_forward"
     given: dict[str, Any] = {"x": x, "weight_ih": weight_ih, "weight_hh": weight_hh}
     given |= {"bias": bias, "h0": h0, "c0": c0}
-    if call_wants_cuda(where, device, lengths, {**given, "peephole": peephole}):
+    part_h, units_h = split_zoneout(zoneout_h)
+    part_c, units_c = split_zoneout(zoneout_c)
+    arrays = {"peephole": peephole, "zoneout_h": units_h, "zoneout_c": units_c}
+    if call_wants_cuda(where, device, lengths, given | arrays):
         from fastnotes.recurrent import _cuda
 
-        refuse_on_cuda(where, reverse, peephole)
+        refuse_on_cuda(
+            where, reverse, peephole=peephole, zoneout_h=zoneout_h, zoneout_c=zoneout_c
+        )
         return _cuda.lstm_forward(given, lengths, candidate, keep_cache, device)
     threads = resolve_n_threads(n_threads, where)
     weights = as_weights(weight_ih, weight_hh, bias, where, peephole=peephole)
-    check_choice(candidate, where, "candidate", CANDIDATES)
-    inputs = as_inputs(x, h0, c0, lengths, where, weights)
-    arrays = (*weights, inputs.x, inputs.h0, inputs.c0)
-    dtype = np.result_type(*(a for a in arrays if a is not None))
-    packed = weights.cast(dtype).pack(candidate, keep_cache, threads)
+    cell = as_cell(candidate, part_h, part_c, where)
+    inputs = as_inputs(x, h0, c0, lengths, where, weights, (units_h, units_c))
+    deciding = (*weights, inputs.x, inputs.h0, inputs.c0)
+    dtype = np.result_type(*(a for a in deciding if a is not None))
+    packed = weights.cast(dtype).pack(cell, keep_cache, threads)
     return inputs.cast(dtype).run(packed, reverse, keep_cache, threads, where)
 
 

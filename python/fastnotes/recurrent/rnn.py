@@ -298,7 +298,7 @@ def _run(
     n_threads: int,
     where: str,
 ) -> RNNOutput:
-    x, h0, _, lengths = inputs
+    x, h0, _, lengths = inputs[:4]
     with memory_of(where):
         return RNNOutput(
             *native.recurrent.rnn_forward(

@@ -89,6 +89,7 @@ class Stack(ABC):
         self.gradients: dict[str, RealArray] = {}
         self.state_gradient: States = ()
         self._n_drawn = 0
+        self._n_sequences = 0
         self._trace: _Trace | None = None
         self._start_weights()
 
@@ -105,6 +106,12 @@ class Stack(ABC):
         self, dh: RealArray, cache: Any, dstate: States, n_threads: int
     ) -> tuple[RealArray, States, States]:
         """Return dx, the gradients of the weights, those of the initial state."""
+
+    def _draw(
+        self, k: int, batch: int, time: int, lengths: NDArray[np.int64] | None
+    ) -> dict[str, RealArray]:
+        """What direction k of all layers draws at random for a training pass."""
+        return {}
 
     @abstractmethod
     def _packed(self, weights: States) -> LSTMWeights | RNNWeights:
@@ -190,12 +197,14 @@ class Stack(ABC):
             outputs, caches = [], []
             for direction in range(self.n_directions):
                 k = layer * self.n_directions + direction
+                drawn = self._draw(k, batch, time, ends) if training else {}
                 h, end, cache = self._forward_one(
                     below,
                     self._weights(layer, direction),
                     tuple(s[k] for s in states),
                     reverse=direction == 1,
                     **options,
+                    **drawn,
                 )
                 outputs.append(h)
                 last.append(end)
@@ -204,6 +213,7 @@ class Stack(ABC):
             trace.caches.append(caches)
             trace.masks.append(mask)
         self._trace = trace if training else None
+        self._n_sequences += batch if training else 0
         return below, tuple(np.stack(each) for each in zip(*last, strict=True))
 
     def _mask(

@@ -13,6 +13,7 @@ from fastnotes._threads import resolve_n_threads
 from fastnotes._validation import RealArray, check_choice, fail_type
 from fastnotes.recurrent._arguments import (
     CANDIDATES,
+    as_cell,
     as_inputs,
     as_step_input,
     as_weights,
@@ -36,6 +37,8 @@ class LSTMWeights:
         ``"tanh"`` or ``"sigmoid"``.
     peephole
         (3H,) or None, as in :func:`lstm_forward`. Not on CUDA.
+    zoneout_h, zoneout_c
+        Numbers from 0 to 1, as in :func:`lstm_forward`. Not on CUDA.
     device
         None: where the arrays are. ``"cuda"`` copies host arrays there; calls then take
         host arrays too, and give results back.
@@ -60,23 +63,31 @@ class LSTMWeights:
         *,
         candidate: str = "tanh",
         peephole: ArrayLike | None = None,
+        zoneout_h: float = 0.0,
+        zoneout_c: float = 0.0,
         device: str | None = None,
     ) -> None:
         where = "recurrent.LSTMWeights"
         self._device: DeviceWeights | None = None
         given = {"weight_ih": weight_ih, "weight_hh": weight_hh, "bias": bias}
         if wants_cuda(where, device, **given, peephole=peephole):
-            refuse_on_cuda(where, False, peephole)
+            refuse_on_cuda(
+                where,
+                False,
+                peephole=peephole,
+                zoneout_h=zoneout_h,
+                zoneout_c=zoneout_c,
+            )
             self._keep_on_device(where, device, candidate, given)
             return
         weights = as_weights(weight_ih, weight_hh, bias, where, peephole=peephole)
-        check_choice(candidate, where, "candidate", CANDIDATES)
+        self._cell = as_cell(candidate, zoneout_h, zoneout_c, where)
         self.candidate = candidate
         self.hidden_size: int = weights.weight_hh.shape[1]
         self.input_size: int = weights.weight_ih.shape[1]
         self.dtype = np.result_type(*(a for a in weights if a is not None))
         self._weights = weights.cast(self.dtype, copy=True)
-        self._inference = self._weights.pack(candidate, False, 1)
+        self._inference = self._weights.pack(self._cell, False, 1)
         self._training: native.recurrent.LSTMWeights | None = None
 
     def _keep_on_device(
@@ -106,7 +117,7 @@ class LSTMWeights:
         where = "recurrent.LSTMWeights.forward"
         if self._device is not None:
             given = {"x": x, "h0": h0, "c0": c0}
-            refuse_on_cuda(where, reverse, None)
+            refuse_on_cuda(where, reverse)
             return self._device.forward(given, lengths, keep_cache)
         beside = {"x": x, "weights": self._weights.weight_hh, "h0": h0, "c0": c0}
         call_wants_cuda(where, None, lengths, beside)  # refuses CUDA arrays
@@ -115,7 +126,7 @@ class LSTMWeights:
         packed = self._inference
         if keep_cache:
             if self._training is None:
-                self._training = self._weights.pack(self.candidate, True, threads)
+                self._training = self._weights.pack(self._cell, True, threads)
             packed = self._training
         return inputs.cast(self.dtype).run(packed, reverse, keep_cache, threads, where)
 
@@ -167,7 +178,7 @@ class LSTMWeights:
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._device is None:
-            options = {"candidate": self.candidate, "peephole": self._weights.peephole}
+            options = {**self._cell._asdict(), "peephole": self._weights.peephole}
             return _unpickle_weights, (self._weights[:3], options)
         options = {"candidate": self.candidate, "device": f"cuda:{self._device.device}"}
         return _unpickle_weights, (self._device.to_numpy(), options)
