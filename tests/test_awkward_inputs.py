@@ -329,6 +329,7 @@ def test_lstm(data):
     }
     parts = {
         "peephole": data.draw(st.none() | inputs((3 * H,))),
+        "weight_hr": data.draw(st.none() | inputs((H, H))),
         "zoneout_h": data.draw(SCALARS | inputs((B, T, H))),
     }
     arguments = (*required, *states)

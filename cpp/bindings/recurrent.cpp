@@ -26,22 +26,21 @@ const std::int64_t* checked_lengths(const py::object& lengths, const Sizes& size
 
 /// The parts that stay of each unit, a [B, T, H] input that may be None.
 template <class T>
-void read_zoneout(py::handle object, const Sizes& sizes, const char* where,
-                  const char* name, recurrent::Zoneout<T>& zoneout) {
+void read_zoneout(py::handle object, const Sizes& sizes, index_t columns,
+                  const char* where, const char* name, recurrent::Zoneout<T>& zoneout) {
     if (object.is_none()) return;
     const auto view = as_view<const T, 3>(object, where, name);
     const std::string text(name);
     check_extent(view.planes, sizes.batch, where, (text + " batch").c_str());
     check_extent(view.rows, sizes.time, where, (text + " steps").c_str());
-    check_extent(view.columns, sizes.hidden, where, (text + " columns").c_str());
+    check_extent(view.columns, columns, where, (text + " columns").c_str());
     zoneout.parts = view.data;
 }
 
 /// What the backward pass reads of it, apart from the caller's array.
 template <class T>
-void keep_copy(const Sizes& sizes, recurrent::Zoneout<T>& zoneout, Workspace<T>& copy) {
+void keep_copy(index_t n, recurrent::Zoneout<T>& zoneout, Workspace<T>& copy) {
     if (zoneout.parts == nullptr) return;
-    const index_t n = sizes.batch * sizes.time * sizes.hidden;
     copy = Workspace<T>(n);
     std::copy_n(zoneout.parts, n, copy.data());
     zoneout.parts = copy.data();
@@ -60,12 +59,13 @@ std::unique_ptr<CacheData<T>> make_cache(const SharedWeights<T>& weights,
     cache->x = Workspace<T>(rows * recurrent::row_stride<T>(sizes.input));
     cache->gates = Workspace<T>(rows * recurrent::gates_width<Cell>(sizes.hidden));
     if (Cell::has_c) cache->c = Workspace<T>((sizes.batch + rows) * states);
-    cache->h0 = Workspace<T>(sizes.batch * states);
+    const index_t outputs = recurrent::output_width<Cell>(sizes);
+    cache->h0 = Workspace<T>(sizes.batch * outputs);
     cache->parts = parts;
-    if (parts.zoneout_h.any() || parts.zoneout_c.any())
-        cache->h = Workspace<T>(rows * states);
-    keep_copy(sizes, cache->parts.zoneout_h, cache->zoneout_h);
-    keep_copy(sizes, cache->parts.zoneout_c, cache->zoneout_c);
+    if (cache->keeps_h()) cache->h = Workspace<T>(rows * outputs);
+    const index_t places = sizes.batch * sizes.time;
+    keep_copy(places * sizes.output(), cache->parts.zoneout_h, cache->zoneout_h);
+    keep_copy(places * sizes.hidden, cache->parts.zoneout_c, cache->zoneout_c);
     return cache;
 }
 
@@ -97,25 +97,26 @@ py::tuple forward(const SharedWeights<T>& weights, py::handle x, py::handle h0,
                   bool reverse, bool keep_cache, int n_threads) {
     constexpr const char* where = Names<Cell>::forward;
     const auto input = as_view<const T, 3>(x, where, "x");
-    const Sizes sizes{input.planes, input.rows, weights->input, weights->hidden};
+    const Sizes sizes = weights->sizes(input.planes, input.rows);
     check_extent(input.columns, sizes.input, where, "x columns");
-    const auto h_begin = optional_view<T>(h0, where, "h0", sizes.batch, sizes.hidden);
+    const auto h_begin = optional_view<T>(h0, where, "h0", sizes.batch, sizes.output());
     const auto c_begin = optional_view<T>(c0, where, "c0", sizes.batch, sizes.hidden);
     check_threads(n_threads, where);
     if (keep_cache && !weights->for_training) {
         fail(where, "weights packed for backward", "weights packed for inference");
     }
     auto parts = weights->parts();
-    read_zoneout(zoneouts.h, sizes, where, "zoneout_h", parts.zoneout_h);
-    read_zoneout(zoneouts.c, sizes, where, "zoneout_c", parts.zoneout_c);
+    read_zoneout(zoneouts.h, sizes, sizes.output(), where, "zoneout_h",
+                 parts.zoneout_h);
+    read_zoneout(zoneouts.c, sizes, sizes.hidden, where, "zoneout_c", parts.zoneout_c);
     const std::int64_t* const steps = checked_lengths(lengths, sizes, where);
     if (sizes.hidden == 0) {
         return forward_without_units<Cell, T>(weights, sizes, keep_cache);
     }
     Schedule schedule = recurrent::make_schedule(sizes, steps, reverse);
 
-    auto h = pooled_empty<T>(sizes.batch, sizes.time, sizes.hidden);
-    auto h_last = pooled_empty<T>(sizes.batch, sizes.hidden);
+    auto h = pooled_empty<T>(sizes.batch, sizes.time, sizes.output());
+    auto h_last = pooled_empty<T>(sizes.batch, sizes.output());
     auto c_last = new_c<Cell<T>>(sizes.batch, sizes.hidden);
     const Workspace<T> scratch(
         recurrent::forward_scratch<Cell<T>>(sizes, schedule, keep_cache));
@@ -173,17 +174,21 @@ void step(const PackedWeights<T>& weights, py::handle x, py::handle h, py::handl
     const auto input = as_view<const T, 2>(x, where, "x");
     const StepStates<T> h_states(h, h_next, where, "h");
     check_extent(input.columns, weights.input, where, "x columns");
-    h_states.check(input.rows, weights.hidden, where, "h");
+    const Sizes sizes = weights.sizes(input.rows, 1);
+    h_states.check(input.rows, sizes.output(), where, "h");
     check_apart(h_states.after, input, where, "out");
     check_apart(h_states.after, h_states.before, where, "out");
-    recurrent::Step<T> call{{input.rows, 1, weights.input, weights.hidden},
+    const Workspace<T> scratch(weights.projection > 0 ? input.rows * weights.hidden
+                                                      : 0);
+    recurrent::Step<T> call{sizes,
                             weights.parts(),
                             weights.view(),
                             input.data,
                             h_states.before.data,
                             nullptr,
                             h_states.after.data,
-                            nullptr};
+                            nullptr,
+                            scratch.data()};
     if constexpr (Cell<T>::has_c) {
         const StepStates<T> c_states(c, c_next, where, "c");
         c_states.check(input.rows, weights.hidden, where, "c");
@@ -210,25 +215,29 @@ py::tuple backward(const CacheData<T>& cache, py::handle dh, py::handle dh_last,
     const auto dh_view = as_view<const T, 3>(dh, where, "dh");
     check_extent(dh_view.planes, sizes.batch, where, "dh batch");
     check_extent(dh_view.rows, sizes.time, where, "dh steps");
-    check_extent(dh_view.columns, sizes.hidden, where, "dh columns");
+    check_extent(dh_view.columns, sizes.output(), where, "dh columns");
     const auto dh_end =
-        optional_view<T>(dh_last, where, "dh_last", sizes.batch, sizes.hidden);
+        optional_view<T>(dh_last, where, "dh_last", sizes.batch, sizes.output());
     const auto dc_end =
         optional_view<T>(dc_last, where, "dc_last", sizes.batch, sizes.hidden);
     check_threads(n_threads, where);
 
     auto dx = pooled_empty<T>(sizes.batch, sizes.time, sizes.input);
     auto dweight_ih = pooled_empty<T>(gates * sizes.hidden, sizes.input);
-    auto dweight_hh = pooled_empty<T>(gates * sizes.hidden, sizes.hidden);
+    auto dweight_hh = pooled_empty<T>(gates * sizes.hidden, sizes.output());
     auto dbias = pooled_empty<T>(gates * sizes.hidden);
     py::object dpeephole = py::none();
     if (cache.weights->has_peephole) dpeephole = pooled_empty<T>(3 * sizes.hidden);
-    auto dh0 = pooled_empty<T>(sizes.batch, sizes.hidden);
+    py::object dweight_hr = py::none();
+    if (sizes.projection > 0)
+        dweight_hr = pooled_empty<T>(sizes.projection, sizes.hidden);
+    auto dh0 = pooled_empty<T>(sizes.batch, sizes.output());
     auto dc0 = new_c<Cell<T>>(sizes.batch, sizes.hidden);
     const auto results = [&] {
         return py::make_tuple(std::move(dx), std::move(dweight_ih),
                               std::move(dweight_hh), std::move(dbias), std::move(dh0),
-                              std::move(dc0), std::move(dpeephole));
+                              std::move(dc0), std::move(dpeephole),
+                              std::move(dweight_hr));
     };
     if (sizes.hidden == 0) { // dx alone has elements, and nothing flows into it
         std::fill_n(dx.mutable_data(), dx.size(), T(0));
@@ -236,8 +245,10 @@ py::tuple backward(const CacheData<T>& cache, py::handle dh, py::handle dh_last,
     }
     const Workspace<T> scratch(
         recurrent::backward_scratch<Cell<T>>(sizes, cache.schedule, n_threads));
+    auto parts = cache.parts;
+    parts.weight_hr = cache.weights->backward_hr.data();
     const recurrent::Backward<T> call{sizes,
-                                      cache.parts,
+                                      parts,
                                       cache.weights->backward_ih.data(),
                                       cache.weights->backward_hh.data(),
                                       cache.template view<const T>(Cell<T>::has_c),
@@ -249,6 +260,7 @@ py::tuple backward(const CacheData<T>& cache, py::handle dh, py::handle dh_last,
                                       dweight_hh.mutable_data(),
                                       dbias.mutable_data(),
                                       data_of<T>(dpeephole),
+                                      data_of<T>(dweight_hr),
                                       dh0.mutable_data(),
                                       data_of<T>(dc0),
                                       scratch.data()};
@@ -278,6 +290,12 @@ void register_types(py::module_& room, const char* weights, const char* cache) {
                                        },
                                        self.data);
                                })
+        .def_property_readonly(
+            "output_size",
+            [](const Kept& self) {
+                return std::visit([](const auto& data) { return data->sizes.output(); },
+                                  self.data);
+            })
         .def_property_readonly("dtype", [](const Kept& self) {
             return std::visit([](const auto& data) { return dtype_name(*data); },
                               self.data);
@@ -327,15 +345,17 @@ void register_recurrent(py::module_& m) {
         "pack_lstm_weights",
         [](const py::array& weight_ih, const py::array& weight_hh,
            const py::object& bias, const py::object& peephole, bool tanh_candidate,
-           double zoneout_h, double zoneout_c, bool backward, int n_threads) {
+           const py::object& weight_hr, double zoneout_h, double zoneout_c,
+           bool backward, int n_threads) {
             const auto candidate =
                 tanh_candidate ? Candidate::tanh : Candidate::sigmoid;
-            return pack_weights<LSTM>(weight_ih, weight_hh, bias,
-                                      {candidate, peephole, zoneout_h, zoneout_c},
-                                      backward, n_threads);
+            return pack_weights<LSTM>(
+                weight_ih, weight_hh, bias,
+                {candidate, peephole, weight_hr, zoneout_h, zoneout_c}, backward,
+                n_threads);
         },
         "weight_ih"_a, "weight_hh"_a, "bias"_a, "peephole"_a, "tanh_candidate"_a,
-        "zoneout_h"_a, "zoneout_c"_a, "backward"_a, "n_threads"_a);
+        "weight_hr"_a, "zoneout_h"_a, "zoneout_c"_a, "backward"_a, "n_threads"_a);
     room.def(
         "lstm_forward",
         [](const Weights<LSTM>& weights, const py::array& x, const py::object& h0,

@@ -37,21 +37,26 @@ template <> struct Names<RNN> {
 /// What a cell has beside weights and bias, as Python gives it.
 struct GivenParts {
     Candidate candidate;
-    py::object peephole = py::none();
+    py::object peephole = py::none(), weight_hr = py::none();
     double zoneout_h = 0, zoneout_c = 0;
 };
 
 template <class T> struct PackedWeights {
-    index_t input, hidden;
+    index_t input, hidden, projection;
     Candidate candidate;
     T zoneout_h, zoneout_c;
     Workspace<T> weight_ih, weight_hh, bias;
     Workspace<T> peephole;                 // null unless has_peephole
+    Workspace<T> weight_hr;                // null without a projection
     Workspace<T> backward_ih, backward_hh; // null unless packed for training
+    Workspace<T> backward_hr;              // null unless both
     bool for_training = false, has_peephole = false;
 
     recurrent::Parts<T> parts() const noexcept {
-        return {candidate, peephole.data(), {zoneout_h}, {zoneout_c}};
+        return {candidate, peephole.data(), weight_hr.data(), {zoneout_h}, {zoneout_c}};
+    }
+    Sizes sizes(index_t batch, index_t time) const noexcept {
+        return {batch, time, input, hidden, projection};
     }
     recurrent::PackedWeights<T> view() const noexcept {
         return {weight_ih.data(), weight_hh.data(), bias.data()};
@@ -72,11 +77,12 @@ template <class T> struct CacheData {
     Workspace<T> zoneout_h, zoneout_c; // copies of the call's
     recurrent::Parts<T> parts;
 
+    bool keeps_h() const noexcept { return parts.zones() || sizes.projection > 0; }
+
     /// Null c where the cell has none.
     template <class U> recurrent::Cache<U> view(bool has_c) const {
-        const bool zones = parts.zoneout_h.any() || parts.zoneout_c.any();
         return {x.data(), gates.data(), has_c ? c.data() : nullptr, h0.data(),
-                zones ? h.data() : nullptr};
+                keeps_h() ? h.data() : nullptr};
     }
 };
 
@@ -98,6 +104,13 @@ const T* optional_vector(py::handle object, const char* where, const char* name,
 
 template <class T> const T* data_or_null(const std::optional<View2<const T>>& view) {
     return view ? view->data : nullptr;
+}
+
+template <class T>
+std::optional<View2<const T>> optional_view(py::handle object, const char* where,
+                                            const char* name) {
+    if (object.is_none()) return std::nullopt;
+    return as_view<const T, 2>(object, where, name);
 }
 
 /// A [rows, columns] input that may be None.
@@ -129,7 +142,10 @@ SharedWeights<T> pack(const char* where, py::handle weight_ih, py::handle weight
                       int n_threads) {
     const auto ih = as_view<const T, 2>(weight_ih, where, "weight_ih");
     const auto hh = as_view<const T, 2>(weight_hh, where, "weight_hh");
-    const index_t input = ih.columns, hidden = hh.columns, rows = Cell::gates * hidden;
+    const auto hr = optional_view<T>(parts.weight_hr, where, "weight_hr");
+    const index_t input = ih.columns, hidden = hr ? hr->columns : hh.columns;
+    const index_t rows = Cell::gates * hidden;
+    check_extent(hh.columns, hr ? hr->rows : hidden, where, "weight_hh columns");
     check_extent(ih.rows, rows, where, "weight_ih rows");
     check_extent(hh.rows, rows, where, "weight_hh rows");
     const T* const bias_data = optional_vector<T>(bias, where, "bias", rows);
@@ -140,6 +156,7 @@ SharedWeights<T> pack(const char* where, py::handle weight_ih, py::handle weight
     auto out = std::make_shared<PackedWeights<T>>();
     out->input = input;
     out->hidden = hidden;
+    out->projection = hr ? hr->rows : 0;
     out->candidate = parts.candidate;
     out->zoneout_h = static_cast<T>(parts.zoneout_h);
     out->zoneout_c = static_cast<T>(parts.zoneout_c);
@@ -151,17 +168,23 @@ SharedWeights<T> pack(const char* where, py::handle weight_ih, py::handle weight
         return recurrent::packed_backward_size<Cell>(hidden, columns);
     };
     out->weight_ih = Workspace<T>(forward_size(input));
-    out->weight_hh = Workspace<T>(forward_size(hidden));
+    out->weight_hh = Workspace<T>(forward_size(hh.columns));
     out->bias = Workspace<T>(recurrent::gates_width<Cell>(hidden));
     out->has_peephole = !parts.peephole.is_none();
     if (out->has_peephole)
         out->peephole = Workspace<T>(3 * recurrent::state_width<Cell>(hidden));
+    const auto projection_size = [](index_t columns, index_t depth) {
+        return recurrent::packed_projection_size<Cell>(columns, depth);
+    };
+    if (hr) out->weight_hr = Workspace<T>(projection_size(hr->rows, hidden));
     if (backward) {
         out->backward_ih = Workspace<T>(backward_size(input));
-        out->backward_hh = Workspace<T>(backward_size(hidden));
+        out->backward_hh = Workspace<T>(backward_size(hh.columns));
+        if (hr) out->backward_hr = Workspace<T>(projection_size(hidden, hr->rows));
     }
     const recurrent::Packing<T> call{ih,
                                      hh,
+                                     hr.value_or(View2<const T>{}),
                                      bias_data,
                                      peephole_data,
                                      out->weight_ih.data(),
@@ -169,7 +192,9 @@ SharedWeights<T> pack(const char* where, py::handle weight_ih, py::handle weight
                                      out->bias.data(),
                                      out->backward_ih.data(),
                                      out->backward_hh.data(),
-                                     out->peephole.data()};
+                                     out->peephole.data(),
+                                     out->weight_hr.data(),
+                                     out->backward_hr.data()};
     {
         const py::gil_scoped_release nogil;
         recurrent::pack<Cell>(call, n_threads);

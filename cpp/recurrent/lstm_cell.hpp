@@ -28,6 +28,14 @@ FASTNOTES_INLINE simd::Vec<T> part_that_stays(const Zoneout<T>& zoneout, index_t
     return load_partial<T>(zoneout.parts + at, n);
 }
 
+/// A vector of a state after the step, of which a part stays as it was before.
+template <class T, class V>
+FASTNOTES_INLINE V zone_out(const Zoneout<T>& zoneout, index_t at, index_t n, V before,
+                            V after) {
+    const auto stays = part_that_stays(zoneout, at, n);
+    return simd::fma(stays, before, (V(T(1)) - stays) * after);
+}
+
 /// Gates of a vector of units, the first of which is `unit`, lie `stride` apart, in the
 /// order i, f, g, o.
 template <class T, bool extended> struct LSTMArithmetic {
@@ -55,12 +63,6 @@ template <class T, bool extended> struct LSTMArithmetic {
             if (peeps) a_o = simd::fma(Peepholes<T>(parts.peephole, unit).o, c, a_o);
             o = simd::sigmoid(a_o);
             h = o * simd::tanh(c);
-        }
-        /// Parts `stay_c`, `stay_h` of the states before are kept.
-        FASTNOTES_INLINE void zone_out(V c_before, V h_before, V stay_c, V stay_h) {
-            const V one(T(1));
-            c = simd::fma(stay_c, c_before, (one - stay_c) * c);
-            h = simd::fma(stay_h, h_before, (one - stay_h) * h);
         }
         FASTNOTES_INLINE void keep(T* gates, index_t stride) const {
             simd::store(gates, i);

@@ -34,6 +34,10 @@ template <class Cell> struct Layout {
     }
     static constexpr index_t padded(index_t hidden) { return round_up(hidden, units); }
     static constexpr index_t gates(index_t hidden) { return n_gates * padded(hidden); }
+    static constexpr index_t output(const Sizes& sizes) {
+        return sizes.projection == 0 ? padded(sizes.hidden)
+                                     : round_up(sizes.projection, slice_width<T>);
+    }
     static constexpr index_t column_slices(index_t n) {
         return ceil_div(n, slice_width<T>);
     }

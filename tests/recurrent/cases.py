@@ -13,7 +13,7 @@ Array = NDArray[Any]
 
 
 #: Optional parts that are weights, and so have gradients.
-PARAMETERS = ("peephole",)
+PARAMETERS = ("peephole", "weight_hr")
 
 
 class Case(NamedTuple):
@@ -45,6 +45,7 @@ def make_case(
     *,
     seed: int = 0,
     ragged: bool = True,
+    projection: int = 0,
 ) -> Case:
     """Random arrays, with weights small enough for gates of every opening."""
     rng = np.random.default_rng(seed)
@@ -54,16 +55,17 @@ def make_case(
 
     scale = dtype(1.5 / max(1, hidden) ** 0.5)
     lengths = rng.integers(0, time + 1, batch) if ragged else np.full(batch, time)
+    outputs = projection or hidden
     return Case(
         normal(batch, time, input_size),
         scale * normal(4 * hidden, input_size),
-        scale * normal(4 * hidden, hidden),
+        scale * normal(4 * hidden, outputs),
         normal(4 * hidden),
-        normal(batch, hidden),
+        normal(batch, outputs),
         normal(batch, hidden),
         lengths.astype(np.int64),
-        normal(batch, time, hidden),
-        normal(batch, hidden),
+        normal(batch, time, outputs),
+        normal(batch, outputs),
         normal(batch, hidden),
     )
 

@@ -40,18 +40,29 @@ each_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
 
 #: Which parts a case has: each alone, and together.
-KINDS = ["peephole", "rates", "masks", "all"]
+KINDS = ["peephole", "rates", "masks", "projection", "all"]
 each_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def make_projected(
+    kind: str, *shape: int, dtype: Any = np.float64, **options: Any
+) -> Case:
+    """With a projection to three fifths of the units where the kind has one."""
+    projection = -(-shape[3] * 3 // 5) if kind in ("projection", "all") else 0
+    return make_case(*shape, dtype, projection=projection, **options)
 
 
 def make_parts(case: Case, kind: str) -> Parts:
     rng = np.random.default_rng(7)
     parts: Parts = {}
     if kind in ("peephole", "all"):
-        values = rng.normal(size=3 * case.h0.shape[1])
+        values = rng.normal(size=3 * case.c0.shape[1])
         parts["peephole"] = values.astype(case.x.dtype)
     if kind in ("rates", "all"):
         parts |= {"zoneout_h": 0.25, "zoneout_c": 0.375}
+    if kind in ("projection", "all") and case.h0.shape[1] > 0:
+        values = rng.normal(size=(case.h0.shape[1], case.c0.shape[1]))
+        parts["weight_hr"] = values.astype(case.x.dtype) / case.c0.shape[1] ** 0.5
     if kind == "masks":
         masks = rng.integers(0, 2, (2, *case.dh.shape)).astype(case.x.dtype)
         parts |= {"zoneout_h": masks[0], "zoneout_c": masks[1]}
@@ -91,7 +102,7 @@ def run(
 def test_matches_the_reference(
     kind: str, shape: tuple[int, int, int, int], dtype: Any
 ) -> None:
-    case = make_case(*shape, dtype, seed=sum(shape))
+    case = make_projected(kind, *shape, dtype=dtype, seed=sum(shape))
     parts = make_parts(case, kind)
     candidate = "tanh" if kind != "all" else "sigmoid"
     got = same_bytes_for_threads(lambda n: run(case, parts, candidate, n))
@@ -110,7 +121,7 @@ def test_same_bytes_however_threads_share_the_work(
     batch: int, dtype: Any, kind: str
 ) -> None:
     """A step split by rows, by units, or not at all."""
-    case = make_case(batch, 20, 64, 64, dtype)
+    case = make_projected(kind, batch, 20, 64, 64, dtype=dtype)
     parts = make_parts(case, kind)
     same_bytes_for_threads(lambda n: run(case, parts, n_threads=n))
 
@@ -148,7 +159,7 @@ def test_zoneout_of_numbers_is_that_of_units(dtype: Any) -> None:
     ],
 )
 def test_finite_differences(check: Any, shape: Any, kind: str, candidate: str) -> None:
-    case = make_case(*shape, seed=3)
+    case = make_projected(kind, *shape, seed=3)
     parts = make_parts(case, kind)
     weights = parameters_of(parts)
 
@@ -170,7 +181,7 @@ def test_finite_differences(check: Any, shape: Any, kind: str, candidate: str) -
 @each_kind
 @each_dtype
 def test_rows_neither_see_each_other_nor_padding(dtype: Any, kind: str) -> None:
-    case = make_case(9, 7, 5, 18, dtype)
+    case = make_projected(kind, 9, 7, 5, 18, dtype=dtype)
     parts = make_parts(case, kind)
     masks = [name for name, part in parts.items() if np.ndim(part) == 3]
     together = run(case, parts, n_threads=2)
@@ -191,10 +202,10 @@ def test_rows_neither_see_each_other_nor_padding(dtype: Any, kind: str) -> None:
 
 
 @each_dtype
-@pytest.mark.parametrize("kind", ["peephole", "rates", "all"])
+@pytest.mark.parametrize("kind", ["peephole", "rates", "projection", "all"])
 @pytest.mark.parametrize("batch", [1, 3, 8])
 def test_steps_are_the_forward_pass(batch: int, kind: str, dtype: Any) -> None:
-    case = make_case(batch, 4, 3, 21, dtype, ragged=False)
+    case = make_projected(kind, batch, 4, 3, 21, dtype=dtype, ragged=False)
     weights = LSTMWeights(*case[1:4], **make_parts(case, kind))
     h, c = case.h0, case.c0
     for t in range(4):
@@ -209,12 +220,12 @@ def test_steps_are_the_forward_pass(batch: int, kind: str, dtype: Any) -> None:
         case.dh, kept.cache, dh_last=case.dh_last, dc_last=case.dc_last
     )
     assert_same_bytes(tuple(gradients), whole_gradients)
-    assert (gradients.dpeephole is None) == (kind == "rates")
+    assert (gradients.dpeephole is None) == (kind not in ("peephole", "all"))
 
 
 @each_kind
 def test_the_cache_holds_copies(kind: str) -> None:
-    case = make_case(7, 6, 5, 9)
+    case = make_projected(kind, 7, 6, 5, 9)
     parts = make_parts(case, kind)
     expected = run(case, parts)[3:9]
     out = lstm_forward(*case.forward, lengths=case.lengths, **parts)
@@ -281,7 +292,8 @@ LENGTHS = [5, 0, 2, 4]
 LAYERS: list[Parts] = [
     {"peephole": True},
     {"zoneout": 0.25},
-    {"peephole": True, "zoneout": (0.5, 0.125)},
+    {"proj_size": 2},
+    {"peephole": True, "zoneout": (0.5, 0.125), "proj_size": 3},
 ]
 each_layer = pytest.mark.parametrize("options", LAYERS, ids=str)
 
@@ -409,6 +421,10 @@ REFUSED = [
     ({"peephole": np.ones((3, 5))}, ValueError, "peephole with 1 dimension"),
     ({"peephole": "abc"}, TypeError, "peephole of real"),
     ({"peephole": np.ones(15, complex)}, TypeError, "peephole of real"),
+    ({"weight_hr": np.ones((2, 6))}, ValueError, r"weight_hh of shape \(4H, R\)"),
+    ({"weight_hr": np.ones((0, 5))}, ValueError, "weight_hr .* of a row and a column"),
+    ({"weight_hr": np.ones(5)}, ValueError, "weight_hr with 2 dimension"),
+    ({"weight_hr": "abc"}, TypeError, "weight_hr of real"),
     ({"zoneout_h": 1.5}, ValueError, "zoneout_h from 0.0 to 1.0"),
     ({"zoneout_c": -0.5}, ValueError, "zoneout_c from 0.0 to 1.0"),
     ({"zoneout_c": np.nan}, ValueError, "zoneout_c finite"),

@@ -8,6 +8,8 @@ class LSTMWeights: ...
 @final
 class LSTMCache:
     @property
+    def output_size(self) -> int: ...
+    @property
     def sizes(self) -> tuple[int, int, int, int]: ...
     @property
     def dtype(self) -> str: ...
@@ -18,6 +20,7 @@ def pack_lstm_weights(
     bias: NDArray[Any] | None,
     peephole: NDArray[Any] | None,
     tanh_candidate: bool,
+    weight_hr: NDArray[Any] | None,
     zoneout_h: float,
     zoneout_c: float,
     backward: bool,
@@ -57,6 +60,7 @@ def lstm_backward(
     NDArray[Any],
     NDArray[Any],
     NDArray[Any] | None,
+    NDArray[Any] | None,
 ]: ...
 
 @final
@@ -64,6 +68,8 @@ class RNNWeights: ...
 
 @final
 class RNNCache:
+    @property
+    def output_size(self) -> int: ...
     @property
     def sizes(self) -> tuple[int, int, int, int]: ...
     @property

@@ -11,6 +11,8 @@ the cell before the step, ``a_i + p_i * c``, and o the one after it.
 Zoneout (Krueger et al. 2017) keeps a part z of the states before,
 ``z * c + (1 - z) * (f * c + i * g)``, and likewise of h; peepholes and h see the cell
 without it.
+
+With a projection (Sak, Senior and Beaufays 2014) h is ``weight_hr @ (o * tanh(c))``.
 """
 
 from __future__ import annotations
@@ -57,6 +59,7 @@ class Backward(NamedTuple):
     dh0: Array
     dc0: Array
     dpeephole: Array
+    dweight_hr: Array | None
 
 
 def sigmoid(a: Array) -> Array:
@@ -76,19 +79,19 @@ def lstm_forward(
     lengths: NDArray[np.int64],
     candidate: str = "tanh",
     peephole: Array | None = None,
+    weight_hr: Array | None = None,
     zoneout_h: float | Array = 0.0,
     zoneout_c: float | Array = 0.0,
 ) -> Forward:
     """Run every sequence to its length; a finished row keeps its state.
 
     Shapes: x (B, T, D), weight_ih (4H, D), weight_hh (4H, H), bias (4H,), h0 and c0
-    (B, H), lengths (B,), peephole (3H,), zoneout a number or (B, T, H). h is 0 past a
-    sequence's end, and x is not read there.
+    (B, H), lengths (B,), peephole (3H,), zoneout a number or (B, T, H). With weight_hr
+    (R, H) all of h is R wide. h is 0 past a sequence's end, and x is not read there.
     """
     outputs = np.zeros((*x.shape[:2], weight_hh.shape[1]), dtype=x.dtype)
-    stays_h, stays_c = (
-        np.broadcast_to(z, outputs.shape) for z in (zoneout_h, zoneout_c)
-    )
+    stays_h = np.broadcast_to(zoneout_h, outputs.shape)
+    stays_c = np.broadcast_to(zoneout_c, (*x.shape[:2], c0.shape[1]))
     p_i, p_f, p_o = _peepholes(peephole, c0)
     h, c, steps = h0, c0, []
     for t in range(x.shape[1]):
@@ -101,6 +104,8 @@ def lstm_forward(
         c_new = f * c + i * g
         o = sigmoid(a_o + p_o * c_new)
         h_new = o * np.tanh(c_new)
+        if weight_hr is not None:
+            h_new = h_new @ weight_hr.T
         stay_h, stay_c = stays_h[:, t], stays_c[:, t]
         steps.append(Step(running, h, c, i, f, g, o, c_new, stay_h, stay_c))
         c = np.where(running[:, None], stay_c * c + (1 - stay_c) * c_new, c)
@@ -119,6 +124,7 @@ def lstm_backward(
     dc_last: Array,
     candidate: str = "tanh",
     peephole: Array | None = None,
+    weight_hr: Array | None = None,
 ) -> Backward:
     """Backpropagation through time, from the gradients of h, h_last and c_last."""
     dx, dweight_ih = np.zeros_like(x), np.zeros_like(weight_ih)
@@ -126,6 +132,7 @@ def lstm_backward(
     dbias = np.zeros(weight_hh.shape[0], dtype=x.dtype)
     p_i, p_f, p_o = _peepholes(peephole, dc_last)
     dpeephole = np.zeros((3, dc_last.shape[1]), dtype=x.dtype)
+    dweight_hr = None if weight_hr is None else np.zeros_like(weight_hr)
     dh_carried, dc_carried = dh_last.copy(), dc_last.copy()
     for t in reversed(range(x.shape[1])):
         running, h_before, c_before, i, f, g, o, c, stay_h, stay_c = steps[t]
@@ -133,6 +140,9 @@ def lstm_backward(
         dh_after = dh_carried + np.where(on, dh[:, t], 0)
         dh_t = (1 - stay_h) * dh_after
         tanh_c = np.tanh(c)
+        if weight_hr is not None:
+            dweight_hr += dh_t[running].T @ (o * tanh_c)[running]
+            dh_t = dh_t @ weight_hr
         da_o = dh_t * tanh_c * o * (1 - o)
         dc_t = (1 - stay_c) * dc_carried + dh_t * o * (1 - tanh_c**2) + da_o * p_o
         slope = 1 - g**2 if candidate == "tanh" else g * (1 - g)
@@ -148,7 +158,9 @@ def lstm_backward(
         dc_before = dc_t * f + da_i * p_i + da_f * p_f + stay_c * dc_carried
         dc_carried = np.where(on, dc_before, dc_carried)
     return Backward(
-        dx, dweight_ih, dweight_hh, dbias, dh_carried, dc_carried, dpeephole.ravel()
+        *(dx, dweight_ih, dweight_hh, dbias, dh_carried, dc_carried),
+        dpeephole.ravel(),
+        dweight_hr,
     )
 
 

@@ -75,6 +75,13 @@ class Weights(NamedTuple):
     weight_hh: RealArray
     bias: RealArray | None
     peephole: RealArray | None = None
+    weight_hr: RealArray | None = None
+
+    @property
+    def hidden_size(self) -> int:
+        """H, whatever the rows stand for."""
+        part: RealArray = self.weight_hh if self.weight_hr is None else self.weight_hr
+        return int(part.shape[1])
 
     def cast(self, dtype: np.dtype[Any], *, copy: bool = False) -> Weights:
         return Weights(*(cast(a, dtype, copy=copy) for a in self))
@@ -88,6 +95,7 @@ class Weights(NamedTuple):
             self.bias,
             self.peephole,
             cell.candidate == "tanh",
+            self.weight_hr,
             cell.zoneout_h,
             cell.zoneout_c,
             backward,
@@ -138,12 +146,20 @@ def as_weights(
     n_gates: int = 4,
     *,
     peephole: Any = None,
+    weight_hr: Any = None,
 ) -> Weights:
     rows = "4H" if n_gates == 4 else "H"
     weight_ih = as_real_array(weight_ih, where, "weight_ih", ndim=2)
     weight_hh = as_real_array(weight_hh, where, "weight_hh", ndim=2)
     n_rows, hidden = weight_hh.shape
-    if n_rows != n_gates * hidden:
+    if weight_hr is not None:
+        weight_hr = as_real_array(weight_hr, where, "weight_hr", ndim=2)
+        outputs, hidden = weight_hr.shape
+        if 0 in weight_hr.shape:
+            fail(where, "weight_hr (R, H) of a row and a column", str(weight_hr.shape))
+        shape = (n_gates * hidden, outputs)
+        check_shape(weight_hh, where, "weight_hh", shape, "(4H, R)")
+    elif n_rows != n_gates * hidden:
         fail(where, f"weight_hh of shape ({rows}, H)", str(weight_hh.shape))
     columns = weight_ih.shape[1]
     check_shape(weight_ih, where, "weight_ih", (n_rows, columns), f"({rows}, D)")
@@ -154,7 +170,7 @@ def as_weights(
         peephole = as_real_array(peephole, where, "peephole", ndim=1)
         check_shape(peephole, where, "peephole", (3 * hidden,), "(3H,)")
     check_fits(where, "weight_ih", weight_ih.shape, np.float64)
-    return Weights(weight_ih, weight_hh, bias, peephole)
+    return Weights(weight_ih, weight_hh, bias, peephole, weight_hr)
 
 
 def as_inputs(
@@ -168,20 +184,21 @@ def as_inputs(
 ) -> Inputs:
     x = as_real_array(x, where, "x", ndim=3)
     batch, time, _ = x.shape
-    hidden = weights.weight_hh.shape[1]
+    outputs, hidden = weights.weight_hh.shape[1], weights.hidden_size
     check_shape(x, where, "x", (batch, time, weights.weight_ih.shape[1]), "(B, T, D)")
     for name, shape in {
         "x": x.shape,
-        "h": (batch, time, hidden),
-        "h_last": (batch, hidden),
+        "h": (batch, time, outputs),
+        "h_last": (batch, outputs),
+        "c_last": (batch, hidden),
     }.items():
         check_fits(where, name, shape, np.float64)  # to which x may have to be cast
     return Inputs(
         x,
-        as_state(h0, where, "h0", batch, hidden),
+        as_state(h0, where, "h0", batch, outputs),
         as_state(c0, where, "c0", batch, hidden),
         as_lengths(lengths, where, batch, time),
-        as_zoneout(zoneouts[0], where, "zoneout_h", (batch, time, hidden)),
+        as_zoneout(zoneouts[0], where, "zoneout_h", (batch, time, outputs)),
         as_zoneout(zoneouts[1], where, "zoneout_c", (batch, time, hidden)),
     )
 

@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastnotes._core import native
-from fastnotes._validation import RealArray, as_real, check_choice, fail
+from fastnotes._validation import (
+    RealArray,
+    as_integer,
+    as_real,
+    check_choice,
+    fail,
+)
 from fastnotes.recurrent._arguments import CANDIDATES
 from fastnotes.recurrent.exchange import read_parameters, settings_of, write_module
 from fastnotes.recurrent.lstm import lstm_backward, lstm_forward
@@ -46,6 +52,9 @@ class LSTM(Stack):
         ``"tanh"`` or ``"sigmoid"``, as in :func:`lstm_forward`.
     peephole
         Gates see the cell, as in :func:`lstm_forward`.
+    proj_size
+        R, below H: outputs are projected to R columns, as in :func:`lstm_forward`; 0:
+        they are not.
     zoneout
         Probability that a unit of the state stays as it was, at every step of training
         anew, or two, of h and of c. Otherwise that part of it stays, its expectation.
@@ -84,6 +93,7 @@ class LSTM(Stack):
         bidirectional: bool = False,
         dropout: float = 0.0,
         candidate: str = "tanh",
+        proj_size: int = 0,
         peephole: bool = False,
         zoneout: float | tuple[float, float] = 0.0,
         forget_bias: float = 1.0,
@@ -98,6 +108,9 @@ class LSTM(Stack):
         self.zoneout = _as_zoneout(zoneout, where)
         if self.peephole:
             self._kinds = (*self._kinds, "peephole")
+        self.proj_size = as_integer(proj_size, where, "proj_size", low=0)
+        if self.proj_size > 0:
+            self._kinds = (*self._kinds, "weight_hr")
         super().__init__(
             input_size,
             hidden_size,
@@ -108,6 +121,9 @@ class LSTM(Stack):
             dtype=dtype,
             n_threads=n_threads,
         )
+        if self.proj_size >= self.hidden_size:
+            got = f"{self.proj_size} and {self.hidden_size}"
+            fail(where, "proj_size below hidden_size", got)
         for layer, direction in self._each_direction():
             bias = self._weights(layer, direction)[2]
             bias[self.hidden_size : 2 * self.hidden_size] = self.forget_bias
@@ -139,6 +155,8 @@ class LSTM(Stack):
             (B, T, directions * H), 0 past a sequence's end.
         state
             ``(h, c)`` after each sequence's last step, as PyTorch lays them out.
+
+        With ``proj_size`` h, not c, has as many columns where H is said here.
         """
         h, (h_last, c_last) = self._run(x, state, lengths, training)
         return h, (h_last, c_last)
@@ -160,6 +178,11 @@ class LSTM(Stack):
         weights = tuple(getattr(gradients, "d" + kind) for kind in self._kinds)
         return gradients.dx, weights, (gradients.dh0, gradients.dc0)
 
+    @property
+    def output_size(self) -> int:
+        """Columns of h that one direction gives."""
+        return self.proj_size or self.hidden_size
+
     def _parts(self, weights: States) -> dict[str, Any]:
         """What one layer passes on beside its two weights and its bias."""
         optional = dict(zip(self._kinds[3:], weights[3:], strict=True))
@@ -176,7 +199,8 @@ class LSTM(Stack):
             if rate == 0:
                 continue
             purpose = ZONEOUT_PURPOSE + self._n_states * k + state
-            uniform = np.ones((batch, time, self.hidden_size), self.dtype)
+            width = (self.output_size, self.hidden_size)[state]
+            uniform = np.ones((batch, time, width), self.dtype)
             for b, end in enumerate(ends):
                 first = (self._n_sequences + b) * SEQUENCE_STRIDE
                 steps = uniform[b, :end].reshape(-1)
@@ -211,7 +235,7 @@ class LSTM(Stack):
             fail(where, "peephole=False", "True")
         if any(self.zoneout):
             fail(where, "zoneout 0", str(self.zoneout))
-        return write_module(self)
+        return write_module(self, proj_size=self.proj_size)
 
     def _packed(self, weights: States) -> LSTMWeights:
         weight_ih, weight_hh, bias = weights[:3]

@@ -61,11 +61,13 @@ class LSTMGradients(_LSTMGradients):
         no bias was given.
     dh0, dc0
         (B, H).
-    dpeephole
-        (3H,), summed over the batch; None without peepholes.
+    dpeephole, dweight_hr
+        (3H,), (R, H), summed over the batch; None without the part. With a projection
+        dweight_hh is (4H, R) and dh0 (B, R).
     """
 
     dpeephole: RealArray | None = None
+    dweight_hr: RealArray | None = None
 
 
 class RNNOutput(NamedTuple):

@@ -124,6 +124,11 @@ class Stack(ABC):
         """2 for a bidirectional network."""
         return 2 if self.bidirectional else 1
 
+    @property
+    def output_size(self) -> int:
+        """Columns of h that one direction gives."""
+        return self.hidden_size
+
     def _where(self, method: str = "") -> str:
         return f"recurrent.{type(self).__name__}{method}"
 
@@ -144,12 +149,13 @@ class Stack(ABC):
 
     def _shape(self, kind: str, layer: int) -> tuple[int, ...]:
         rows = self._n_gates * self.hidden_size
-        outputs = self.n_directions * self.hidden_size
+        outputs = self.n_directions * self.output_size
         shapes = {
             "weight_ih": (rows, outputs if layer else self.input_size),
-            "weight_hh": (rows, self.hidden_size),
+            "weight_hh": (rows, self.output_size),
             "bias": (rows,),
             "peephole": (3 * self.hidden_size,),
+            "weight_hr": (self.output_size, self.hidden_size),
         }
         return shapes[kind]
 
@@ -236,14 +242,15 @@ class Stack(ABC):
         return mask
 
     def _as_states(self, state: Any, where: str, name: str, batch: int) -> States:
-        shape = (self.num_layers * self.n_directions, batch, self.hidden_size)
+        sizes = (self.output_size, self.hidden_size)[: self._n_states]
+        shapes = [(self.num_layers * self.n_directions, batch, n) for n in sizes]
         if state is None:
-            return (np.zeros(shape, self.dtype),) * self._n_states
+            return tuple(np.zeros(shape, self.dtype) for shape in shapes)
         given = (state,) if self._n_states == 1 else state
         if not isinstance(given, tuple) or len(given) != self._n_states:
             fail_type(where, f"{name} as a tuple (h, c)", type(state).__name__)
         arrays = []
-        for array in given:
+        for array, shape in zip(given, shapes, strict=True):
             values = as_real_array(array, where, name, ndim=3)
             check_shape(values, where, name, shape, "(layers * directions, B, H)")
             arrays.append(values.astype(self.dtype, copy=False))
@@ -278,7 +285,7 @@ class Stack(ABC):
                 f"[{where}] expected forward(..., training=True) before it, got none"
             )
         batch, time = trace.shape
-        width = self.n_directions * self.hidden_size
+        width = self.n_directions * self.output_size
         above = as_real_array(dh, where, "dh", ndim=3)
         check_shape(above, where, "dh", (batch, time, width), "(B, T, directions * H)")
         dstates = self._as_states(dstate, where, "dstate", batch)
