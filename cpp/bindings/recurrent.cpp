@@ -178,8 +178,8 @@ void step(const PackedWeights<T>& weights, py::handle x, py::handle h, py::handl
     h_states.check(input.rows, sizes.output(), where, "h");
     check_apart(h_states.after, input, where, "out");
     check_apart(h_states.after, h_states.before, where, "out");
-    const Workspace<T> scratch(weights.projection > 0 ? input.rows * weights.hidden
-                                                      : 0);
+    Workspace<T> scratch; // which even empty would take its time
+    if (weights.projection > 0) scratch = Workspace<T>(input.rows * weights.hidden);
     recurrent::Step<T> call{sizes,
                             weights.parts(),
                             weights.view(),

@@ -114,9 +114,8 @@ class Inputs(NamedTuple):
     zoneout_c: RealArray | None = None
 
     def cast(self, dtype: np.dtype[Any]) -> Inputs:
-        arrays = (cast(a, dtype) for a in (*self[:3], *self[4:]))
-        x, h0, c0, *zoneouts = arrays
-        return Inputs(x, h0, c0, self.lengths, *zoneouts)
+        x, h0, c0 = (cast(a, dtype) for a in self[:3])
+        return Inputs(x, h0, c0, self.lengths, *(cast(a, dtype) for a in self[4:]))
 
     def run(
         self,
@@ -189,8 +188,7 @@ def as_inputs(
     for name, shape in {
         "x": x.shape,
         "h": (batch, time, outputs),
-        "h_last": (batch, outputs),
-        "c_last": (batch, hidden),
+        "a state": (batch, max(outputs, hidden)),
     }.items():
         check_fits(where, name, shape, np.float64)  # to which x may have to be cast
     return Inputs(
