@@ -327,8 +327,16 @@ def test_lstm(data):
         "lengths": data.draw(st.none() | inputs((B,))),
         "candidate": data.draw(st.sampled_from(["tanh", "sigmoid", "cube", 1])),
     }
+    parts = {
+        "peephole": data.draw(st.none() | inputs((3 * H,))),
+        "weight_hr": data.draw(st.none() | inputs((H, H))),
+        "zoneout_h": data.draw(SCALARS | inputs((B, T, H))),
+    }
     arguments = (*required, *states)
-    check(lambda: recurrent.lstm_forward(*arguments, **options), *arguments)
+    check(
+        lambda: recurrent.lstm_forward(*arguments, **parts, **options),
+        *(*arguments, *parts.values()),
+    )
 
 
 @given(st.data())

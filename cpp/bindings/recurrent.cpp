@@ -1,166 +1,13 @@
 /// Recurrent networks: packed weights and caches as opaque objects, arrays in and out.
-#include "bindings/arrays.hpp"
+#include "bindings/recurrent_objects.hpp"
 #include "bindings/rooms.hpp"
-#include "bindings/workspace.hpp"
-#include "recurrent/lstm.hpp"
-#include "recurrent/rnn.hpp"
 
 #include <algorithm>
-#include <memory>
-#include <optional>
-#include <variant>
 
 namespace fastnotes {
 namespace {
 
 using namespace pybind11::literals;
-using recurrent::Candidate;
-using recurrent::LSTM;
-using recurrent::RNN;
-using recurrent::Schedule;
-using recurrent::Sizes;
-
-/// What messages call the functions of a cell.
-template <template <class> class Cell> struct Names;
-template <> struct Names<LSTM> {
-    static constexpr const char* pack = "recurrent.pack_lstm_weights";
-    static constexpr const char* forward = "recurrent.lstm_forward";
-    static constexpr const char* backward = "recurrent.lstm_backward";
-    static constexpr const char* step = "recurrent.LSTMWeights.step";
-};
-template <> struct Names<RNN> {
-    static constexpr const char* pack = "recurrent.pack_rnn_weights";
-    static constexpr const char* forward = "recurrent.rnn_forward";
-    static constexpr const char* backward = "recurrent.rnn_backward";
-    static constexpr const char* step = "recurrent.RNNWeights.step";
-};
-
-template <class T> struct PackedWeights {
-    index_t input, hidden;
-    Candidate candidate;
-    Workspace<T> weight_ih, weight_hh, bias;
-    Workspace<T> backward_ih, backward_hh; // null unless packed for training
-    bool for_training = false;
-
-    recurrent::PackedWeights<T> view() const noexcept {
-        return {weight_ih.data(), weight_hh.data(), bias.data()};
-    }
-};
-template <class T> using SharedWeights = std::shared_ptr<const PackedWeights<T>>;
-
-/// Weights in the kernels' layout; never changed once made.
-template <template <class> class Cell> struct Weights {
-    std::variant<SharedWeights<float>, SharedWeights<double>> packed;
-};
-
-template <class T> struct CacheData {
-    SharedWeights<T> weights;
-    Sizes sizes;
-    Schedule schedule;
-    Workspace<T> x, gates, c, h0;
-
-    /// Null c where the cell has none.
-    template <class U> recurrent::Cache<U> view(bool has_c) const {
-        return {x.data(), gates.data(), has_c ? c.data() : nullptr, h0.data()};
-    }
-};
-
-/// What a forward pass leaves for backward; only ever read after that.
-template <template <class> class Cell> struct Cache {
-    std::variant<std::unique_ptr<CacheData<float>>, std::unique_ptr<CacheData<double>>>
-        data;
-};
-
-template <class T> const T* data_or_null(const std::optional<View2<const T>>& view) {
-    return view ? view->data : nullptr;
-}
-
-/// A [rows, columns] input that may be None.
-template <class T>
-std::optional<View2<const T>> optional_view(py::handle object, const char* where,
-                                            const char* name, index_t rows,
-                                            index_t columns) {
-    if (object.is_none()) return std::nullopt;
-    const auto view = as_view<const T, 2>(object, where, name);
-    const std::string text(name);
-    check_extent(view.rows, rows, where, (text + " rows").c_str());
-    check_extent(view.columns, columns, where, (text + " columns").c_str());
-    return view;
-}
-
-/// A state of the cell's second kind: a new array, or None where it has none.
-template <class Cell> py::object new_c(index_t batch, index_t hidden) {
-    if constexpr (!Cell::has_c) return py::none();
-    return pooled_empty<typename Cell::Value>(batch, hidden);
-}
-template <class T> T* data_of(const py::object& array) {
-    if (array.is_none()) return nullptr;
-    return py::reinterpret_borrow<py::array_t<T>>(array).mutable_data();
-}
-
-// ---------------------------------------------------------------- weights
-
-template <class Cell, class T = typename Cell::Value>
-SharedWeights<T> pack(const char* where, py::handle weight_ih, py::handle weight_hh,
-                      py::handle bias, Candidate candidate, bool backward,
-                      int n_threads) {
-    const auto ih = as_view<const T, 2>(weight_ih, where, "weight_ih");
-    const auto hh = as_view<const T, 2>(weight_hh, where, "weight_hh");
-    const index_t input = ih.columns, hidden = hh.columns, rows = Cell::gates * hidden;
-    check_extent(ih.rows, rows, where, "weight_ih rows");
-    check_extent(hh.rows, rows, where, "weight_hh rows");
-    const T* bias_data = nullptr;
-    if (!bias.is_none()) {
-        const auto view = as_view<const T, 1>(bias, where, "bias");
-        check_extent(view.size, rows, where, "bias size");
-        bias_data = view.data;
-    }
-    check_threads(n_threads, where);
-
-    auto out = std::make_shared<PackedWeights<T>>();
-    out->input = input;
-    out->hidden = hidden;
-    out->candidate = candidate;
-    out->for_training = backward;
-    const auto forward_size = [&](index_t columns) {
-        return recurrent::packed_forward_size<Cell>(hidden, columns);
-    };
-    const auto backward_size = [&](index_t columns) {
-        return recurrent::packed_backward_size<Cell>(hidden, columns);
-    };
-    out->weight_ih = Workspace<T>(forward_size(input));
-    out->weight_hh = Workspace<T>(forward_size(hidden));
-    out->bias = Workspace<T>(recurrent::gates_width<Cell>(hidden));
-    if (backward) {
-        out->backward_ih = Workspace<T>(backward_size(input));
-        out->backward_hh = Workspace<T>(backward_size(hidden));
-    }
-    const recurrent::Packing<T> call{ih,
-                                     hh,
-                                     bias_data,
-                                     out->weight_ih.data(),
-                                     out->weight_hh.data(),
-                                     out->bias.data(),
-                                     out->backward_ih.data(),
-                                     out->backward_hh.data()};
-    {
-        const py::gil_scoped_release nogil;
-        recurrent::pack<Cell>(call, n_threads);
-    }
-    return out;
-}
-
-template <template <class> class Cell>
-Weights<Cell> pack_weights(const py::array& weight_ih, const py::array& weight_hh,
-                           const py::object& bias, Candidate candidate, bool backward,
-                           int n_threads) {
-    constexpr const char* where = Names<Cell>::pack;
-    return dispatch_real(weight_ih, where, "weight_ih", [&](auto zero) {
-        return Weights<Cell>{pack<Cell<decltype(zero)>>(
-            where, weight_ih, weight_hh, bias, candidate, backward, n_threads)};
-    });
-}
-
 // ---------------------------------------------------------------- forward
 
 const std::int64_t* checked_lengths(const py::object& lengths, const Sizes& sizes,
@@ -177,9 +24,32 @@ const std::int64_t* checked_lengths(const py::object& lengths, const Sizes& size
     return view.data;
 }
 
+/// The parts that stay of each unit, a [B, T, H] input that may be None.
+template <class T>
+void read_zoneout(py::handle object, const Sizes& sizes, index_t columns,
+                  const char* where, const char* name, recurrent::Zoneout<T>& zoneout) {
+    if (object.is_none()) return;
+    const auto view = as_view<const T, 3>(object, where, name);
+    const std::string text(name);
+    check_extent(view.planes, sizes.batch, where, (text + " batch").c_str());
+    check_extent(view.rows, sizes.time, where, (text + " steps").c_str());
+    check_extent(view.columns, columns, where, (text + " columns").c_str());
+    zoneout.parts = view.data;
+}
+
+/// What the backward pass reads of it, apart from the caller's array.
+template <class T>
+void keep_copy(index_t n, recurrent::Zoneout<T>& zoneout, Workspace<T>& copy) {
+    if (zoneout.parts == nullptr) return;
+    copy = Workspace<T>(n);
+    std::copy_n(zoneout.parts, n, copy.data());
+    zoneout.parts = copy.data();
+}
+
 template <class Cell, class T = typename Cell::Value>
 std::unique_ptr<CacheData<T>> make_cache(const SharedWeights<T>& weights,
-                                         const Sizes& sizes, Schedule schedule) {
+                                         const Sizes& sizes, Schedule schedule,
+                                         const recurrent::Parts<T>& parts) {
     const index_t rows = schedule.first(schedule.steps);
     const index_t states = recurrent::state_width<Cell>(sizes.hidden);
     auto cache = std::make_unique<CacheData<T>>();
@@ -189,7 +59,13 @@ std::unique_ptr<CacheData<T>> make_cache(const SharedWeights<T>& weights,
     cache->x = Workspace<T>(rows * recurrent::row_stride<T>(sizes.input));
     cache->gates = Workspace<T>(rows * recurrent::gates_width<Cell>(sizes.hidden));
     if (Cell::has_c) cache->c = Workspace<T>((sizes.batch + rows) * states);
-    cache->h0 = Workspace<T>(sizes.batch * states);
+    const index_t outputs = recurrent::output_width<Cell>(sizes);
+    cache->h0 = Workspace<T>(sizes.batch * outputs);
+    cache->parts = parts;
+    if (cache->keeps_h()) cache->h = Workspace<T>(rows * outputs);
+    const index_t places = sizes.batch * sizes.time;
+    keep_copy(places * sizes.output(), cache->parts.zoneout_h, cache->zoneout_h);
+    keep_copy(places * sizes.hidden, cache->parts.zoneout_c, cache->zoneout_c);
     return cache;
 }
 
@@ -210,28 +86,37 @@ py::tuple forward_without_units(const SharedWeights<T>& weights, const Sizes& si
                           std::move(kept));
 }
 
+/// Of one call, [B, T, H] or None: in place of the weights' parts.
+struct Zoneouts {
+    py::object h = py::none(), c = py::none();
+};
+
 template <template <class> class Cell, class T>
 py::tuple forward(const SharedWeights<T>& weights, py::handle x, py::handle h0,
-                  py::handle c0, const py::object& lengths, bool reverse,
-                  bool keep_cache, int n_threads) {
+                  py::handle c0, const py::object& lengths, const Zoneouts& zoneouts,
+                  bool reverse, bool keep_cache, int n_threads) {
     constexpr const char* where = Names<Cell>::forward;
     const auto input = as_view<const T, 3>(x, where, "x");
-    const Sizes sizes{input.planes, input.rows, weights->input, weights->hidden};
+    const Sizes sizes = weights->sizes(input.planes, input.rows);
     check_extent(input.columns, sizes.input, where, "x columns");
-    const auto h_begin = optional_view<T>(h0, where, "h0", sizes.batch, sizes.hidden);
+    const auto h_begin = optional_view<T>(h0, where, "h0", sizes.batch, sizes.output());
     const auto c_begin = optional_view<T>(c0, where, "c0", sizes.batch, sizes.hidden);
     check_threads(n_threads, where);
     if (keep_cache && !weights->for_training) {
         fail(where, "weights packed for backward", "weights packed for inference");
     }
+    auto parts = weights->parts();
+    read_zoneout(zoneouts.h, sizes, sizes.output(), where, "zoneout_h",
+                 parts.zoneout_h);
+    read_zoneout(zoneouts.c, sizes, sizes.hidden, where, "zoneout_c", parts.zoneout_c);
     const std::int64_t* const steps = checked_lengths(lengths, sizes, where);
     if (sizes.hidden == 0) {
         return forward_without_units<Cell, T>(weights, sizes, keep_cache);
     }
     Schedule schedule = recurrent::make_schedule(sizes, steps, reverse);
 
-    auto h = pooled_empty<T>(sizes.batch, sizes.time, sizes.hidden);
-    auto h_last = pooled_empty<T>(sizes.batch, sizes.hidden);
+    auto h = pooled_empty<T>(sizes.batch, sizes.time, sizes.output());
+    auto h_last = pooled_empty<T>(sizes.batch, sizes.output());
     auto c_last = new_c<Cell<T>>(sizes.batch, sizes.hidden);
     const Workspace<T> scratch(
         recurrent::forward_scratch<Cell<T>>(sizes, schedule, keep_cache));
@@ -239,12 +124,12 @@ py::tuple forward(const SharedWeights<T>& weights, py::handle x, py::handle h0,
     recurrent::Cache<T> cache_view{};
     const Schedule* running = &schedule;
     if (keep_cache) {
-        cache = make_cache<Cell<T>>(weights, sizes, std::move(schedule));
+        cache = make_cache<Cell<T>>(weights, sizes, std::move(schedule), parts);
         cache_view = cache->template view<T>(Cell<T>::has_c);
         running = &cache->schedule;
     }
     const recurrent::Forward<T> call{sizes,
-                                     weights->candidate,
+                                     parts,
                                      weights->view(),
                                      input.data,
                                      data_or_null(h_begin),
@@ -289,17 +174,21 @@ void step(const PackedWeights<T>& weights, py::handle x, py::handle h, py::handl
     const auto input = as_view<const T, 2>(x, where, "x");
     const StepStates<T> h_states(h, h_next, where, "h");
     check_extent(input.columns, weights.input, where, "x columns");
-    h_states.check(input.rows, weights.hidden, where, "h");
+    const Sizes sizes = weights.sizes(input.rows, 1);
+    h_states.check(input.rows, sizes.output(), where, "h");
     check_apart(h_states.after, input, where, "out");
     check_apart(h_states.after, h_states.before, where, "out");
-    recurrent::Step<T> call{{input.rows, 1, weights.input, weights.hidden},
-                            weights.candidate,
+    Workspace<T> scratch; // which even empty would take its time
+    if (weights.projection > 0) scratch = Workspace<T>(input.rows * weights.hidden);
+    recurrent::Step<T> call{sizes,
+                            weights.parts(),
                             weights.view(),
                             input.data,
                             h_states.before.data,
                             nullptr,
                             h_states.after.data,
-                            nullptr};
+                            nullptr,
+                            scratch.data()};
     if constexpr (Cell<T>::has_c) {
         const StepStates<T> c_states(c, c_next, where, "c");
         c_states.check(input.rows, weights.hidden, where, "c");
@@ -326,23 +215,29 @@ py::tuple backward(const CacheData<T>& cache, py::handle dh, py::handle dh_last,
     const auto dh_view = as_view<const T, 3>(dh, where, "dh");
     check_extent(dh_view.planes, sizes.batch, where, "dh batch");
     check_extent(dh_view.rows, sizes.time, where, "dh steps");
-    check_extent(dh_view.columns, sizes.hidden, where, "dh columns");
+    check_extent(dh_view.columns, sizes.output(), where, "dh columns");
     const auto dh_end =
-        optional_view<T>(dh_last, where, "dh_last", sizes.batch, sizes.hidden);
+        optional_view<T>(dh_last, where, "dh_last", sizes.batch, sizes.output());
     const auto dc_end =
         optional_view<T>(dc_last, where, "dc_last", sizes.batch, sizes.hidden);
     check_threads(n_threads, where);
 
     auto dx = pooled_empty<T>(sizes.batch, sizes.time, sizes.input);
     auto dweight_ih = pooled_empty<T>(gates * sizes.hidden, sizes.input);
-    auto dweight_hh = pooled_empty<T>(gates * sizes.hidden, sizes.hidden);
+    auto dweight_hh = pooled_empty<T>(gates * sizes.hidden, sizes.output());
     auto dbias = pooled_empty<T>(gates * sizes.hidden);
-    auto dh0 = pooled_empty<T>(sizes.batch, sizes.hidden);
+    py::object dpeephole = py::none();
+    if (cache.weights->has_peephole) dpeephole = pooled_empty<T>(3 * sizes.hidden);
+    py::object dweight_hr = py::none();
+    if (sizes.projection > 0)
+        dweight_hr = pooled_empty<T>(sizes.projection, sizes.hidden);
+    auto dh0 = pooled_empty<T>(sizes.batch, sizes.output());
     auto dc0 = new_c<Cell<T>>(sizes.batch, sizes.hidden);
     const auto results = [&] {
         return py::make_tuple(std::move(dx), std::move(dweight_ih),
                               std::move(dweight_hh), std::move(dbias), std::move(dh0),
-                              std::move(dc0));
+                              std::move(dc0), std::move(dpeephole),
+                              std::move(dweight_hr));
     };
     if (sizes.hidden == 0) { // dx alone has elements, and nothing flows into it
         std::fill_n(dx.mutable_data(), dx.size(), T(0));
@@ -350,8 +245,10 @@ py::tuple backward(const CacheData<T>& cache, py::handle dh, py::handle dh_last,
     }
     const Workspace<T> scratch(
         recurrent::backward_scratch<Cell<T>>(sizes, cache.schedule, n_threads));
+    auto parts = cache.parts;
+    parts.weight_hr = cache.weights->backward_hr.data();
     const recurrent::Backward<T> call{sizes,
-                                      cache.weights->candidate,
+                                      parts,
                                       cache.weights->backward_ih.data(),
                                       cache.weights->backward_hh.data(),
                                       cache.template view<const T>(Cell<T>::has_c),
@@ -362,6 +259,8 @@ py::tuple backward(const CacheData<T>& cache, py::handle dh, py::handle dh_last,
                                       dweight_ih.mutable_data(),
                                       dweight_hh.mutable_data(),
                                       dbias.mutable_data(),
+                                      data_of<T>(dpeephole),
+                                      data_of<T>(dweight_hr),
                                       dh0.mutable_data(),
                                       data_of<T>(dc0),
                                       scratch.data()};
@@ -391,6 +290,12 @@ void register_types(py::module_& room, const char* weights, const char* cache) {
                                        },
                                        self.data);
                                })
+        .def_property_readonly(
+            "output_size",
+            [](const Kept& self) {
+                return std::visit([](const auto& data) { return data->sizes.output(); },
+                                  self.data);
+            })
         .def_property_readonly("dtype", [](const Kept& self) {
             return std::visit([](const auto& data) { return dtype_name(*data); },
                               self.data);
@@ -400,12 +305,12 @@ void register_types(py::module_& room, const char* weights, const char* cache) {
 template <template <class> class Cell>
 py::tuple forward_of(const Weights<Cell>& weights, const py::array& x,
                      const py::object& h0, const py::object& c0,
-                     const py::object& lengths, bool reverse, bool keep_cache,
-                     int n_threads) {
+                     const py::object& lengths, const Zoneouts& zoneouts, bool reverse,
+                     bool keep_cache, int n_threads) {
     return std::visit(
         [&](const auto& packed) {
-            return forward<Cell>(packed, x, h0, c0, lengths, reverse, keep_cache,
-                                 n_threads);
+            return forward<Cell>(packed, x, h0, c0, lengths, zoneouts, reverse,
+                                 keep_cache, n_threads);
         },
         weights.packed);
 }
@@ -439,16 +344,28 @@ void register_recurrent(py::module_& m) {
     room.def(
         "pack_lstm_weights",
         [](const py::array& weight_ih, const py::array& weight_hh,
-           const py::object& bias, bool tanh_candidate, bool backward, int n_threads) {
+           const py::object& bias, const py::object& peephole, bool tanh_candidate,
+           const py::object& weight_hr, double zoneout_h, double zoneout_c,
+           bool backward, int n_threads) {
             const auto candidate =
                 tanh_candidate ? Candidate::tanh : Candidate::sigmoid;
-            return pack_weights<LSTM>(weight_ih, weight_hh, bias, candidate, backward,
-                                      n_threads);
+            return pack_weights<LSTM>(
+                weight_ih, weight_hh, bias,
+                {candidate, peephole, weight_hr, zoneout_h, zoneout_c}, backward,
+                n_threads);
         },
-        "weight_ih"_a, "weight_hh"_a, "bias"_a, "tanh_candidate"_a, "backward"_a,
-        "n_threads"_a);
-    room.def("lstm_forward", &forward_of<LSTM>, "weights"_a, "x"_a, "h0"_a, "c0"_a,
-             "lengths"_a, "reverse"_a, "keep_cache"_a, "n_threads"_a);
+        "weight_ih"_a, "weight_hh"_a, "bias"_a, "peephole"_a, "tanh_candidate"_a,
+        "weight_hr"_a, "zoneout_h"_a, "zoneout_c"_a, "backward"_a, "n_threads"_a);
+    room.def(
+        "lstm_forward",
+        [](const Weights<LSTM>& weights, const py::array& x, const py::object& h0,
+           const py::object& c0, const py::object& lengths, const py::object& zoneout_h,
+           const py::object& zoneout_c, bool reverse, bool keep_cache, int n_threads) {
+            return forward_of<LSTM>(weights, x, h0, c0, lengths, {zoneout_h, zoneout_c},
+                                    reverse, keep_cache, n_threads);
+        },
+        "weights"_a, "x"_a, "h0"_a, "c0"_a, "lengths"_a, "zoneout_h"_a, "zoneout_c"_a,
+        "reverse"_a, "keep_cache"_a, "n_threads"_a);
     room.def("lstm_step", &step_of<LSTM>, "weights"_a, "x"_a, "h"_a, "c"_a, "h_next"_a,
              "c_next"_a);
     room.def("lstm_backward", &backward_of<LSTM>, "cache"_a, "dh"_a, "dh_last"_a,
@@ -458,16 +375,16 @@ void register_recurrent(py::module_& m) {
         "pack_rnn_weights",
         [](const py::array& weight_ih, const py::array& weight_hh,
            const py::object& bias, bool tanh, bool backward, int n_threads) {
-            return pack_weights<RNN>(weight_ih, weight_hh, bias,
-                                     tanh ? Candidate::tanh : Candidate::relu, backward,
-                                     n_threads);
+            const auto nonlinearity = tanh ? Candidate::tanh : Candidate::relu;
+            return pack_weights<RNN>(weight_ih, weight_hh, bias, {nonlinearity},
+                                     backward, n_threads);
         },
         "weight_ih"_a, "weight_hh"_a, "bias"_a, "tanh"_a, "backward"_a, "n_threads"_a);
     room.def(
         "rnn_forward",
         [](const Weights<RNN>& weights, const py::array& x, const py::object& h0,
            const py::object& lengths, bool reverse, bool keep_cache, int n_threads) {
-            const auto all = forward_of<RNN>(weights, x, h0, py::none(), lengths,
+            const auto all = forward_of<RNN>(weights, x, h0, py::none(), lengths, {},
                                              reverse, keep_cache, n_threads);
             return py::make_tuple(all[0], all[1], all[3]);
         },

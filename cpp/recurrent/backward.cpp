@@ -2,11 +2,9 @@
 ///
 /// Within a block the recurrence leaves the gradients of its gates in scratch, where
 /// they are still in cache when the weight gradients and dx take them up. The cache of
-/// the forward pass is only read: h is o * tanh(c) again rather than stored.
-#include "nn/gemm_parts.hpp"
-#include "recurrent/lstm_cell.hpp"
-#include "recurrent/rnn_cell.hpp"
-#include "recurrent/tile.hpp"
+/// the forward pass is only read: h is o * tanh(c) again, rather than stored, where it
+/// is that.
+#include "recurrent/weight_gradients.hpp"
 
 namespace fastnotes::recurrent {
 namespace {
@@ -14,12 +12,9 @@ namespace {
 using detail::Layout;
 using detail::SliceProduct;
 
-/// Packed rows summed in one chain before they join the total.
-constexpr index_t block_rows = 256;
-
 index_t block_steps(const Schedule& schedule) {
     const index_t rows = std::max<index_t>(1, schedule.active(0));
-    return std::max<index_t>(1, block_rows / rows);
+    return std::max<index_t>(1, detail::block_rows / rows);
 }
 
 template <class Cell> class BackwardRun {
@@ -32,33 +27,24 @@ template <class Cell> class BackwardRun {
                 int n_threads)
         : call_(call), schedule_(schedule), by_rows_(by_rows), batch_(call.sizes.batch),
           input_(call.sizes.input), hidden_(call.sizes.hidden),
+          output_(call.sizes.output()), projected_(call.sizes.projection > 0),
           padded_(Layout<Cell>::padded(hidden_)),
+          output_width_(Layout<Cell>::output(call.sizes)),
           gates_width_(Layout<Cell>::gates(hidden_)),
-          da_stride_(row_stride<T>(gates_width_)),
-          state_width_(round_up(hidden_, slice)), block_(block_steps(schedule)) {
-        T* next = call.scratch;
-        const auto take = [&](index_t size) {
-            T* const part = next;
-            next += detail::slice<T>(size);
-            return part;
-        };
-        const index_t rows =
-            std::min(block_, std::max<index_t>(1, schedule.steps)) * schedule.active(0);
-        da_ = take(rows * da_stride_);
-        h_before_ = take(rows * padded_);
-        dh_ = take(batch_ * state_width_);
-        dc_ = take(Cell::has_c ? batch_ * padded_ : 0);
-        x_columns_ = take(rows * input_);
-        h_columns_ = take(rows * hidden_);
-        own_size_ = detail::slice<T>(rows * slice);
-        own_ = take(own_size_ * n_threads);
-        dweight_ih_ = take(gates_width_ * input_);
-        dweight_hh_ = take(gates_width_ * hidden_);
-        dbias_ = take(gates_width_);
-        size_ = next - call.scratch;
-    }
+          da_stride_(row_stride<T>(gates_width_)), dh_width_(round_up(output_, slice)),
+          dm_width_(round_up(hidden_, slice)), block_(block_steps(schedule)),
+          next_(call.scratch),
+          rows_(std::min(block_, std::max<index_t>(1, schedule.steps)) *
+                schedule.active(0)),
+          da_(take(rows_ * da_stride_)), h_before_(take(rows_ * output_width_)),
+          m_(take(projected_ ? rows_ * padded_ : 0)),
+          through_(take(projected_ ? rows_ * dh_width_ : 0)),
+          dh_(take(batch_ * dh_width_)), dm_(take(projected_ ? batch_ * dm_width_ : 0)),
+          dc_(take(Cell::has_c ? batch_ * padded_ : 0)),
+          weights_(call, schedule, rows_, n_threads,
+                   [&](index_t size) { return take(size); }) {}
 
-    index_t scratch_size() const { return size_; }
+    index_t scratch_size() const { return next_ - call_.scratch; }
 
     void operator()(const Team& team) const noexcept {
         begin(team);
@@ -67,17 +53,26 @@ template <class Cell> class BackwardRun {
         for (index_t block = blocks; block-- > 0;) {
             const index_t t0 = block * block_;
             const index_t t1 = std::min(t0 + block_, schedule_.steps);
+            const detail::Block<T> all{
+                t0, t1, block + 1 == blocks, da_, da_stride_, h_before_, m_, through_};
             for (index_t t = t1; t-- > t0;) {
+                if constexpr (Cell::extended) {
+                    if (projected_) project_back(team, t, t0);
+                }
                 gate_gradients(team, t, t0, t1);
                 if (!by_rows_) team.barrier();
                 state_gradients(team, t, t0);
             }
-            first_h_before(team, t0);
+            if (Cell::extended && call_.cache.h != nullptr) {
+                load_h_before(team, t0, t1);
+            } else {
+                first_h_before(team, t0);
+            }
             team.barrier();
-            pack_columns(team, t0, t1);
+            weights_.pack_columns(team, all);
             input_gradients(team, t0, t1);
             team.barrier();
-            weight_gradients(team, t0, t1, block + 1 == blocks);
+            weights_.add(team, all);
             team.barrier();
         }
         finish(team);
@@ -99,36 +94,34 @@ template <class Cell> class BackwardRun {
     /// The gradients that arrive at the ends; zeros in dx past them.
     void begin(const Team& team) const noexcept {
         const auto [first, last] = team.share(batch_);
-        const auto load = [&](const T* state, index_t b, T* to, index_t size) {
+        const auto load = [&](const T* state, index_t b, index_t columns, T* to,
+                              index_t size) {
             std::fill_n(to, size, T(0));
-            if (state != nullptr) std::copy_n(state + b * hidden_, hidden_, to);
+            if (state != nullptr) std::copy_n(state + b * columns, columns, to);
         };
         const index_t time = call_.sizes.time;
         for (index_t r = first; r < last; ++r) {
             const index_t b = order(r);
-            load(call_.dh_last, b, dh_ + r * state_width_, state_width_);
+            load(call_.dh_last, b, output_, dh_ + r * dh_width_, dh_width_);
             if constexpr (Cell::has_c)
-                load(call_.dc_last, b, dc_ + r * padded_, padded_);
+                load(call_.dc_last, b, hidden_, dc_ + r * padded_, padded_);
             const index_t length = schedule_.length[static_cast<std::size_t>(r)];
             std::fill_n(call_.dx + (b * time + length) * input_,
                         (time - length) * input_, T(0));
         }
-        if (schedule_.steps == 0 && team.index == 0) {
-            std::fill_n(dweight_ih_, gates_width_ * input_, T(0));
-            std::fill_n(dweight_hh_, gates_width_ * hidden_, T(0));
-            std::fill_n(dbias_, gates_width_, T(0));
-        }
+        if (schedule_.steps == 0 && team.index == 0) weights_.clear();
     }
 
-    /// This thread's slices of dh, which are whole panels of units.
-    Team::Share column_slices(const Team& team) const noexcept {
-        const index_t n = Layout<Cell>::column_slices(hidden_);
+    /// This thread's slices of something, like dh, of so many columns.
+    Team::Share column_slices(const Team& team, index_t columns) const noexcept {
+        const index_t n = Layout<Cell>::column_slices(columns);
         return by_rows_ ? Team::Share{0, n} : team.share(n);
     }
 
+    /// This thread's panels of units: its slices of them, whole.
     Team::Share unit_panels(const Team& team) const noexcept {
         constexpr index_t each = Layout<Cell>::panels_per_slice;
-        const auto [first, last] = column_slices(team);
+        const auto [first, last] = column_slices(team, hidden_);
         const index_t n = Layout<Cell>::unit_panels(hidden_);
         return {std::min(first * each, n), std::min(last * each, n)};
     }
@@ -141,15 +134,19 @@ template <class Cell> class BackwardRun {
         detail::for_each_own_rows(team, schedule_.active(0), active, f);
     }
 
-    /// Gradients of the pre-activations of step t, and h_t for the step after it.
+    /// Gradients of the pre-activations of step t; h_t for the step after it, or m_t.
     void gate_gradients(const Team& team, index_t t, index_t t0,
                         index_t t1) const noexcept {
         const auto panels = unit_panels(team);
         const index_t needed = t + 1 < t1 ? schedule_.active(t + 1) : 0;
         for_each_rows(team, t, [&](index_t first, index_t last) {
             for (index_t r = first; r < last; ++r) {
-                T* const h = r < needed ? h_before_ + block_row(t + 1, r, t0) * padded_
-                                        : nullptr;
+                T* h = nullptr;
+                if (Cell::extended && projected_) {
+                    h = m_ + block_row(t, r, t0) * padded_;
+                } else if (r < needed && call_.cache.h == nullptr) {
+                    h = h_before_ + block_row(t + 1, r, t0) * padded_;
+                }
                 for (index_t p = panels.first; p < panels.last; ++p) {
                     gate_gradient(t, r, p, block_row(t, r, t0), h);
                 }
@@ -157,7 +154,7 @@ template <class Cell> class BackwardRun {
         });
     }
 
-    /// Panel p of sorted row r; h [Hs], or null where nobody needs it.
+    /// Panel p of sorted row r; h takes o * tanh(c) [Hs], or is null: nobody needs it.
     FASTNOTES_INLINE void gate_gradient(index_t t, index_t r, index_t p, index_t row,
                                         T* h) const noexcept {
         const index_t packed = schedule_.first(t) + r;
@@ -169,12 +166,22 @@ template <class Cell> class BackwardRun {
                 c = simd::load<V>(cell_before(t + 1, r) + unit);
                 dc = simd::load<V>(dc_ + r * padded_ + unit);
             }
-            const T* const dh_in = call_.dh + position(packed) * hidden_ + unit;
-            const V dh = simd::load<V>(dh_ + r * state_width_ + unit) +
-                         detail::load_partial<T>(dh_in, real_units);
-            const typename Arithmetic::Backward cell(
-                call_.cache.gates + packed * gates_width_ + p * width + v * L, units,
-                c_before, c, dh, dc, call_.candidate);
+            const V dh = Cell::extended && projected_
+                             ? simd::load<V>(dm_ + r * dm_width_ + unit)
+                             : through_step(r, packed, unit);
+            const T* const gates =
+                call_.cache.gates + packed * gates_width_ + p * width + v * L;
+            [[maybe_unused]] V dc_stays(T(0));
+            if constexpr (Cell::extended) {
+                c = Arithmetic::cell(gates, units, c_before);
+                const auto stays = detail::part_that_stays(
+                    call_.parts.zoneout_c, position(packed) * hidden_ + unit,
+                    real_units);
+                dc_stays = stays * dc;
+                dc = (V(T(1)) - stays) * dc;
+            }
+            const typename Arithmetic::Backward cell(gates, units, c_before, c, dh, dc,
+                                                     call_.parts, unit);
             // Padding units stay zero whatever x was: they are summed over with the
             // others.
             const auto real = simd::first_lanes<V>(detail::lanes_of(real_units));
@@ -182,23 +189,65 @@ template <class Cell> class BackwardRun {
             for (index_t gate = 0; gate < Cell::gates; ++gate) {
                 simd::store(da + gate * units, select(real, cell.da[gate], V(T(0))));
             }
-            if constexpr (Cell::has_c)
-                simd::store(dc_ + r * padded_ + unit, cell.dc_before);
+            if constexpr (Cell::has_c) {
+                V dc_before = cell.dc_before;
+                if constexpr (Cell::extended) dc_before += dc_stays;
+                simd::store(dc_ + r * padded_ + unit, dc_before);
+            }
             if (h != nullptr) simd::store(h + unit, cell.h);
         }
     }
 
-    /// dh of step t - 1 (or of h0) = gradients of the gates of step t times weight_hh.
+    /// What of dh goes through the step; dh_ keeps what stays, from which
+    /// state_gradients goes on.
+    FASTNOTES_INLINE V through_step(index_t r, index_t packed,
+                                    index_t unit) const noexcept {
+        const index_t at = position(packed) * output_ + unit, n = output_ - unit;
+        T* const carried = dh_ + r * dh_width_ + unit;
+        const V dh = simd::load<V>(carried) + detail::load_partial<T>(call_.dh + at, n);
+        if constexpr (Cell::extended) {
+            const auto stays = detail::part_that_stays(call_.parts.zoneout_h, at, n);
+            simd::store(carried, stays * dh);
+            return (V(T(1)) - stays) * dh;
+        }
+        return dh;
+    }
+
+    /// dm of step t = what goes through it of dh times weight_hr.
+    void project_back(const Team& team, index_t t, index_t t0) const noexcept {
+        const auto [first, last] = column_slices(team, output_);
+        const index_t start = schedule_.first(t);
+        T* const through = through_ + block_row(t, 0, t0) * dh_width_;
+        const auto for_rows = [&](auto f) { for_each_rows(team, t, f); };
+        for_rows([&](index_t from, index_t to) {
+            for (index_t r = from; r < to; ++r) {
+                for (index_t k = first * slice; k < last * slice; k += L)
+                    simd::store(through + r * dh_width_ + k,
+                                through_step(r, start + r, k));
+            }
+        });
+        if (!by_rows_) team.barrier();
+        const SliceProduct<T> product{through, dh_width_, call_.parts.weight_hr,
+                                      output_, nullptr,   0,
+                                      dm_,     dm_width_};
+        const auto own = column_slices(team, hidden_);
+        detail::multiply(product, by_rows_ ? 0 : schedule_.active(t), own.first,
+                         own.last, for_rows);
+    }
+
+    /// dh of step t - 1 (or of h0) = gradients of the gates of step t times weight_hh,
+    /// after what stays of dh.
     void state_gradients(const Team& team, index_t t, index_t t0) const noexcept {
+        const bool goes_on = Cell::extended && call_.parts.zoneout_h.any();
         const SliceProduct<T> product{da_ + block_row(t, 0, t0) * da_stride_,
                                       da_stride_,
                                       call_.weight_hh,
                                       gates_width_,
-                                      nullptr,
-                                      0,
+                                      goes_on ? dh_ : nullptr,
+                                      dh_width_,
                                       dh_,
-                                      state_width_};
-        const auto [first, last] = column_slices(team);
+                                      dh_width_};
+        const auto [first, last] = column_slices(team, output_);
         const index_t n = by_rows_ ? 0 : schedule_.active(t);
         detail::multiply(product, n, first, last,
                          [&](auto f) { for_each_rows(team, t, f); });
@@ -229,12 +278,28 @@ template <class Cell> class BackwardRun {
                                   c);
     }
 
+    /// h before every step of the block, from the cache.
+    void load_h_before(const Team& team, index_t t0, index_t t1) const noexcept {
+        const index_t start = schedule_.first(t0);
+        const auto [first, last] = team.share(schedule_.first(t1) - start);
+        for (index_t t = t0; t < t1; ++t) {
+            const index_t at = schedule_.first(t) - start;
+            const index_t end = std::min(last - at, schedule_.active(t));
+            const T* const from =
+                t == 0 ? call_.cache.h0
+                       : call_.cache.h + schedule_.first(t - 1) * output_width_;
+            for (index_t r = std::max<index_t>(first - at, 0); r < end; ++r)
+                std::copy_n(from + r * output_width_, output_width_,
+                            h_before_ + (at + r) * output_width_);
+        }
+    }
+
     /// dx of the block, slice by slice through scratch of this thread.
     void input_gradients(const Team& team, index_t t0, index_t t1) const noexcept {
         const index_t start = schedule_.first(t0);
         const auto [first, last] = team.share(schedule_.first(t1) - start);
         const index_t n = last - first;
-        T* const sums = own_ + team.index * own_size_;
+        T* const sums = weights_.own(team);
         SliceProduct<T> product{da_ + first * da_stride_,
                                 da_stride_,
                                 call_.weight_ih,
@@ -257,101 +322,17 @@ template <class Cell> class BackwardRun {
         }
     }
 
-    /// x and h_(t-1) of the block for weight_gradients, as tiles of packed rows.
-    void pack_columns(const Team& team, index_t t0, index_t t1) const noexcept {
-        const index_t start = schedule_.first(t0), n = schedule_.first(t1) - start;
-        const auto pack = [&](const T* from, index_t stride, index_t columns, T* to) {
-            const nn::RowTiles tiles(columns);
-            const auto [first, last] = team.share(tiles.count);
-            nn::pack_rows_transposed(from, stride, n, tiles, first, last, to);
-        };
-        const index_t x_stride = row_stride<T>(input_);
-        pack(call_.cache.x + start * x_stride, x_stride, input_, x_columns_);
-        pack(h_before_, padded_, hidden_, h_columns_);
-    }
-
-    /// The block's part of dweight and dbias, for this thread's slices of the gates.
-    void weight_gradients(const Team& team, index_t t0, index_t t1,
-                          bool first_block) const noexcept {
-        const index_t n = schedule_.first(t1) - schedule_.first(t0);
-        T* const da = own_ + team.index * own_size_;
-        const auto [first, last] = team.share(gates_width_ / slice);
-        for (index_t s = first; s < last; ++s) {
-            V total[nn::panel_vectors];
-            for (auto& sum : total) sum = V(T(0));
-            for (index_t row = 0; row < n; ++row) {
-                for (index_t v = 0; v < nn::panel_vectors; ++v) {
-                    const auto value =
-                        simd::load<V>(da_ + row * da_stride_ + s * slice + v * L);
-                    total[v] += value;
-                    simd::store(da + row * slice + v * L, value);
-                }
-            }
-            for (index_t v = 0; v < nn::panel_vectors; ++v) {
-                T* const at = dbias_ + s * slice + v * L;
-                simd::store(at, first_block ? total[v] : simd::load<V>(at) + total[v]);
-            }
-            accumulate(x_columns_, input_, da, n, dweight_ih_ + s * input_ * slice,
-                       first_block);
-            accumulate(h_columns_, hidden_, da, n, dweight_hh_ + s * hidden_ * slice,
-                       first_block);
-        }
-    }
-
-    /// out [columns, S] (+)= left, as pack_columns leaves it, times da [n, S].
-    void accumulate(const T* left, index_t columns, const T* da, index_t n, T* out,
-                    bool overwrite) const noexcept {
-        detail::for_each_tile(0, columns, [&](index_t k, auto rows) {
-            constexpr index_t R = decltype(rows)::value;
-            const nn::Store<T, nn::Identity> store{out + k * slice, slice, slice,
-                                                   !overwrite, nn::Identity()};
-            nn::micro_tile<T, R, nn::panel_vectors>(nn::PackedRows<T, R>{left + k * n},
-                                                    nn::Panel<T>{da, slice}, n,
-                                                    nn::StartAtZero(), store);
-        });
-    }
-
     /// Initial states' gradients in the caller's order; weights' in the caller's
     /// layout.
     void finish(const Team& team) const noexcept {
         const auto [first, last] = team.share(batch_);
         for (index_t r = first; r < last; ++r) {
             const index_t b = order(r);
-            std::copy_n(dh_ + r * state_width_, hidden_, call_.dh0 + b * hidden_);
+            std::copy_n(dh_ + r * dh_width_, output_, call_.dh0 + b * output_);
             if constexpr (Cell::has_c)
                 std::copy_n(dc_ + r * padded_, hidden_, call_.dc0 + b * hidden_);
         }
-        const auto [first_panel, last_panel] =
-            team.share(Layout<Cell>::unit_panels(hidden_));
-        for (index_t p = first_panel; p < last_panel; ++p) {
-            unpack(p, input_, dweight_ih_, call_.dweight_ih);
-            unpack(p, hidden_, dweight_hh_, call_.dweight_hh);
-            unpack(p, 1, dbias_, call_.dbias);
-        }
-    }
-
-    /// Panel p of [P, n U / S, columns, S] into rows of [n H, columns].
-    void unpack(index_t p, index_t columns, const T* packed, T* out) const noexcept {
-        const T* const panel = packed + p * columns * width;
-        const index_t real = std::min(units, hidden_ - p * units);
-        for (index_t k0 = 0; k0 < columns; k0 += L) {
-            const index_t k1 = std::min(k0 + L, columns);
-            for (index_t j = 0; j < width; j += L) {
-                const index_t gate = j / units, first = j % units;
-                const T* const from =
-                    panel + j / slice * columns * slice + j % slice + k0 * slice;
-                V block[L];
-                for (index_t k = 0; k < L; ++k) {
-                    block[k] = k0 + k < k1 ? simd::load<V>(from + k * slice) : V(T(0));
-                }
-                simd::transpose(block);
-                for (index_t u = 0; u < std::min(L, real - first); ++u) {
-                    T* const row =
-                        out + (gate * hidden_ + p * units + first + u) * columns;
-                    detail::store_partial<T>(row + k0, block[u], k1 - k0);
-                }
-            }
-        }
+        weights_.finish(team);
     }
 
     index_t block_row(index_t t, index_t r, index_t t0) const noexcept {
@@ -362,14 +343,25 @@ template <class Cell> class BackwardRun {
         return call_.cache.c + row * padded_;
     }
 
+    T* take(index_t size) noexcept {
+        T* const part = next_;
+        next_ += detail::slice<T>(size);
+        return part;
+    }
+
     const Backward<T>& call_;
     const Schedule& schedule_;
     const bool by_rows_;
-    const index_t batch_, input_, hidden_, padded_, gates_width_, da_stride_;
-    const index_t state_width_, block_;
-    T *da_, *h_before_, *x_columns_, *h_columns_, *dh_, *dc_, *own_;
-    T *dweight_ih_, *dweight_hh_, *dbias_;
-    index_t own_size_, size_;
+    const index_t batch_, input_, hidden_, output_;
+    const bool projected_;
+    const index_t padded_, output_width_, gates_width_, da_stride_, dh_width_,
+        dm_width_;
+    const index_t block_;
+    T* next_; // of the scratch, while parts are taken
+    const index_t rows_;
+    T *const da_, *const h_before_, *const m_, *const through_;
+    T *const dh_, *const dm_, *const dc_;
+    const detail::WeightGradients<Cell> weights_;
 };
 
 } // namespace
@@ -387,8 +379,11 @@ void backward(const Backward<typename Cell::Value>& call, const Schedule& schedu
     const index_t shares = Layout<Cell>::column_slices(call.sizes.hidden);
     const auto split =
         detail::choose_split(call.sizes, Cell::gates, schedule, n_threads, shares);
-    const BackwardRun<Cell> run(call, schedule, split.by_rows, n_threads);
-    parallel_region(split.n_threads, run);
+    detail::with_variant<Cell>(call.parts, [&](auto variant) {
+        const BackwardRun<decltype(variant)> run(call, schedule, split.by_rows,
+                                                 n_threads);
+        parallel_region(split.n_threads, run);
+    });
 }
 
 #define FASTNOTES_INSTANTIATE(Cell)                                                    \

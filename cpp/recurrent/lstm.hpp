@@ -4,9 +4,19 @@
 ///     c_t = f * c_(t-1) + i * g,   h_t = o * tanh(c_t)
 ///     i, f, o = sigmoid(a); g = tanh(a), or sigmoid(a) with Candidate::sigmoid
 ///
+/// On request the gates see the cell through peepholes p: a_i and a_f have p * c_(t-1)
+/// added, a_o has p * c_t, each by one more fused multiply-add at its chain's end.
+/// With zoneout z the states after the step are z c_(t-1) + (1 - z) c_t and likewise
+/// for h; h_t and the peepholes still see the c_t of above. With a projection o *
+/// tanh(c_t) is m_t.
+///
 /// Source: Hochreiter and Schmidhuber, "Long Short-Term Memory" (1997), with the forget
 /// gate of Gers, Schmidhuber and Cummins (2000); gate order as in PyTorch. The sigmoid
 /// candidate: Goodfellow, Bengio and Courville, "Deep Learning", section 10.10.1.
+/// Peepholes: Gers, Schraudolph and Schmidhuber, "Learning Precise Timing with LSTM
+/// Recurrent Networks" (2002). Zoneout: Krueger et al., "Zoneout: Regularizing RNNs by
+/// Randomly Preserving Hidden Activations" (2017). Projection: Sak, Senior and
+/// Beaufays, "Long Short-Term Memory Recurrent Neural Network Architectures" (2014).
 #pragma once
 
 #include "common/cuda.hpp"
@@ -14,11 +24,19 @@
 
 namespace fastnotes::recurrent {
 
-/// Cache: gates hold i, f, g, o after their activations.
+template <class T> struct ExtendedLSTM;
+
+/// Cache: gates hold i, f, g, o after their activations; c and h are after zoneout.
 template <class T> struct LSTM {
     using Value = T;
+    using Extended = ExtendedLSTM<T>;
     static constexpr index_t gates = 4;
-    static constexpr bool has_c = true;
+    static constexpr bool has_c = true, extended = false;
+};
+
+/// The same with whichever of its optional parts a call has; the passes choose.
+template <class T> struct ExtendedLSTM : LSTM<T> {
+    static constexpr bool extended = true;
 };
 
 // ---------------------------------------------------------------- CUDA

@@ -72,6 +72,10 @@ template <class Cell> index_t state_width(index_t hidden) {
     return Layout<Cell>::padded(hidden);
 }
 
+template <class Cell> index_t output_width(const Sizes& sizes) {
+    return Layout<Cell>::output(sizes);
+}
+
 template <class Cell> index_t packed_forward_size(index_t hidden, index_t columns) {
     return Layout<Cell>::gates(hidden) * columns;
 }
@@ -79,6 +83,10 @@ template <class Cell> index_t packed_forward_size(index_t hidden, index_t column
 template <class Cell> index_t packed_backward_size(index_t hidden, index_t columns) {
     return Layout<Cell>::column_slices(columns) * Layout<Cell>::gates(hidden) *
            slice_width<typename Cell::Value>;
+}
+
+template <class Cell> index_t packed_projection_size(index_t columns, index_t depth) {
+    return round_up(columns, slice_width<typename Cell::Value>) * depth;
 }
 
 namespace {
@@ -140,13 +148,45 @@ void pack_backward_slice(View2<const T> weight, index_t q, T* packed) noexcept {
     }
 }
 
+/// [3 H] into [Hs / L, 3, L].
+template <class Cell, class T>
+void pack_peephole(const T* peephole, index_t hidden, T* packed) noexcept {
+    if (peephole == nullptr) return;
+    constexpr index_t L = simd::lanes<T>;
+    std::fill_n(packed, 3 * Layout<Cell>::padded(hidden), T(0));
+    for (index_t gate = 0; gate < 3; ++gate) {
+        for (index_t unit = 0; unit < hidden; ++unit) {
+            packed[(unit / L * 3 + gate) * L + unit % L] =
+                peephole[gate * hidden + unit];
+        }
+    }
+}
+
+/// S rows of the weight side by side, and where wanted S columns.
+template <class T>
+void pack_projection(View2<const T> weight, T* forward, T* backward) noexcept {
+    if (weight.data == nullptr) return;
+    constexpr index_t S = slice_width<T>;
+    std::fill_n(forward, round_up(weight.rows, S) * weight.columns, T(0));
+    if (backward != nullptr)
+        std::fill_n(backward, round_up(weight.columns, S) * weight.rows, T(0));
+    for (index_t r = 0; r < weight.rows; ++r) {
+        for (index_t k = 0; k < weight.columns; ++k) {
+            const T value = weight.row(r)[k];
+            forward[(r / S * weight.columns + k) * S + r % S] = value;
+            if (backward != nullptr)
+                backward[(k / S * weight.rows + r) * S + k % S] = value;
+        }
+    }
+}
+
 } // namespace
 
 template <class Cell>
 void pack(const Packing<typename Cell::Value>& call, int n_threads) noexcept {
     using T = typename Cell::Value;
     constexpr index_t grain = index_t{1} << 14; // elements that are worth a thread
-    const index_t hidden = call.weight_hh.columns;
+    const index_t hidden = call.weight_hh.rows / Cell::gates;
     const index_t inputs = call.weight_ih.columns;
     const index_t n_elements = call.weight_ih.size() + call.weight_hh.size();
     const bool backward = call.backward_hh != nullptr;
@@ -164,13 +204,16 @@ void pack(const Packing<typename Cell::Value>& call, int n_threads) noexcept {
                 for (index_t i = 0; i < n; ++i) {
                     packed[place<Cell>(i / hidden, i % hidden)] = call.bias[i];
                 }
+                pack_peephole<Cell>(call.peephole, hidden, call.packed_peephole);
+                pack_projection(call.weight_hr, call.forward_hr, call.backward_hr);
             }
             if (!backward) return;
             const auto ih = team.share(Layout<Cell>::column_slices(inputs));
             for (index_t q = ih.first; q < ih.last; ++q) {
                 pack_backward_slice<Cell>(call.weight_ih, q, call.backward_ih);
             }
-            const auto hh = team.share(Layout<Cell>::column_slices(hidden));
+            const auto hh =
+                team.share(Layout<Cell>::column_slices(call.weight_hh.columns));
             for (index_t q = hh.first; q < hh.last; ++q) {
                 pack_backward_slice<Cell>(call.weight_hh, q, call.backward_hh);
             }
@@ -180,8 +223,10 @@ void pack(const Packing<typename Cell::Value>& call, int n_threads) noexcept {
 #define FASTNOTES_INSTANTIATE(Cell)                                                    \
     template index_t gates_width<Cell>(index_t);                                       \
     template index_t state_width<Cell>(index_t);                                       \
+    template index_t output_width<Cell>(const Sizes&);                                 \
     template index_t packed_forward_size<Cell>(index_t, index_t);                      \
     template index_t packed_backward_size<Cell>(index_t, index_t);                     \
+    template index_t packed_projection_size<Cell>(index_t, index_t);                   \
     template void pack<Cell>(const Packing<Cell::Value>&, int) noexcept;
 FASTNOTES_INSTANTIATE(LSTM<float>)
 FASTNOTES_INSTANTIATE(LSTM<double>)

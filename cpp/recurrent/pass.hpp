@@ -9,16 +9,21 @@
 ///
 ///     a_t = weight_ih x_t + weight_hh h_(t-1) + bias,   the n H pre-activations
 ///
+/// A cell may have its outputs m_t projected: h_t = weight_hr m_t, R wide. Then h, h0,
+/// h_last, their gradients and the columns of weight_hh are R where H stands below; Rs
+/// = R rounded up to slices.
+///
 /// Row order. Sequences are sorted by falling length, so that those still running at
 /// step t are a prefix. The running rows of step 0, then of step 1, ... are the "packed
 /// rows", N = sum of the lengths. A row of gates is laid out [P][n][U].
 ///
 /// Determinism. A pre-activation is one chain of fused multiply-adds: bias, then
-/// x[0..D), then h[0..H). The same holds for dx and dh (over the G gates of a step).
-/// Sums over packed rows (weights, bias) run over blocks of whole steps, each block
-/// from zero in packed order, blocks added from the last to the first; blocks depend on
-/// the number of non-empty sequences alone. So nothing depends on threads or on
-/// padding, and a sequence's h, c, dx, dh0, dc0 not on the others.
+/// x[0..D), then h[0..H). The same holds for dx and dh (over the G gates of a step),
+/// for a projected h and for dm. Sums over packed rows (weights, bias, peepholes) run
+/// over blocks of whole steps, each block from zero in packed order, blocks added from
+/// the last to the first; blocks depend on the number of non-empty sequences alone. So
+/// nothing depends on threads or on padding, and a sequence's h, c, dx, dh0, dc0 not on
+/// the others.
 ///
 /// Precision: composite, in T. NaN and infinity propagate within their own sequence
 /// (and into the weight gradients). Steps past a sequence's end are never read.
@@ -35,6 +40,30 @@ enum class Candidate { tanh, sigmoid, relu };
 
 struct Sizes {
     index_t batch, time, input, hidden;
+    index_t projection = 0; // R; 0: none
+
+    index_t output() const noexcept { return projection > 0 ? projection : hidden; }
+};
+
+/// How much of a state stays as it was before the step.
+template <class T> struct Zoneout {
+    T part = T(0);            // of every unit at every step, unless there are
+    const T* parts = nullptr; // [B, T, H], laid out as h; null: one for all
+
+    bool any() const noexcept { return part != T(0) || parts != nullptr; }
+};
+
+/// What a cell reads beside sums and states.
+template <class T> struct Parts {
+    Candidate candidate;
+    const T* peephole;  // [Hs / L, 3, L]  of the gates i, f, o; null: none
+    const T* weight_hr; // forward [Q(R), H, S], backward [Q(H), R, S]; null: none
+    Zoneout<T> zoneout_h, zoneout_c;
+
+    bool zones() const noexcept { return zoneout_h.any() || zoneout_c.any(); }
+    bool any() const noexcept {
+        return peephole != nullptr || weight_hr != nullptr || zones();
+    }
 };
 
 /// Who runs when. Built once per call by make_schedule, read by the kernels.
@@ -67,26 +96,39 @@ Schedule make_schedule(const Sizes& sizes, const std::int64_t* lengths,
 template <class Cell> index_t gates_width(index_t hidden);
 template <class Cell> index_t state_width(index_t hidden);
 
+/// Hs, or with a projection Rs.
+template <class Cell> index_t output_width(const Sizes& sizes);
+
 /// Elements of a packed matrix of [n H, columns].
 template <class Cell> index_t packed_forward_size(index_t hidden, index_t columns);
 template <class Cell> index_t packed_backward_size(index_t hidden, index_t columns);
+
+/// Elements of a packed weight_hr: of its R rows in slices, H deep, or the reverse.
+template <class Cell> index_t packed_projection_size(index_t columns, index_t depth);
 
 /// Both weights and the bias, into the layouts of the forward and the backward pass.
 ///
 ///   weight_ih [n H, D], weight_hh [n H, H] T  in
 ///   bias [n H] T                              in; null: zeros
+///   peephole [3 H], weight_hr [R, H] T        in; null data: none
 ///   forward_ih [G / S, D, S], forward_hh [G / S, H, S], forward_bias [G] T
 ///       out, overwritten: S columns of a row of gates, zeros for padding units
 ///   backward_ih [Q(D), G, S], backward_hh [Q(H), G, S] T
 ///       out, overwritten; null: not wanted. S columns of the rows of the weight in
 ///       the order of a row of gates, zeros for padding
+///   packed_peephole [Hs / L, 3, L] T
+///       out, overwritten; null where peephole is. Zeros for padding units
+///   forward_hr [Q(R), H, S], backward_hr [Q(H), R, S] T
+///       out, overwritten; null where weight_hr or backward_hh is: S rows of weight_hr,
+///       S columns of it, zeros for padding
 ///
 /// Outputs alias nothing. One pass over the weights for each layout.
 template <class T> struct Packing {
-    View2<const T> weight_ih, weight_hh;
-    const T* bias;
+    View2<const T> weight_ih, weight_hh, weight_hr;
+    const T *bias, *peephole;
     T *forward_ih, *forward_hh, *forward_bias;
     T *backward_ih, *backward_hh;
+    T *packed_peephole, *forward_hr, *backward_hr;
 };
 template <class Cell>
 void pack(const Packing<typename Cell::Value>& call, int n_threads) noexcept;
@@ -114,6 +156,8 @@ template <class T> struct Cache {
     T* c;     // [B + N, Hs]  c0 in sorted order, then c of the packed rows; null where
               //              the cell has no c
     T* h0;    // [B, Hs]      h0 in sorted order
+    T* h;     // [N, Hs]      h of the packed rows; null unless there is zoneout or a
+              //              projection
 };
 
 /// Elements of scratch that forward needs.
@@ -133,7 +177,7 @@ index_t forward_scratch(const Sizes& sizes, const Schedule& schedule, bool keep_
 /// (D + H) flops. Small steps run on fewer threads.
 template <class T> struct Forward {
     Sizes sizes;
-    Candidate candidate;
+    Parts<T> parts;
     PackedWeights<T> weights;
     const T *x, *h0, *c0;
     T *h, *h_last, *c_last;
@@ -144,16 +188,19 @@ template <class Cell>
 void forward(const Forward<typename Cell::Value>& call, const Schedule& schedule,
              int n_threads) noexcept;
 
-/// One step of B sequences on the calling thread; the same bytes as forward.
+/// One step of B sequences on the calling thread; the same bytes as forward. Zoneout is
+/// one part for all.
 ///
 ///   x [B, D], h, c [B, H] T        in; c null where the cell has none
 ///   h_next, c_next [B, H] T        out, overwritten; apart from x, h and c; likewise
+///   scratch [B, H] T               null without a projection
 template <class T> struct Step {
     Sizes sizes;
-    Candidate candidate;
+    Parts<T> parts;
     PackedWeights<T> weights;
     const T *x, *h, *c;
     T *h_next, *c_next;
+    T* scratch;
 };
 template <class Cell> void step(const Step<typename Cell::Value>& call) noexcept;
 
@@ -170,6 +217,7 @@ index_t backward_scratch(const Sizes& sizes, const Schedule& schedule, int n_thr
 ///   dh_last, dc_last [B, H]   in; null: zeros
 ///   dx [B, T, D] T            out, overwritten (=); 0 past a sequence's end
 ///   dweight_ih [n H, D], dweight_hh [n H, H], dbias [n H]   out, overwritten (=)
+///   dpeephole [3 H], dweight_hr [R, H]   out, overwritten (=); null without the part
 ///   dh0, dc0 [B, H] T         out, overwritten (=)
 ///   scratch                   [backward_scratch] T, on a cache line
 ///
@@ -177,11 +225,11 @@ index_t backward_scratch(const Sizes& sizes, const Schedule& schedule, int n_thr
 /// (D + H) flops.
 template <class T> struct Backward {
     Sizes sizes;
-    Candidate candidate;
+    Parts<T> parts;
     const T *weight_ih, *weight_hh;
     Cache<const T> cache;
     const T *dh, *dh_last, *dc_last;
-    T *dx, *dweight_ih, *dweight_hh, *dbias, *dh0, *dc0;
+    T *dx, *dweight_ih, *dweight_hh, *dbias, *dpeephole, *dweight_hr, *dh0, *dc0;
     T* scratch;
 };
 template <class Cell>

@@ -13,8 +13,9 @@ namespace fastnotes::recurrent {
 /// Cache: gates hold h. No c.
 template <class T> struct RNN {
     using Value = T;
+    using Extended = RNN;
     static constexpr index_t gates = 1;
-    static constexpr bool has_c = false;
+    static constexpr bool has_c = false, extended = false;
 };
 
 } // namespace fastnotes::recurrent

@@ -8,17 +8,18 @@ namespace fastnotes::recurrent::detail {
 
 template <class Cell> struct Arithmetic;
 
-/// One gate: the stride and all that is said of c are not used.
+/// One gate: the stride, the unit and all that is said of c are not used.
 template <class T> struct Arithmetic<RNN<T>> {
     using V = simd::Vec<T>;
 
     struct Forward {
         V c, h;
 
-        FASTNOTES_INLINE Forward(const T* a, index_t, V c_before, Candidate candidate)
+        FASTNOTES_INLINE Forward(const T* a, index_t, V c_before, const Parts<T>& parts,
+                                 index_t)
             : c(c_before) {
             const auto value = simd::load<V>(a);
-            h = candidate == Candidate::tanh ? simd::tanh(value) : relu(value);
+            h = parts.candidate == Candidate::tanh ? simd::tanh(value) : relu(value);
         }
         FASTNOTES_INLINE void keep(T* gates, index_t) const { simd::store(gates, h); }
 
@@ -36,11 +37,11 @@ template <class T> struct Arithmetic<RNN<T>> {
         V da[1], dc_before, h;
 
         FASTNOTES_INLINE Backward(const T* gates, index_t, V c_before, V, V dh, V,
-                                  Candidate candidate)
+                                  const Parts<T>& parts, index_t)
             : dc_before(c_before), h(simd::load<V>(gates)) {
             const V zero(T(0));
-            da[0] = candidate == Candidate::tanh ? dh * (V(T(1)) - h * h)
-                                                 : select(h == zero, zero, dh);
+            da[0] = parts.candidate == Candidate::tanh ? dh * (V(T(1)) - h * h)
+                                                       : select(h == zero, zero, dh);
         }
     };
 };

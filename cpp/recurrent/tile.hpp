@@ -34,10 +34,21 @@ template <class Cell> struct Layout {
     }
     static constexpr index_t padded(index_t hidden) { return round_up(hidden, units); }
     static constexpr index_t gates(index_t hidden) { return n_gates * padded(hidden); }
+    static constexpr index_t output(const Sizes& sizes) {
+        return sizes.projection == 0 ? padded(sizes.hidden)
+                                     : round_up(sizes.projection, slice_width<T>);
+    }
     static constexpr index_t column_slices(index_t n) {
         return ceil_div(n, slice_width<T>);
     }
 };
+
+/// f(cell) with Cell, or where the call has an optional part with Cell::Extended.
+template <class Cell, class F>
+void with_variant(const Parts<typename Cell::Value>& parts, F&& f) {
+    if (parts.any()) return f(typename Cell::Extended());
+    f(Cell());
+}
 
 template <index_t N> using Constant = std::integral_constant<index_t, N>;
 

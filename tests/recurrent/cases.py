@@ -12,6 +12,10 @@ from fastnotes._reference import recurrent as reference
 Array = NDArray[Any]
 
 
+#: Optional parts that are weights, and so have gradients.
+PARAMETERS = ("peephole", "weight_hr")
+
+
 class Case(NamedTuple):
     """Arguments of a forward pass and the gradients that come back to it."""
 
@@ -41,6 +45,7 @@ def make_case(
     *,
     seed: int = 0,
     ragged: bool = True,
+    projection: int = 0,
 ) -> Case:
     """Random arrays, with weights small enough for gates of every opening."""
     rng = np.random.default_rng(seed)
@@ -50,16 +55,17 @@ def make_case(
 
     scale = dtype(1.5 / max(1, hidden) ** 0.5)
     lengths = rng.integers(0, time + 1, batch) if ragged else np.full(batch, time)
+    outputs = projection or hidden
     return Case(
         normal(batch, time, input_size),
         scale * normal(4 * hidden, input_size),
-        scale * normal(4 * hidden, hidden),
+        scale * normal(4 * hidden, outputs),
         normal(4 * hidden),
-        normal(batch, hidden),
+        normal(batch, outputs),
         normal(batch, hidden),
         lengths.astype(np.int64),
-        normal(batch, time, hidden),
-        normal(batch, hidden),
+        normal(batch, time, outputs),
+        normal(batch, outputs),
         normal(batch, hidden),
     )
 
@@ -73,11 +79,13 @@ def with_padding_nan(case: Case) -> Case:
 
 
 def reference_run(
-    case: Case, candidate: str = "tanh"
+    case: Case, candidate: str = "tanh", **parts: Any
 ) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
-    """(h, h_last, c_last) and the six gradients, from NumPy in float64."""
+    """(h, h_last, c_last) and the gradients, six and parts', from NumPy in float64."""
     double = Case(*(a if a.dtype == np.int64 else a.astype(np.float64) for a in case))
-    out = reference.lstm_forward(*double.forward, double.lengths, candidate)
+    optional = {name: np.asarray(part, np.float64) for name, part in parts.items()}
+    out = reference.lstm_forward(*double.forward, double.lengths, candidate, **optional)
+    weights = {name: optional[name] for name in PARAMETERS if name in optional}
     gradients = reference.lstm_backward(
         double.dh,
         double.x,
@@ -87,5 +95,7 @@ def reference_run(
         double.dh_last,
         double.dc_last,
         candidate,
+        **weights,
     )
-    return out[:3], tuple(gradients)
+    of_parts = (getattr(gradients, f"d{name}") for name in weights)
+    return out[:3], (*gradients[:6], *of_parts)

@@ -44,7 +44,9 @@ def test_a_call_that_cannot_run_says_why() -> None:
         LSTMWeights(*CASE[1:4], device="cuda:0")
 
 
-@pytest.mark.parametrize("name", [*NAMES, "lengths"])
+@pytest.mark.parametrize(
+    "name", [*NAMES, "lengths", "peephole", "weight_hr", "zoneout_h"]
+)
 def test_forward_refuses_a_mixture(name: str) -> None:
     words = rf"^\[recurrent\.lstm_forward\] .* got {name} on a CUDA device and \w+ on"
     with pytest.raises(TypeError, match=words):

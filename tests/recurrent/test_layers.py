@@ -207,12 +207,21 @@ def test_learns_to_remember_the_first_class() -> None:
     assert loss < 0.05
 
 
+#: Torch says that its projections are slow.
+no_warning = pytest.mark.filterwarnings("ignore:LSTM with projections:UserWarning")
+
+
+@no_warning
 @each_dtype
 @pytest.mark.parametrize("bidirectional", [False, True])
-@each_kind
-def test_against_torch(kind: Any, bidirectional: bool, dtype: Any) -> None:
+@pytest.mark.parametrize(
+    ("kind", "options"), [(LSTM, {}), (LSTM, {"proj_size": 2}), (RNN, {})]
+)
+def test_against_torch(
+    kind: Any, options: dict[str, Any], bidirectional: bool, dtype: Any
+) -> None:
     torch = pytest.importorskip("torch")
-    network = make(kind, bidirectional=bidirectional, dtype=dtype)
+    network = make(kind, bidirectional=bidirectional, dtype=dtype, **options)
     there = getattr(torch.nn, kind.__name__)(
         WIDTH,
         HIDDEN,
@@ -220,6 +229,7 @@ def test_against_torch(kind: Any, bidirectional: bool, dtype: Any) -> None:
         batch_first=True,
         bidirectional=bidirectional,
         dtype=getattr(torch, np.dtype(dtype).name),
+        **options,
     )
     own = dict(there.named_parameters())
     with torch.no_grad():
@@ -241,15 +251,21 @@ def test_against_torch(kind: Any, bidirectional: bool, dtype: Any) -> None:
         COMPOSITE.assert_close(gradient / scale, theirs / scale)
 
 
+@no_warning
 @each_dtype
 @pytest.mark.parametrize("options", [{}, {"bidirectional": True}, {"bias": False}])
-@pytest.mark.parametrize("name", ["LSTM", "RNN", "relu"])
+@pytest.mark.parametrize("name", ["LSTM", "RNN", "relu", "projected"])
 def test_from_torch_and_back(name: str, options: dict[str, Any], dtype: Any) -> None:
     torch = pytest.importorskip("torch")
-    kind = LSTM if name == "LSTM" else RNN
-    more = {"nonlinearity": "relu"} if name == "relu" else {}
+    kind = RNN if name in ("RNN", "relu") else LSTM
+    more = {"relu": {"nonlinearity": "relu"}, "projected": {"proj_size": 2}}
     module = getattr(torch.nn, kind.__name__)(
-        WIDTH, HIDDEN, 2, dtype=getattr(torch, np.dtype(dtype).name), **options, **more
+        WIDTH,
+        HIDDEN,
+        2,
+        dtype=getattr(torch, np.dtype(dtype).name),
+        **options,
+        **more.get(name, {}),
     )
     network = kind.from_torch(module)
     x = draw(dtype)
@@ -273,8 +289,6 @@ def test_torch_modules_that_are_refused() -> None:
     ]:
         with pytest.raises(TypeError, match=r"from_torch\] expected a torch.nn"):
             kind.from_torch(module)
-    with pytest.raises(ValueError, match="without projection, got proj_size=2"):
-        LSTM.from_torch(torch.nn.LSTM(3, 4, proj_size=2))
     with pytest.raises(ValueError, match="float32 or float64, got float16"):
         LSTM.from_torch(torch.nn.LSTM(3, 4).half())
     with pytest.raises(ValueError, match="candidate 'tanh'"):
@@ -313,6 +327,12 @@ def test_bad_choices() -> None:
         RNN(3, 4, nonlinearity="sigmoid")
     with pytest.raises(ValueError, match="forget_bias finite"):
         LSTM(3, 4, forget_bias=np.inf)
+    with pytest.raises(ValueError, match="proj_size below hidden_size, got 4 and 4"):
+        LSTM(3, 4, proj_size=4)
+    with pytest.raises(ValueError, match="proj_size >= 0, got -1"):
+        LSTM(3, 4, proj_size=-1)
+    with pytest.raises(TypeError, match="proj_size as an integer"):
+        LSTM(3, 4, proj_size=2.0)
 
 
 STATE = np.zeros((2, 4, HIDDEN))

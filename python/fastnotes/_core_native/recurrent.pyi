@@ -8,6 +8,8 @@ class LSTMWeights: ...
 @final
 class LSTMCache:
     @property
+    def output_size(self) -> int: ...
+    @property
     def sizes(self) -> tuple[int, int, int, int]: ...
     @property
     def dtype(self) -> str: ...
@@ -16,7 +18,11 @@ def pack_lstm_weights(
     weight_ih: NDArray[Any],
     weight_hh: NDArray[Any],
     bias: NDArray[Any] | None,
+    peephole: NDArray[Any] | None,
     tanh_candidate: bool,
+    weight_hr: NDArray[Any] | None,
+    zoneout_h: float,
+    zoneout_c: float,
     backward: bool,
     n_threads: int,
 ) -> LSTMWeights: ...
@@ -26,6 +32,8 @@ def lstm_forward(
     h0: NDArray[Any] | None,
     c0: NDArray[Any] | None,
     lengths: NDArray[Any] | None,
+    zoneout_h: NDArray[Any] | None,
+    zoneout_c: NDArray[Any] | None,
     reverse: bool,
     keep_cache: bool,
     n_threads: int,
@@ -51,6 +59,8 @@ def lstm_backward(
     NDArray[Any],
     NDArray[Any],
     NDArray[Any],
+    NDArray[Any] | None,
+    NDArray[Any] | None,
 ]: ...
 
 @final
@@ -58,6 +68,8 @@ class RNNWeights: ...
 
 @final
 class RNNCache:
+    @property
+    def output_size(self) -> int: ...
     @property
     def sizes(self) -> tuple[int, int, int, int]: ...
     @property

@@ -13,7 +13,9 @@ from fastnotes._memory import memory_of
 from fastnotes._validation import (
     RealArray,
     as_index_array,
+    as_real,
     as_real_array,
+    check_choice,
     check_fits,
     check_shape,
     fail,
@@ -32,24 +34,70 @@ def call_wants_cuda(
     return wants_cuda(where, device, **given)
 
 
+def refuse_on_cuda(where: str, reverse: bool, **parts: Any) -> None:
+    """What only the kernels on the CPU have."""
+    if reverse:
+        fail(where, "reverse=False on CUDA", "True")
+    for name, part in parts.items():
+        number, units = split_zoneout(part)
+        if number != 0 or units is not None:
+            fail(where, f"no {name} on CUDA", "it")
+
+
+def split_zoneout(zoneout: Any) -> tuple[Any, Any]:
+    """(a number, None) or (0, what should be an array)."""
+    if isinstance(zoneout, (int, float, np.number)):
+        return zoneout, None
+    return 0.0, zoneout
+
+
+class Cell(NamedTuple):
+    """What an LSTM has beside weights, checked."""
+
+    candidate: str
+    zoneout_h: float = 0.0
+    zoneout_c: float = 0.0
+
+
+def as_cell(candidate: Any, zoneout_h: Any, zoneout_c: Any, where: str) -> Cell:
+    check_choice(candidate, where, "candidate", CANDIDATES)
+    return Cell(
+        candidate,
+        as_real(zoneout_h, where, "zoneout_h", low=0.0, high=1.0),
+        as_real(zoneout_c, where, "zoneout_c", low=0.0, high=1.0),
+    )
+
+
 class Weights(NamedTuple):
     """Checked weights, not yet packed."""
 
     weight_ih: RealArray
     weight_hh: RealArray
     bias: RealArray | None
+    peephole: RealArray | None = None
+    weight_hr: RealArray | None = None
+
+    @property
+    def hidden_size(self) -> int:
+        """H, whatever the rows stand for."""
+        part: RealArray = self.weight_hh if self.weight_hr is None else self.weight_hr
+        return int(part.shape[1])
 
     def cast(self, dtype: np.dtype[Any], *, copy: bool = False) -> Weights:
         return Weights(*(cast(a, dtype, copy=copy) for a in self))
 
     def pack(
-        self, candidate: str, backward: bool, n_threads: int
+        self, cell: Cell, backward: bool, n_threads: int
     ) -> native.recurrent.LSTMWeights:
         return native.recurrent.pack_lstm_weights(
             self.weight_ih,
             self.weight_hh,
             self.bias,
-            candidate == "tanh",
+            self.peephole,
+            cell.candidate == "tanh",
+            self.weight_hr,
+            cell.zoneout_h,
+            cell.zoneout_c,
             backward,
             n_threads,
         )
@@ -62,10 +110,12 @@ class Inputs(NamedTuple):
     h0: RealArray | None
     c0: RealArray | None
     lengths: NDArray[np.int64] | None
+    zoneout_h: RealArray | None = None
+    zoneout_c: RealArray | None = None
 
     def cast(self, dtype: np.dtype[Any]) -> Inputs:
         x, h0, c0 = (cast(a, dtype) for a in self[:3])
-        return Inputs(x, h0, c0, self.lengths)
+        return Inputs(x, h0, c0, self.lengths, *(cast(a, dtype) for a in self[4:]))
 
     def run(
         self,
@@ -88,42 +138,77 @@ def cast(array: Any, dtype: np.dtype[Any] | str, *, copy: bool = False) -> Any:
 
 
 def as_weights(
-    weight_ih: Any, weight_hh: Any, bias: Any, where: str, n_gates: int = 4
+    weight_ih: Any,
+    weight_hh: Any,
+    bias: Any,
+    where: str,
+    n_gates: int = 4,
+    *,
+    peephole: Any = None,
+    weight_hr: Any = None,
 ) -> Weights:
     rows = "4H" if n_gates == 4 else "H"
     weight_ih = as_real_array(weight_ih, where, "weight_ih", ndim=2)
     weight_hh = as_real_array(weight_hh, where, "weight_hh", ndim=2)
     n_rows, hidden = weight_hh.shape
-    if n_rows != n_gates * hidden:
+    if weight_hr is not None:
+        weight_hr = as_real_array(weight_hr, where, "weight_hr", ndim=2)
+        outputs, hidden = weight_hr.shape
+        if 0 in weight_hr.shape:
+            fail(where, "weight_hr (R, H) of a row and a column", str(weight_hr.shape))
+        shape = (n_gates * hidden, outputs)
+        check_shape(weight_hh, where, "weight_hh", shape, "(4H, R)")
+    elif n_rows != n_gates * hidden:
         fail(where, f"weight_hh of shape ({rows}, H)", str(weight_hh.shape))
     columns = weight_ih.shape[1]
     check_shape(weight_ih, where, "weight_ih", (n_rows, columns), f"({rows}, D)")
     if bias is not None:
         bias = as_real_array(bias, where, "bias", ndim=1)
         check_shape(bias, where, "bias", (n_rows,), f"({rows},)")
+    if peephole is not None:
+        peephole = as_real_array(peephole, where, "peephole", ndim=1)
+        check_shape(peephole, where, "peephole", (3 * hidden,), "(3H,)")
     check_fits(where, "weight_ih", weight_ih.shape, np.float64)
-    return Weights(weight_ih, weight_hh, bias)
+    return Weights(weight_ih, weight_hh, bias, peephole, weight_hr)
 
 
 def as_inputs(
-    x: Any, h0: Any, c0: Any, lengths: Any, where: str, weights: Weights
+    x: Any,
+    h0: Any,
+    c0: Any,
+    lengths: Any,
+    where: str,
+    weights: Weights,
+    zoneouts: tuple[Any, Any] = (None, None),
 ) -> Inputs:
     x = as_real_array(x, where, "x", ndim=3)
     batch, time, _ = x.shape
-    hidden = weights.weight_hh.shape[1]
+    outputs, hidden = weights.weight_hh.shape[1], weights.hidden_size
     check_shape(x, where, "x", (batch, time, weights.weight_ih.shape[1]), "(B, T, D)")
     for name, shape in {
         "x": x.shape,
-        "h": (batch, time, hidden),
-        "h_last": (batch, hidden),
+        "h": (batch, time, outputs),
+        "a state": (batch, max(outputs, hidden)),
     }.items():
         check_fits(where, name, shape, np.float64)  # to which x may have to be cast
     return Inputs(
         x,
-        as_state(h0, where, "h0", batch, hidden),
+        as_state(h0, where, "h0", batch, outputs),
         as_state(c0, where, "c0", batch, hidden),
         as_lengths(lengths, where, batch, time),
+        as_zoneout(zoneouts[0], where, "zoneout_h", (batch, time, outputs)),
+        as_zoneout(zoneouts[1], where, "zoneout_c", (batch, time, hidden)),
     )
+
+
+def as_zoneout(
+    zoneout: Any, where: str, name: str, shape: tuple[int, ...]
+) -> RealArray | None:
+    if zoneout is None:
+        return None
+    array = as_real_array(zoneout, where, name, ndim=3)
+    check_shape(array, where, name, shape, "(B, T, H)")
+    return array
 
 
 def as_step_input(

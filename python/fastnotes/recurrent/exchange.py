@@ -20,13 +20,13 @@ def settings_of(module: Any, kind: str, where: str) -> dict[str, Any]:
     TypeError
         If it is another module.
     ValueError
-        If it has projections, which the layers here have not.
+        If its parameters are of another dtype.
     """
     if type(module).__name__ != kind or not hasattr(module, "weight_ih_l0"):
         fail_type(where, f"a torch.nn.{kind}", type(module).__name__)
-    if getattr(module, "proj_size", 0):
-        fail(where, "a module without projection", f"proj_size={module.proj_size}")
+    projection = {"proj_size": int(module.proj_size)} if kind == "LSTM" else {}
     return {
+        **projection,
         "input_size": int(module.input_size),
         "hidden_size": int(module.hidden_size),
         "num_layers": int(module.num_layers),

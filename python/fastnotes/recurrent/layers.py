@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastnotes._validation import RealArray, as_real, check_choice, fail
+from fastnotes._core import native
+from fastnotes._validation import (
+    RealArray,
+    as_integer,
+    as_real,
+    check_choice,
+    fail,
+)
 from fastnotes.recurrent._arguments import CANDIDATES
 from fastnotes.recurrent.exchange import read_parameters, settings_of, write_module
 from fastnotes.recurrent.lstm import lstm_backward, lstm_forward
@@ -19,6 +26,11 @@ from fastnotes.recurrent.rnn import (
 )
 from fastnotes.recurrent.stack import Stack, States
 from fastnotes.recurrent.weights import LSTMWeights
+
+#: Philox purposes: 2 k and 2 k + 1 added, zoneout on h and c of direction k of all.
+ZONEOUT_PURPOSE = 0x72660000
+#: Random numbers set apart for one sequence: more than it has steps and units.
+SEQUENCE_STRIDE = 2**36
 
 
 class LSTM(Stack):
@@ -38,6 +50,14 @@ class LSTM(Stack):
         scaled up.
     candidate
         ``"tanh"`` or ``"sigmoid"``, as in :func:`lstm_forward`.
+    peephole
+        Gates see the cell, as in :func:`lstm_forward`.
+    proj_size
+        R, below H: outputs are projected to R columns, as in :func:`lstm_forward`; 0:
+        they are not.
+    zoneout
+        Probability that a unit of the state stays as it was, at every step of training
+        anew, or two, of h and of c. Otherwise that part of it stays, its expectation.
     forget_bias
         Start of the forget gate's bias.
     random_state
@@ -73,6 +93,9 @@ class LSTM(Stack):
         bidirectional: bool = False,
         dropout: float = 0.0,
         candidate: str = "tanh",
+        proj_size: int = 0,
+        peephole: bool = False,
+        zoneout: float | tuple[float, float] = 0.0,
         forget_bias: float = 1.0,
         random_state: int = 0,
         dtype: DTypeLike = np.float32,
@@ -81,6 +104,13 @@ class LSTM(Stack):
         where = self._where()
         self.candidate = check_choice(candidate, where, "candidate", CANDIDATES)
         self.forget_bias = as_real(forget_bias, where, "forget_bias")
+        self.peephole = bool(peephole)
+        self.zoneout = _as_zoneout(zoneout, where)
+        if self.peephole:
+            self._kinds = (*self._kinds, "peephole")
+        self.proj_size = as_integer(proj_size, where, "proj_size", low=0)
+        if self.proj_size > 0:
+            self._kinds = (*self._kinds, "weight_hr")
         super().__init__(
             input_size,
             hidden_size,
@@ -91,6 +121,9 @@ class LSTM(Stack):
             dtype=dtype,
             n_threads=n_threads,
         )
+        if self.proj_size >= self.hidden_size:
+            got = f"{self.proj_size} and {self.hidden_size}"
+            fail(where, "proj_size below hidden_size", got)
         for layer, direction in self._each_direction():
             bias = self._weights(layer, direction)[2]
             bias[self.hidden_size : 2 * self.hidden_size] = self.forget_bias
@@ -122,6 +155,8 @@ class LSTM(Stack):
             (B, T, directions * H), 0 past a sequence's end.
         state
             ``(h, c)`` after each sequence's last step, as PyTorch lays them out.
+
+        With ``proj_size`` h, not c, has as many columns where H is said here.
         """
         h, (h_last, c_last) = self._run(x, state, lengths, training)
         return h, (h_last, c_last)
@@ -129,16 +164,49 @@ class LSTM(Stack):
     def _forward_one(
         self, x: RealArray, weights: States, state: States, **options: Any
     ) -> tuple[RealArray, States, Any]:
-        out = lstm_forward(x, *weights, *state, candidate=self.candidate, **options)
+        (weight_ih, weight_hh, bias), (h0, c0) = weights[:3], state
+        options = self._parts(weights) | options
+        out = lstm_forward(x, weight_ih, weight_hh, bias, h0, c0, **options)
         return out.h, (out.h_last, out.c_last), out.cache
 
     def _backward_one(
         self, dh: RealArray, cache: Any, dstate: States, n_threads: int
     ) -> tuple[RealArray, States, States]:
-        dx, *weights, dh0, dc0 = lstm_backward(
+        gradients = lstm_backward(
             dh, cache, dh_last=dstate[0], dc_last=dstate[1], n_threads=n_threads
         )
-        return dx, tuple(weights), (dh0, dc0)
+        weights = tuple(getattr(gradients, "d" + kind) for kind in self._kinds)
+        return gradients.dx, weights, (gradients.dh0, gradients.dc0)
+
+    @property
+    def output_size(self) -> int:
+        """Columns of h that one direction gives."""
+        return self.proj_size or self.hidden_size
+
+    def _parts(self, weights: States) -> dict[str, Any]:
+        """What one layer passes on beside its two weights and its bias."""
+        optional = dict(zip(self._kinds[3:], weights[3:], strict=True))
+        rates = {"zoneout_h": self.zoneout[0], "zoneout_c": self.zoneout[1]}
+        return {"candidate": self.candidate, **rates, **optional}
+
+    def _draw(
+        self, k: int, batch: int, time: int, lengths: NDArray[np.int64] | None
+    ) -> dict[str, RealArray]:
+        """What stays: by sequence, step and unit, whatever is drawn beside it."""
+        drawn: dict[str, RealArray] = {}
+        ends = np.full(batch, time) if lengths is None else lengths
+        for state, rate in enumerate(self.zoneout):
+            if rate == 0:
+                continue
+            purpose = ZONEOUT_PURPOSE + self._n_states * k + state
+            width = (self.output_size, self.hidden_size)[state]
+            uniform = np.ones((batch, time, width), self.dtype)
+            for b, end in enumerate(ends):
+                first = (self._n_sequences + b) * SEQUENCE_STRIDE
+                steps = uniform[b, :end].reshape(-1)
+                native.runtime.fill_uniform(self.random_state, purpose, first, steps)
+            drawn["zoneout_" + "hc"[state]] = (uniform < rate).astype(self.dtype)
+        return drawn
 
     @classmethod
     def from_torch(cls, module: Any) -> LSTM:
@@ -158,14 +226,28 @@ class LSTM(Stack):
         Raises
         ------
         ValueError
-            With the sigmoid candidate, which torch has not.
+            With what torch has not: the sigmoid candidate, peepholes, zoneout.
         """
+        where = "recurrent.LSTM.to_torch"
         if self.candidate != "tanh":
-            fail("recurrent.LSTM.to_torch", "candidate 'tanh'", repr(self.candidate))
-        return write_module(self)
+            fail(where, "candidate 'tanh'", repr(self.candidate))
+        if self.peephole:
+            fail(where, "peephole=False", "True")
+        if any(self.zoneout):
+            fail(where, "zoneout 0", str(self.zoneout))
+        return write_module(self, proj_size=self.proj_size)
 
     def _packed(self, weights: States) -> LSTMWeights:
-        return LSTMWeights(*weights, candidate=self.candidate)
+        weight_ih, weight_hh, bias = weights[:3]
+        return LSTMWeights(weight_ih, weight_hh, bias, **self._parts(weights))
+
+
+def _as_zoneout(zoneout: Any, where: str) -> tuple[float, float]:
+    both: Any = zoneout if isinstance(zoneout, tuple) else (zoneout, zoneout)
+    if len(both) != 2:
+        fail(where, "zoneout as a number, or two", f"{len(both)} of them")
+    h, c = (as_real(each, where, "zoneout", low=0.0, high=1.0) for each in both)
+    return h, c
 
 
 class RNN(Stack):

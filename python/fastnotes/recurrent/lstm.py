@@ -13,18 +13,18 @@ from fastnotes._memory import memory_of
 from fastnotes._threads import resolve_n_threads
 from fastnotes._validation import (
     as_real_array,
-    check_choice,
     check_shape,
-    fail,
     fail_type,
 )
 from fastnotes.recurrent._arguments import (
-    CANDIDATES,
+    as_cell,
     as_inputs,
     as_state,
     as_weights,
     call_wants_cuda,
     cast,
+    refuse_on_cuda,
+    split_zoneout,
 )
 from fastnotes.recurrent.results import LSTMCache, LSTMGradients, LSTMOutput
 
@@ -42,6 +42,10 @@ def lstm_forward(
     *,
     lengths: ArrayLike | None = None,
     candidate: str = "tanh",
+    peephole: ArrayLike | None = None,
+    weight_hr: ArrayLike | None = None,
+    zoneout_h: float | ArrayLike = 0.0,
+    zoneout_c: float | ArrayLike = 0.0,
     reverse: bool = False,
     keep_cache: bool = True,
     n_threads: int | None = None,
@@ -71,12 +75,25 @@ def lstm_forward(
     candidate
         ``"tanh"``, or ``"sigmoid"`` for g = sigmoid(a_g), as the Deep Learning book
         writes it.
+    peephole
+        (3H,), by which gates see the cell, stacked as i, f, o: a_i and a_f have
+        ``peephole * c_(t-1)`` added, a_o has ``peephole * c_t``. Not on CUDA.
+    weight_hr
+        (R, H): h_t is its product with sigmoid(a_o) * tanh(c_t). Then h, h0 and h_last
+        are R wide, and ``weight_hh`` is (4H, R). PyTorch's ``proj_size``. Not on CUDA.
+    zoneout_h, zoneout_c
+        Part of h_(t-1), of c_(t-1), that stays in the state after the step, from 0 to
+        1: a number for all units, as at inference, or an array (B, T, H), of 0 and 1
+        drawn at random in training. Peepholes and h_t see c_t without it. Arrays are
+        converted to the dtype of the others and not read past a sequence's end. Not
+        on CUDA.
     reverse
         Run every sequence from its own end to its beginning: ``h[b, t]`` has seen
         ``x[b, t]`` and all that follows it, and ``h_last`` is the state at t = 0. Not
         on CUDA.
     keep_cache
-        Keep what :func:`lstm_backward` needs (about 6 H + D numbers per step).
+        Keep what :func:`lstm_backward` needs (about 6 H + D numbers per step, with
+        zoneout H more and its arrays).
     n_threads
         Threads to use; None: see the threads page. Small batches use fewer.
     device
@@ -106,25 +123,39 @@ def lstm_forward(
     References
     ----------
     Hochreiter and Schmidhuber (1997), "Long Short-Term Memory"; Gers, Schmidhuber and
-    Cummins (2000), "Learning to Forget". Goodfellow, Bengio and Courville (2016), "Deep
+    Cummins (2000), "Learning to Forget"; Gers, Schraudolph and Schmidhuber (2002),
+    "Learning Precise Timing with LSTM Recurrent Networks", for peepholes; Krueger et
+    al. (2017), "Zoneout: Regularizing RNNs by Randomly Preserving Hidden Activations";
+    Sak, Senior and Beaufays (2014), "Long Short-Term Memory Recurrent Neural Network
+    Architectures", for the projection. Goodfellow, Bengio and Courville (2016), "Deep
     Learning", section 10.10.1, for the sigmoid candidate.
     """
     where = "recurrent.lstm_forward"
     given: dict[str, Any] = {"x": x, "weight_ih": weight_ih, "weight_hh": weight_hh}
     given |= {"bias": bias, "h0": h0, "c0": c0}
-    if call_wants_cuda(where, device, lengths, given):
+    part_h, units_h = split_zoneout(zoneout_h)
+    part_c, units_c = split_zoneout(zoneout_c)
+    parts: dict[str, Any] = {"peephole": peephole, "weight_hr": weight_hr}
+    arrays = {**parts, "zoneout_h": units_h, "zoneout_c": units_c}
+    if call_wants_cuda(where, device, lengths, given | arrays):
         from fastnotes.recurrent import _cuda
 
-        if reverse:
-            fail(where, "reverse=False on CUDA", "True")
+        refuse_on_cuda(
+            where,
+            reverse,
+            peephole=peephole,
+            weight_hr=weight_hr,
+            zoneout_h=zoneout_h,
+            zoneout_c=zoneout_c,
+        )
         return _cuda.lstm_forward(given, lengths, candidate, keep_cache, device)
     threads = resolve_n_threads(n_threads, where)
-    weights = as_weights(weight_ih, weight_hh, bias, where)
-    check_choice(candidate, where, "candidate", CANDIDATES)
-    inputs = as_inputs(x, h0, c0, lengths, where, weights)
-    arrays = (*weights, inputs.x, inputs.h0, inputs.c0)
-    dtype = np.result_type(*(a for a in arrays if a is not None))
-    packed = weights.cast(dtype).pack(candidate, keep_cache, threads)
+    weights = as_weights(weight_ih, weight_hh, bias, where, **parts)
+    cell = as_cell(candidate, part_h, part_c, where)
+    inputs = as_inputs(x, h0, c0, lengths, where, weights, (units_h, units_c))
+    deciding = (*weights, inputs.x, inputs.h0, inputs.c0)
+    dtype = np.result_type(*(a for a in deciding if a is not None))
+    packed = weights.cast(dtype).pack(cell, keep_cache, threads)
     return inputs.cast(dtype).run(packed, reverse, keep_cache, threads, where)
 
 
@@ -158,7 +189,8 @@ def lstm_backward(
     -------
     LSTMGradients
         ``(dx, dweight_ih, dweight_hh, dbias, dh0, dc0)`` in the dtype of the forward
-        pass, to which the arguments are converted.
+        pass, to which the arguments are converted; ``dpeephole`` and
+        ``dweight_hr`` as attributes.
 
     Raises
     ------
@@ -184,15 +216,19 @@ def lstm_backward(
     if not isinstance(cache, LSTMCache):
         fail_type(where, "cache from lstm_forward", type(cache).__name__)
     batch, time, _, hidden = cache.sizes
+    outputs = cache.output_size
     d_outputs = as_real_array(dh, where, "dh", ndim=3)
-    check_shape(d_outputs, where, "dh", (batch, time, hidden), "(B, T, H)")
+    check_shape(d_outputs, where, "dh", (batch, time, outputs), "(B, T, H)")
     arrays = (
         d_outputs,
-        as_state(dh_last, where, "dh_last", batch, hidden),
+        as_state(dh_last, where, "dh_last", batch, outputs),
         as_state(dc_last, where, "dc_last", batch, hidden),
     )
     d_h, d_h_last, d_c_last = (cast(a, cache.dtype) for a in arrays)
     with memory_of(where):
-        return LSTMGradients(
-            *native.recurrent.lstm_backward(cache, d_h, d_h_last, d_c_last, threads)
+        *always, dpeephole, dweight_hr = native.recurrent.lstm_backward(
+            cache, d_h, d_h_last, d_c_last, threads
         )
+    gradients = LSTMGradients(*always)
+    gradients.dpeephole, gradients.dweight_hr = dpeephole, dweight_hr
+    return gradients

@@ -37,8 +37,20 @@ class LSTMOutput(NamedTuple):
     cache: LSTMCache | CudaLSTMCache | None
 
 
-class LSTMGradients(NamedTuple):
+class _LSTMGradients(NamedTuple):
+    dx: RealArray
+    dweight_ih: RealArray
+    dweight_hh: RealArray
+    dbias: RealArray
+    dh0: RealArray
+    dc0: RealArray
+
+
+class LSTMGradients(_LSTMGradients):
     """Gradients of a scalar with respect to everything that entered the forward pass.
+
+    A tuple of the six that there always are; those of optional parts are attributes
+    beside it.
 
     Attributes
     ----------
@@ -49,14 +61,13 @@ class LSTMGradients(NamedTuple):
         no bias was given.
     dh0, dc0
         (B, H).
+    dpeephole, dweight_hr
+        (3H,), (R, H), summed over the batch; None without the part. With a projection
+        dweight_hh is (4H, R) and dh0 (B, R).
     """
 
-    dx: RealArray
-    dweight_ih: RealArray
-    dweight_hh: RealArray
-    dbias: RealArray
-    dh0: RealArray
-    dc0: RealArray
+    dpeephole: RealArray | None = None
+    dweight_hr: RealArray | None = None
 
 
 class RNNOutput(NamedTuple):

@@ -270,7 +270,7 @@ class RNNWeights:
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickle_weights, (*self._weights, self.nonlinearity)
+        return _unpickle_weights, (*self._weights[:3], self.nonlinearity)
 
 
 def _unpickle_weights(
@@ -286,7 +286,7 @@ def _pack(
     weights: Weights, nonlinearity: str, backward: bool, n_threads: int
 ) -> native.recurrent.RNNWeights:
     return native.recurrent.pack_rnn_weights(
-        *weights, nonlinearity == "tanh", backward, n_threads
+        *weights[:3], nonlinearity == "tanh", backward, n_threads
     )
 
 
@@ -298,7 +298,7 @@ def _run(
     n_threads: int,
     where: str,
 ) -> RNNOutput:
-    x, h0, _, lengths = inputs
+    x, h0, _, lengths = inputs[:4]
     with memory_of(where):
         return RNNOutput(
             *native.recurrent.rnn_forward(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
@@ -53,6 +54,8 @@ class Stack(ABC):
 
     _n_gates: ClassVar[int]
     _n_states: ClassVar[int]
+    #: What a layer has of weights in one direction, by their names.
+    _kinds: tuple[str, ...] = ("weight_ih", "weight_hh", "bias")
 
     def __init__(
         self,
@@ -86,6 +89,7 @@ class Stack(ABC):
         self.gradients: dict[str, RealArray] = {}
         self.state_gradient: States = ()
         self._n_drawn = 0
+        self._n_sequences = 0
         self._trace: _Trace | None = None
         self._start_weights()
 
@@ -103,6 +107,12 @@ class Stack(ABC):
     ) -> tuple[RealArray, States, States]:
         """Return dx, the gradients of the weights, those of the initial state."""
 
+    def _draw(
+        self, k: int, batch: int, time: int, lengths: NDArray[np.int64] | None
+    ) -> dict[str, RealArray]:
+        """What direction k of all layers draws at random for a training pass."""
+        return {}
+
     @abstractmethod
     def _packed(self, weights: States) -> LSTMWeights | RNNWeights:
         """Pack the weights of one layer for steps."""
@@ -114,13 +124,17 @@ class Stack(ABC):
         """2 for a bidirectional network."""
         return 2 if self.bidirectional else 1
 
+    @property
+    def output_size(self) -> int:
+        """Columns of h that one direction gives."""
+        return self.hidden_size
+
     def _where(self, method: str = "") -> str:
         return f"recurrent.{type(self).__name__}{method}"
 
-    @staticmethod
-    def _names(layer: int, direction: int) -> tuple[str, str, str]:
+    def _names(self, layer: int, direction: int) -> tuple[str, ...]:
         suffix = f"_l{layer}" + ("_reverse" if direction else "")
-        return f"weight_ih{suffix}", f"weight_hh{suffix}", f"bias{suffix}"
+        return tuple(kind + suffix for kind in self._kinds)
 
     def _weights(self, layer: int, direction: int) -> States:
         names = self._names(layer, direction)
@@ -133,24 +147,35 @@ class Stack(ABC):
             for direction in range(self.n_directions)
         ]
 
+    def _shape(self, kind: str, layer: int) -> tuple[int, ...]:
+        rows = self._n_gates * self.hidden_size
+        outputs = self.n_directions * self.output_size
+        shapes = {
+            "weight_ih": (rows, outputs if layer else self.input_size),
+            "weight_hh": (rows, self.output_size),
+            "bias": (rows,),
+            "peephole": (3 * self.hidden_size,),
+            "weight_hr": (self.output_size, self.hidden_size),
+        }
+        return shapes[kind]
+
     def _start_weights(self) -> None:
         """Uniform in +-1/sqrt(H), as PyTorch starts them; biases 0."""
-        rows, drawn = self._n_gates * self.hidden_size, 0
-        bound = self.hidden_size**-0.5
+        drawn, bound = 0, self.hidden_size**-0.5
         for layer, direction in self._each_direction():
-            below = self.input_size
-            if layer > 0:
-                below = self.n_directions * self.hidden_size
-            weight_ih, weight_hh, bias = self._names(layer, direction)
-            for name, columns in ((weight_ih, below), (weight_hh, self.hidden_size)):
-                values = np.empty(rows * columns, self.dtype)
+            names = self._names(layer, direction)
+            for name, kind in zip(names, self._kinds, strict=True):
+                shape = self._shape(kind, layer)
+                if kind == "bias":
+                    self.parameters[name] = np.zeros(shape, self.dtype)
+                    continue
+                values = np.empty(math.prod(shape), self.dtype)
                 native.runtime.fill_uniform(
                     self.random_state, WEIGHTS_PURPOSE, drawn, values
                 )
                 drawn += values.size
                 scaled = bound * (2 * values - 1)
-                self.parameters[name] = scaled.astype(self.dtype).reshape(rows, columns)
-            self.parameters[bias] = np.zeros(rows, self.dtype)
+                self.parameters[name] = scaled.astype(self.dtype).reshape(shape)
 
     # ------------------------------------------------------------ passes
 
@@ -178,12 +203,14 @@ class Stack(ABC):
             outputs, caches = [], []
             for direction in range(self.n_directions):
                 k = layer * self.n_directions + direction
+                drawn = self._draw(k, batch, time, ends) if training else {}
                 h, end, cache = self._forward_one(
                     below,
                     self._weights(layer, direction),
                     tuple(s[k] for s in states),
                     reverse=direction == 1,
                     **options,
+                    **drawn,
                 )
                 outputs.append(h)
                 last.append(end)
@@ -192,6 +219,7 @@ class Stack(ABC):
             trace.caches.append(caches)
             trace.masks.append(mask)
         self._trace = trace if training else None
+        self._n_sequences += batch if training else 0
         return below, tuple(np.stack(each) for each in zip(*last, strict=True))
 
     def _mask(
@@ -214,14 +242,15 @@ class Stack(ABC):
         return mask
 
     def _as_states(self, state: Any, where: str, name: str, batch: int) -> States:
-        shape = (self.num_layers * self.n_directions, batch, self.hidden_size)
+        sizes = (self.output_size, self.hidden_size)[: self._n_states]
+        shapes = [(self.num_layers * self.n_directions, batch, n) for n in sizes]
         if state is None:
-            return (np.zeros(shape, self.dtype),) * self._n_states
+            return tuple(np.zeros(shape, self.dtype) for shape in shapes)
         given = (state,) if self._n_states == 1 else state
         if not isinstance(given, tuple) or len(given) != self._n_states:
             fail_type(where, f"{name} as a tuple (h, c)", type(state).__name__)
         arrays = []
-        for array in given:
+        for array, shape in zip(given, shapes, strict=True):
             values = as_real_array(array, where, name, ndim=3)
             check_shape(values, where, name, shape, "(layers * directions, B, H)")
             arrays.append(values.astype(self.dtype, copy=False))
@@ -256,7 +285,7 @@ class Stack(ABC):
                 f"[{where}] expected forward(..., training=True) before it, got none"
             )
         batch, time = trace.shape
-        width = self.n_directions * self.hidden_size
+        width = self.n_directions * self.output_size
         above = as_real_array(dh, where, "dh", ndim=3)
         check_shape(above, where, "dh", (batch, time, width), "(B, T, directions * H)")
         dstates = self._as_states(dstate, where, "dstate", batch)

@@ -10,13 +10,16 @@ from numpy.typing import ArrayLike, NDArray
 from fastnotes._core import native
 from fastnotes._device import wants_cuda
 from fastnotes._threads import resolve_n_threads
-from fastnotes._validation import RealArray, check_choice, fail, fail_type
+from fastnotes._validation import RealArray, check_choice, fail_type
 from fastnotes.recurrent._arguments import (
     CANDIDATES,
+    Weights,
+    as_cell,
     as_inputs,
     as_step_input,
     as_weights,
     call_wants_cuda,
+    refuse_on_cuda,
 )
 from fastnotes.recurrent.results import LSTMOutput
 
@@ -33,6 +36,12 @@ class LSTMWeights:
         (4H, D), (4H, H) and (4H,) or None, as in :func:`lstm_forward`. They are copied.
     candidate
         ``"tanh"`` or ``"sigmoid"``.
+    peephole
+        (3H,) or None, as in :func:`lstm_forward`. Not on CUDA.
+    weight_hr
+        (R, H) or None, as in :func:`lstm_forward`. Not on CUDA.
+    zoneout_h, zoneout_c
+        Numbers from 0 to 1, as in :func:`lstm_forward`. Not on CUDA.
     device
         None: where the arrays are. ``"cuda"`` copies host arrays there; calls then take
         host arrays too, and give results back.
@@ -46,7 +55,8 @@ class LSTMWeights:
 
     Notes
     -----
-    Immutable, so threads may share one.
+    Immutable, so threads may share one. With a projection h has R columns where calls
+    say H, and a step takes scratch.
     """
 
     def __init__(
@@ -56,22 +66,29 @@ class LSTMWeights:
         bias: ArrayLike | None = None,
         *,
         candidate: str = "tanh",
+        peephole: ArrayLike | None = None,
+        weight_hr: ArrayLike | None = None,
+        zoneout_h: float = 0.0,
+        zoneout_c: float = 0.0,
         device: str | None = None,
     ) -> None:
         where = "recurrent.LSTMWeights"
         self._device: DeviceWeights | None = None
         given = {"weight_ih": weight_ih, "weight_hh": weight_hh, "bias": bias}
-        if wants_cuda(where, device, **given):
+        parts: dict[str, Any] = {"peephole": peephole, "weight_hr": weight_hr}
+        if wants_cuda(where, device, **given, **parts):
+            zoneouts = {"zoneout_h": zoneout_h, "zoneout_c": zoneout_c}
+            refuse_on_cuda(where, False, **parts, **zoneouts)
             self._keep_on_device(where, device, candidate, given)
             return
-        weights = as_weights(weight_ih, weight_hh, bias, where)
-        check_choice(candidate, where, "candidate", CANDIDATES)
+        weights = as_weights(weight_ih, weight_hh, bias, where, **parts)
+        self._cell = as_cell(candidate, zoneout_h, zoneout_c, where)
         self.candidate = candidate
-        self.hidden_size: int = weights.weight_hh.shape[1]
+        self.hidden_size: int = weights.hidden_size
         self.input_size: int = weights.weight_ih.shape[1]
         self.dtype = np.result_type(*(a for a in weights if a is not None))
         self._weights = weights.cast(self.dtype, copy=True)
-        self._inference = self._weights.pack(candidate, False, 1)
+        self._inference = self._weights.pack(self._cell, False, 1)
         self._training: native.recurrent.LSTMWeights | None = None
 
     def _keep_on_device(
@@ -101,8 +118,7 @@ class LSTMWeights:
         where = "recurrent.LSTMWeights.forward"
         if self._device is not None:
             given = {"x": x, "h0": h0, "c0": c0}
-            if reverse:
-                fail(where, "reverse=False on CUDA", "True")
+            refuse_on_cuda(where, reverse)
             return self._device.forward(given, lengths, keep_cache)
         beside = {"x": x, "weights": self._weights.weight_hh, "h0": h0, "c0": c0}
         call_wants_cuda(where, None, lengths, beside)  # refuses CUDA arrays
@@ -111,7 +127,7 @@ class LSTMWeights:
         packed = self._inference
         if keep_cache:
             if self._training is None:
-                self._training = self._weights.pack(self.candidate, True, threads)
+                self._training = self._weights.pack(self._cell, True, threads)
             packed = self._training
         return inputs.cast(self.dtype).run(packed, reverse, keep_cache, threads, where)
 
@@ -146,9 +162,9 @@ class LSTMWeights:
         beside = self._weights.weight_hh
         x_t = as_step_input(x, where, "x", self.input_size, None, beside)
         rows = x_t.shape[0]
-        h_t = as_step_input(h, where, "h", self.hidden_size, rows, beside)
+        h_t = as_step_input(h, where, "h", beside.shape[1], rows, beside)
         c_t = as_step_input(c, where, "c", self.hidden_size, rows, beside)
-        new: Any = (np.empty_like(h_t), np.empty_like(h_t)) if out is None else out
+        new: Any = (np.empty_like(h_t), np.empty_like(c_t)) if out is None else out
         if not isinstance(new, tuple) or len(new) != 2:
             fail_type(where, "out as a tuple of two arrays", type(out).__name__)
         native.recurrent.lstm_step(self._inference, x_t, h_t, c_t, new[0], new[1])
@@ -163,16 +179,14 @@ class LSTMWeights:
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._device is None:
-            return _unpickle_weights, (*self._weights, self.candidate)
-        place = f"cuda:{self._device.device}"
-        return _unpickle_weights, (*self._device.to_numpy(), self.candidate, place)
+            weights = self._weights._asdict()
+            arrays = tuple(weights.pop(name) for name in Weights._fields[:3])
+            return _unpickle_weights, (arrays, {**self._cell._asdict(), **weights})
+        options = {"candidate": self.candidate, "device": f"cuda:{self._device.device}"}
+        return _unpickle_weights, (self._device.to_numpy(), options)
 
 
 def _unpickle_weights(
-    weight_ih: RealArray,
-    weight_hh: RealArray,
-    bias: RealArray | None,
-    candidate: str,
-    device: str | None = None,
+    arrays: tuple[RealArray, ...], options: dict[str, Any]
 ) -> LSTMWeights:
-    return LSTMWeights(weight_ih, weight_hh, bias, candidate=candidate, device=device)
+    return LSTMWeights(*arrays, **options)
