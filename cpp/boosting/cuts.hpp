@@ -62,11 +62,9 @@ template <class T> T midpoint(T left, T right) noexcept {
                : rounded;
 }
 
-/// Sorts n items by key, least significant digits first; uses other[n], returns where
-/// they ended up.
-template <class Item> Item* radix_sort(Item* items, Item* other, index_t n) noexcept {
+template <int digit_bits, class Item>
+Item* sort_by_digits(Item* items, Item* other, index_t n) noexcept {
     using K = decltype(key_of(*items));
-    constexpr int digit_bits = 11;
     constexpr index_t digits = index_t{1} << digit_bits;
     constexpr int passes =
         (8 * static_cast<int>(sizeof(K)) + digit_bits - 1) / digit_bits;
@@ -88,6 +86,14 @@ template <class Item> Item* radix_sort(Item* items, Item* other, index_t n) noex
         std::swap(items, other);
     }
     return items;
+}
+
+/// Sorts n items by key, least significant digits first; uses other[n], returns where
+/// they ended up.
+template <class Item> Item* radix_sort(Item* items, Item* other, index_t n) noexcept {
+    constexpr index_t few = 4096; // fewer than pay for clearing more counts
+    return n < few ? sort_by_digits<8>(items, other, n)
+                   : sort_by_digits<11>(items, other, n);
 }
 
 /// First position of [first, last) whose key is above (or, with Equal, not below) key.

@@ -156,14 +156,24 @@ void RowSums::add_tiles(const RowSource& source, const Rows& rows) noexcept {
     unflushed_ += rows.n;
 }
 
-void RowSums::add(const RowSource& source, const RowRecord* records, index_t n,
-                  index_t readable) noexcept {
+template <class Rows>
+void RowSums::add_steps(const RowSource& source, const RowRecord* records, index_t n,
+                        index_t readable) noexcept {
     const index_t step = most_packed_rows / 2;
     for (index_t at = 0; at < n; at += step) {
-        add_tiles(source,
-                  RecordedRows{source.bins.data, source.bins.columns, records + at,
+        add_tiles(source, Rows{source.bins.data, source.bins.columns, records + at,
                                std::min(step, n - at), readable - at});
     }
+}
+
+void RowSums::add(const RowSource& source, const RowRecord* records, index_t n,
+                  index_t readable) noexcept {
+    add_steps<RecordedRows>(source, records, n, readable);
+}
+
+void RowSums::add_near(const RowSource& source, const RowRecord* records,
+                       index_t n) noexcept {
+    add_steps<NearRows>(source, records, n, n);
 }
 
 void RowSums::add_consecutive(const RowSource& source, index_t first,

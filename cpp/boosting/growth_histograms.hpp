@@ -65,6 +65,10 @@ class RowSums {
     void add(const RowSource& source, const RowRecord* records, index_t n,
              index_t readable) noexcept;
 
+    /// The same where the rows' codes were just read.
+    void add_near(const RowSource& source, const RowRecord* records,
+                  index_t n) noexcept;
+
     /// Adds n <= most_packed_rows rows from `first` on.
     void add_consecutive(const RowSource& source, index_t first,
                          const std::int64_t* values, index_t n) noexcept;
@@ -79,6 +83,9 @@ class RowSums {
     }
 
   private:
+    template <class Rows>
+    void add_steps(const RowSource& source, const RowRecord* records, index_t n,
+                   index_t readable) noexcept;
     template <class Rows>
     void add_tiles(const RowSource& source, const Rows& rows) noexcept;
     void flush(const RowSource& source) noexcept;

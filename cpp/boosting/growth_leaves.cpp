@@ -30,8 +30,10 @@ int32_t leaf_of(const GrownView& tree, uint8_t missing_code, CodeOf code_of) noe
 /// Writes the label of each row: of two, the one its code says; `second` null: the
 /// first. Records are a Step from one to the next.
 template <int Step>
-void label_records(const RecordedRows& rows, const CodeTable* second,
-                   const int32_t* labels, int32_t* leaf_of_row) noexcept {
+void label_records(const RecordedRows& listed, const CodeTable* second,
+                   const int32_t (&both)[2], int32_t* leaf_of_row) noexcept {
+    const RecordedRows rows = listed; // in registers, whatever is written
+    const int32_t labels[2] = {both[0], both[1]};
     const RowRecord* const records = rows.records;
     const auto put = [&](index_t i) {
         const index_t row = records[Step * i].row;

@@ -19,6 +19,8 @@ constexpr index_t wide_columns = 128;
 constexpr index_t wide_block_rows = 32768;
 /// Bytes from one row's code to the next one's up to which no prefetch is needed.
 constexpr index_t dense_bytes = 32;
+/// Bytes of a row up to which reading one code brings most of the others.
+constexpr index_t near_bytes = 64;
 
 /// A block of records to part, and where to.
 struct BlockRoute {
@@ -39,9 +41,9 @@ struct BlockRoute {
 
 /// left and right grow towards each other; the loop bodies write to both.
 template <int Step, bool Prefetches>
-void route_block(const BlockRoute& block, RowRecord*& left,
-                 RowRecord*& right) noexcept {
+void route_block(const BlockRoute& of, RowRecord*& left, RowRecord*& right) noexcept {
     constexpr index_t step = simd::parted_items;
+    const BlockRoute block = of; // in registers, whatever is written
     RowRecord* to_left = left;
     RowRecord* to_right = right;
     index_t i = 0;
@@ -164,6 +166,7 @@ void SegmentRouter::route(const RowSource& source, const Routing& routing, index
     const bool forward = reader_.step() > 0;
     const index_t span = reader_[ready - 1].row - reader_[0].row;
     const bool dense = span * stride <= ready * dense_bytes;
+    const bool near = stride <= near_bytes;
     const auto route_rows =
         dense ? (forward ? route_block<1, false> : route_block<-1, false>)
               : (forward ? route_block<1, true> : route_block<-1, true>);
@@ -179,7 +182,11 @@ void SegmentRouter::route(const RowSource& source, const Routing& routing, index
         const RowRecord* const added = routing.adds_left ? left_before : right_;
         const index_t count =
             routing.adds_left ? left_ - left_before : right_before - right_;
-        sums->add(source, added, count, count);
+        if (near) {
+            sums->add_near(source, added, count);
+        } else {
+            sums->add(source, added, count, count);
+        }
     }
 }
 

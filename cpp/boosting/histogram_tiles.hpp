@@ -33,6 +33,7 @@ struct ConsecutiveRows {
     index_t n;
 
     static constexpr bool listed = false;
+    static constexpr bool near = true; ///< codes come without a prefetch
     index_t row(index_t i) const noexcept { return i; }
     std::int64_t value(index_t i) const noexcept { return values[i]; }
 };
@@ -47,6 +48,7 @@ struct ListedRows {
     index_t readable; ///< row numbers that may be read: n and what follows in the list
 
     static constexpr bool listed = true;
+    static constexpr bool near = false;
     index_t row(index_t i) const noexcept { return rows[i]; }
     std::int64_t value(index_t i) const noexcept { return values[i]; }
 };
@@ -57,7 +59,8 @@ struct RowRecord {
     std::int16_t hess, grad;
 };
 
-struct RecordedRows {
+/// Listed rows as records; Near where their codes were just read.
+template <bool Near> struct RecordsToAdd {
     const std::uint8_t* codes; ///< of row 0
     index_t stride;
     const RowRecord* records; ///< [readable]
@@ -65,12 +68,15 @@ struct RecordedRows {
     index_t readable;
 
     static constexpr bool listed = true;
+    static constexpr bool near = Near;
     index_t row(index_t i) const noexcept { return records[i].row; }
     std::int64_t value(index_t i) const noexcept {
         return std::int64_t{records[i].grad} * (std::int64_t{1} << 32) +
                records[i].hess;
     }
 };
+using RecordedRows = RecordsToAdd<false>;
+using NearRows = RecordsToAdd<true>;
 
 /// One packed add per column. Columns go by words: one load of several codes.
 template <int Width>
@@ -82,8 +88,8 @@ FASTNOTES_INLINE void add_row(const std::uint8_t* codes, std::int64_t value,
         std::memcpy(&word, codes, sizeof word);
 #pragma GCC unroll 8
         for (int k = 0; k < step; ++k) {
-            sums[k * column_slots + static_cast<index_t>((word >> (8 * k)) & 0xFF)] +=
-                value;
+            std::int64_t* const of_column = sums + k * column_slots;
+            of_column[(word >> (8 * k)) & 0xFF] += value;
         }
     } else {
         sums[codes[0]] += value;
@@ -94,16 +100,15 @@ FASTNOTES_INLINE void add_row(const std::uint8_t* codes, std::int64_t value,
 }
 
 template <int Width, class Rows>
-void add_tile(const Rows& block, index_t column, std::int64_t* sums) noexcept {
+void add_tile(const Rows& of, index_t column, std::int64_t* sums) noexcept {
+    const Rows block = of; // in registers: sums might be parts of it
     const std::uint8_t* const codes = block.codes + column;
     for (index_t i = 0; i < block.n; ++i) {
-        if constexpr (Rows::listed) {
+        if constexpr (!Rows::near) {
             const index_t next = std::min(i + prefetch_rows, block.readable - 1);
             const std::uint8_t* const ahead = codes + block.row(next) * block.stride;
             simd::prefetch(ahead);
             simd::prefetch(ahead + Width - 1); // often on the next line
-        } else {
-            simd::prefetch(codes + (i + prefetch_rows) * block.stride);
         }
         add_row<Width>(codes + block.row(i) * block.stride, block.value(i), sums);
     }
@@ -143,12 +148,14 @@ class GatheredRows {
                            index_t n_columns) noexcept {
         const index_t last = n_columns - least_columns; // the halves may overlap
         for (index_t i = 0; i < n; ++i) {
-            const index_t next =
-                std::min(at + i + copy_prefetch_rows, block.readable - 1);
-            const std::uint8_t* const ahead =
-                block.codes + block.row(next) * block.stride;
-            simd::prefetch(ahead);
-            simd::prefetch(ahead + n_columns - 1); // often on the next line
+            if constexpr (!Rows::near) {
+                const index_t next =
+                    std::min(at + i + copy_prefetch_rows, block.readable - 1);
+                const std::uint8_t* const ahead =
+                    block.codes + block.row(next) * block.stride;
+                simd::prefetch(ahead);
+                simd::prefetch(ahead + n_columns - 1); // often on the next line
+            }
             const std::uint8_t* const from =
                 block.codes + block.row(at + i) * block.stride;
             std::memcpy(codes_[i], from, least_columns);

@@ -53,9 +53,9 @@ index_t thresholds_scratch(index_t n, index_t n_columns, bool weighted,
 /// to T, so left <= threshold < right; and float32 values get the same bins whether
 /// they come as float32 or float64. A column without values has no thresholds.
 ///
-/// Cost: a radix sort of each column's sample, 11 bits a pass. The result does not
-/// depend on n_threads. Source: histogram binning as in Ke et al. 2017, "LightGBM",
-/// section 3.
+/// Cost: a radix sort of each column's sample, 11 bits a pass, 8 where it is small.
+/// The result does not depend on n_threads. Source: histogram binning as in Ke et al.
+/// 2017, "LightGBM", section 3.
 template <class T>
 void fit_thresholds(View2<const T> X, View1<const double> weights, std::uint64_t seed,
                     View2<T> thresholds, View1<std::int64_t> counts, RowsScratch sample,
