@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,6 +25,7 @@ from fastnotes._validation import (
 )
 from fastnotes.nn import SGD, Adam, Optimizer
 from fastnotes.nn.training import History, Loop
+from fastnotes.recurrent import _estimator_files
 from fastnotes.recurrent._network import Network, Part, Task
 from fastnotes.recurrent._sequences import Ragged, as_ragged
 from fastnotes.recurrent._targets import Rows, Targets, step_rows
@@ -33,6 +34,7 @@ from fastnotes.recurrent.pooling import POOLINGS, STEPS
 from fastnotes.recurrent.stack import Stack
 
 Array = RealArray
+_Model = TypeVar("_Model", bound="SequenceEstimator")
 
 
 class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
@@ -273,6 +275,43 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         weight = _as_weight(sample_weight, data, per_step, where)
         decided = self._targets.decide(self._network.outputs(data))
         return decided[present], rows[present], weight[present]
+
+    # ------------------------------------------------------------ files
+
+    def save(self, path: Any) -> None:
+        """Write parameters, weights and history to a safetensors file.
+
+        Another file under that name is replaced as a whole, or kept.
+
+        Raises
+        ------
+        ImportError
+            Without safetensors.
+        NotFittedError
+            Before :meth:`fit`.
+        TypeError
+            For classes that are neither numbers nor text.
+        """
+        check_is_fitted(self)
+        _estimator_files.save(self, path, self._where("save"))
+
+    @classmethod
+    def load(cls: type[_Model], path: Any) -> _Model:
+        """Return the estimator that :meth:`save` wrote; nothing in a file is executed.
+
+        It predicts to the byte what the saved one did.
+
+        Raises
+        ------
+        ImportError
+            Without safetensors.
+        TypeError, ValueError
+            For anything but a whole file of this class.
+        OSError
+            If there is no file, or it cannot be read.
+        """
+        where = f"recurrent.{cls.__name__}.load"
+        return _estimator_files.load(cls, path, where)  # type: ignore[no-any-return]
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_network")

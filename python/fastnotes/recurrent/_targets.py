@@ -13,6 +13,7 @@ from sklearn.utils.validation import column_or_1d
 from fastnotes._validation import (
     RealArray,
     as_array,
+    as_integer,
     as_real_array,
     check_finite,
     fail,
@@ -20,9 +21,12 @@ from fastnotes._validation import (
 )
 from fastnotes.evidence import softmax
 from fastnotes.nn import sigmoid, sigmoid_cross_entropy, softmax_cross_entropy
+from fastnotes.recurrent import saving
 from fastnotes.recurrent._sequences import Ragged, is_list
 
 Array = RealArray
+#: Of dtypes that files hold, and the most outputs that a file may ask for.
+_CLASS_KINDS, _MOST_OUTPUTS = "biufU", 2**20
 #: y with a row for each sequence or step, and which of them have a target.
 Rows = tuple[NDArray[Any], NDArray[np.bool_]]
 
@@ -57,6 +61,15 @@ class Targets(ABC):
     @abstractmethod
     def decide(self, output: Array) -> NDArray[Any]:
         """What is predicted."""
+
+    @abstractmethod
+    def state(self, where: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Arrays and a note from which :meth:`from_note` makes it again."""
+
+    @classmethod
+    @abstractmethod
+    def from_note(cls, note: dict[str, Any], where: str) -> Targets:
+        """As :meth:`state` noted it, the arrays not yet filled."""
 
 
 class Classes(Targets):
@@ -107,6 +120,27 @@ class Classes(Targets):
         assert gradient is not None  # noqa: S101
         return float(loss.sum(dtype=np.float64)), gradient
 
+    def state(self, where: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        kind = self.classes.dtype.str
+        if self.classes.dtype.kind not in _CLASS_KINDS:
+            fail_type(where, "classes of numbers or text", kind)
+        return {}, {"classes": saving.encode(self.classes), "dtype": kind}
+
+    @classmethod
+    def from_note(cls, note: dict[str, Any], where: str) -> Classes:
+        listed = saving.decode(saving.entry(note, "classes", list, where), where)
+        kind = saving.entry(note, "dtype", str, where)
+        try:
+            dtype = np.dtype(kind)
+            classes = np.array(listed, dtype)
+        except (TypeError, ValueError, OverflowError, SyntaxError):
+            fail(where, "classes of the dtype in the file's note", "others")
+        if dtype.kind not in _CLASS_KINDS or classes.shape != (len(listed),):
+            fail(where, "classes of numbers or text in the file", f"{dtype}")
+        if len(classes) < 2 or (np.unique(classes) != classes).any():
+            fail(where, "at least two classes in the file, sorted", "others")
+        return cls(classes)
+
     def probabilities(self, output: Array, n_threads: int) -> Array:
         del n_threads
         return np.asarray(softmax(output, axis=1))
@@ -127,9 +161,8 @@ class Labels(Targets):
     @staticmethod
     def read(y: Any, per_step: bool, where: str) -> Rows:
         rows = as_real_array(y, where, "y", ndim=2)
-        present: NDArray[np.bool_] = np.ones(len(rows), bool)
-        if per_step:
-            present = ~(np.isnan(rows) | (rows == -1)).all(axis=1)
+        absent = np.asarray((np.isnan(rows) | (rows == -1)).all(axis=1))
+        present = ~absent if per_step else np.ones(len(rows), bool)
         if not ((rows == 0) | (rows == 1) | ~present[:, None]).all():
             fail(where, "y of 0 and 1", "others")
         return rows, present
@@ -155,6 +188,15 @@ class Labels(Targets):
         assert gradient is not None  # noqa: S101
         return float(loss.sum(dtype=np.float64)), gradient
 
+    def state(self, where: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        del where
+        return {}, {"n_labels": self.n_outputs}
+
+    @classmethod
+    def from_note(cls, note: dict[str, Any], where: str) -> Labels:
+        count = saving.entry(note, "n_labels", int, where)
+        return cls(as_integer(count, where, "n_labels", low=1, high=_MOST_OUTPUTS))
+
     def probabilities(self, output: Array, n_threads: int) -> Array:
         return sigmoid(output, n_threads=n_threads)
 
@@ -172,9 +214,8 @@ class Numbers(Targets):
     @staticmethod
     def read(y: Any, per_step: bool, where: str) -> Rows:
         rows = as_real_array(y, where, "y", ndim=(1, 2)).astype(np.float64)
-        present = np.ones(len(rows), bool)
-        if per_step:
-            present = ~np.isnan(rows.reshape(len(rows), -1)).all(axis=1)
+        absent = np.asarray(np.isnan(rows.reshape(len(rows), -1)).all(axis=1))
+        present = ~absent if per_step else np.ones(len(rows), bool)
         check_finite(rows[present], where, "y")
         return rows, present
 
@@ -205,6 +246,25 @@ class Numbers(Targets):
     def decide(self, output: Array) -> NDArray[np.float64]:
         shaped = output.reshape(len(output), *self.mean.shape)
         return np.asarray(shaped * self.deviation + self.mean)
+
+    def state(self, where: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        del where
+        arrays = {
+            "target_mean": self.mean.reshape(-1),
+            "target_deviation": self.deviation.reshape(-1),
+        }
+        return arrays, {"target_shape": list(self.mean.shape)}
+
+    @classmethod
+    def from_note(cls, note: dict[str, Any], where: str) -> Numbers:
+        shape = saving.entry(note, "target_shape", list, where)
+        if len(shape) > 1:
+            fail(where, "target_shape of at most one number in the file", "more")
+        counts = [
+            as_integer(n, where, "target_shape", low=1, high=_MOST_OUTPUTS)
+            for n in shape
+        ]
+        return cls(np.zeros(counts), np.ones(counts))
 
 
 def step_rows(y: Any, data: Ragged, where: str) -> NDArray[Any]:
