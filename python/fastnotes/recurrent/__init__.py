@@ -11,6 +11,7 @@ from fastnotes.recurrent.losses import (
     softmax_vjp,
 )
 from fastnotes.recurrent.lstm import lstm_backward, lstm_forward
+from fastnotes.recurrent.plots import plot_history
 from fastnotes.recurrent.results import (
     LSTMCache,
     LSTMGradients,
@@ -40,6 +41,7 @@ __all__ = [
     "Stream",
     "lstm_backward",
     "lstm_forward",
+    "plot_history",
     "rnn_backward",
     "rnn_forward",
     "sequence_nll",
