@@ -180,7 +180,8 @@ def _figure(outcome: Outcome) -> str:
 
 
 def _seconds(outcome: Outcome) -> str:
-    return f"{statistics.median(outcome.seconds):.2g}"
+    median = statistics.median(outcome.seconds)
+    return f"{median:.0f}" if median >= 10 else f"{median:.1f}"
 
 
 def _count(outcome: Outcome) -> str:
