@@ -85,11 +85,14 @@ SUBJECTS = (
         _OF_RNN,
         of_music=True,
     ),
-    Subject("piano_midi", "LSTM 9.03, tanh RNN 9.03 [1]", _MUSIC, _OF_RNN, of_music=True),
+    Subject(
+        "piano_midi", "LSTM 9.03, tanh RNN 9.03 [1]", _MUSIC, _OF_RNN, of_music=True
+    ),
     Subject(
         "musedata",
         "LSTM 6.23, tanh RNN 6.23 [1]",
-        {**_MUSIC, "n_epochs": 20},
+        {**_MUSIC, "learning_rate": 0.004, "n_epochs": 25},
+        {**_OF_RNN, "n_epochs": 20},
         of_music=True,
     ),
 )
