@@ -95,9 +95,9 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
     def _kind(self, where: str) -> type[Targets]:
         """What is learned."""
 
-    def _class_weight(self, y: NDArray[Any], where: str) -> Any:
+    def _class_weight(self, y: NDArray[Any]) -> Any:
         """Factors of the training weights, for rows that have a target."""
-        del y, where
+        del y
         return 1.0
 
     # ------------------------------------------------------------ fitting
@@ -116,7 +116,7 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
             fail(where, "at least one target", "none")
         targets = kind.learn(y[present], where)
         weight = _as_weight(sample_weight, data, per_step, where) * present
-        weight[present] *= self._class_weight(y[present], where)
+        weight[present] *= self._class_weight(y[present])
         scaling = _scaling(data) if self.standardize else None
         values = targets.encode((y, present), where)
         train = Part(_scaled(data, scaling), values, weight, per_step)
@@ -125,22 +125,26 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
             held_out = self._validation(validation, targets, n_features, scaling, where)
         elif self.validation_fraction is not None:
             train, held_out = self._split(train, where)
-        pooling = STEPS if per_step else self.pooling
-        network = Network(stack, pooling, targets.n_outputs, loop.n_threads)
+        network = self._network_on(stack, targets.n_outputs, loop.n_threads)
         optimizer = self._new_optimizer(network.parameters, where)
-        history = History()
+        task, history = Task(network, targets, train, held_out), History()
         try:
-            task = Task(network, targets, train, held_out)
-            n_sequences = len(train.data.lengths)
-            loop.run(task, n_sequences, optimizer, where, history)
+            loop.run(task, len(train.data.lengths), optimizer, where, history)
         finally:
             if history.loss:  # also after Ctrl-C: what the finished epochs reached
                 self._network, self._targets = network, targets
                 self._scaling = scaling
                 self.n_features_in_ = n_features
-                self.history_ = history.as_dict()
-                self.best_epoch_ = history.best_epoch
-                self.n_epochs_ = len(history.loss)
+                self._keep(history)
+
+    def _network_on(self, stack: Stack, n_outputs: int, n_threads: int) -> Network:
+        pooling = STEPS if self.return_sequences else self.pooling
+        return Network(stack, pooling, n_outputs, n_threads)
+
+    def _keep(self, history: History) -> None:
+        self.history_ = history.as_dict()
+        self.best_epoch_ = history.best_epoch
+        self.n_epochs_ = len(history.loss)
 
     def _loop(self, where: str) -> Loop:
         check_choice(self.pooling, where, "pooling", POOLINGS)

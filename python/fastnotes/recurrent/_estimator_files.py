@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from fastnotes._validation import as_integer, as_real, fail
+from fastnotes.nn.training import History
 from fastnotes.recurrent import saving
-from fastnotes.recurrent._network import Network
-from fastnotes.recurrent.pooling import STEPS
 
 #: Names of what :func:`fastnotes.recurrent._estimator._scaling` finds.
 SCALING = ("feature_mean", "feature_factor")
@@ -42,8 +41,7 @@ def load(kind: Any, path: Any, where: str) -> Any:
     targets = model._kind(where).from_note(learned, where)
     _check_sizes(model, n_features, targets.n_outputs, arrays, where)
     stack = model._stack(n_features, n_threads, where)
-    pooling = STEPS if model.return_sequences else model.pooling
-    network = Network(stack, pooling, targets.n_outputs, n_threads)
+    network = model._network_on(stack, targets.n_outputs, n_threads)
     into = {**targets.state(where)[0], **network.parameters}
     if saving.entry(note, "standardized", bool, where):
         into.update({name: np.empty(n_features, np.float32) for name in SCALING})
@@ -84,5 +82,5 @@ def _put_history(model: Any, note: dict[str, Any], where: str) -> None:
     best = saving.entry(note, "best_epoch", (int, type(None)), where)
     if best is not None:
         best = as_integer(best, where, "best_epoch", low=0, high=len(losses) - 1)
-    model.history_, model.best_epoch_ = history, best
-    model.n_epochs_ = len(losses)
+    validation = history.get("validation_loss", [])
+    model._keep(History(history["loss"], validation, best))

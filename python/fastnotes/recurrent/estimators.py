@@ -171,8 +171,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
             fail(where, "class_weight None for the bernoulli loss", "another")
         return Labels
 
-    def _class_weight(self, y: NDArray[Any], where: str) -> Any:
-        del where
+    def _class_weight(self, y: NDArray[Any]) -> Any:
         if self.class_weight is None:
             return 1.0
         return compute_sample_weight(self.class_weight, y).astype(np.float32)
