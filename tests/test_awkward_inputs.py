@@ -99,6 +99,12 @@ def test_cross_entropy(data):
         *arrays,
         out=options["out"],
     )
+    labels = data.draw(inputs(shape))
+    del options["out"]
+    check(
+        lambda: nn.sigmoid_cross_entropy(logits, labels, **options),
+        *(logits, labels, options["weight"]),
+    )
 
 
 @given(st.data())

@@ -15,7 +15,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_predict
 from fastnotes import datasets
 from fastnotes.recurrent import SequenceClassifier, SequenceRegressor
 from fastnotes.recurrent._network import Network
-from fastnotes.recurrent._sequences import as_batch
+from fastnotes.recurrent._sequences import as_ragged
 from fastnotes.recurrent.layers import LSTM
 from fastnotes.recurrent.pooling import POOLINGS
 from support.gradcheck import assert_directional
@@ -85,7 +85,8 @@ def test_gradients_of_the_network(pooling: str) -> None:
     names = list(network.parameters)
     for array in network.parameters.values():
         array[...] = rng.normal(size=array.shape)
-    batch = as_batch([rng.normal(size=(n, 2)) for n in (4, 1, 0, 3)], None, "test")
+    data = as_ragged([rng.normal(size=(n, 2)) for n in (4, 1, 0, 3)], None, "test")
+    batch = data.batch(np.arange(4))
     doutput = rng.normal(size=(4, 2))
 
     def loss(*values: Any) -> float:

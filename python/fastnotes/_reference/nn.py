@@ -63,6 +63,16 @@ def softmax_cross_entropy(
     return loss, gradient
 
 
+def sigmoid_cross_entropy(
+    logits: Array, target: Array, weight: Array
+) -> tuple[Array, Array]:
+    """Losses -w sum_j (t log p + (1 - t) log(1 - p)), p = sigmoid(a), and w (p - t)."""
+    a, t, w = (each.astype(np.float64) for each in (logits, target, weight))
+    loss: Array = w * (t * softplus(-a) + (1 - t) * softplus(a)).sum(axis=-1)
+    gradient: Array = w[:, None] * ((1 - t) * sigmoid(a) - t * sigmoid(-a))
+    return loss, gradient
+
+
 def adam(
     p: Array,
     gradients: list[Array],

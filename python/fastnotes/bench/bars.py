@@ -268,6 +268,13 @@ BARS: tuple[Ratio | Pace, ...] = (
         ("torch",),
         least=1.5,
     ),
+    Ratio(
+        "recurrent",
+        "LSTM training both ways, 270 sequences of 7 to 29 steps, 64 units",
+        ("ragged-train-vowels",),
+        ("torch",),
+        least=2,
+    ),
     Ratio("recurrent", "one step, 64 units", _STEP, ("torch LSTM",), least=15),
     Ratio("recurrent", "one step, 64 units", _STEP, ("torch LSTMCell",)),
     _graph("matmul-out", "product, preallocated", "mkl", mean=1.25, least=1.0),

@@ -9,13 +9,12 @@ of their own figures alone.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnotes.bench import boosting_quality_peers as peers
+from fastnotes.bench import quality_record
 from fastnotes.bench.boosting_quality_page import draw, replace_table
 from fastnotes.bench.boosting_training import loss
+from fastnotes.bench.quality_record import Outcome
 
 RESULT = Path("benchmarks", "boosting", "quality.json")
 PAGE = Path("docs", "boosting.md")
@@ -43,22 +44,6 @@ class Subject:
     name: str
     objective: str
     metric: str
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One library on one data set: a test figure and seconds for each fit."""
-
-    subject: str
-    metric: str
-    contender: str
-    figures: list[float]
-    seconds: list[float]
-
-    @property
-    def mean(self) -> float:
-        """Mean figure over the fits."""
-        return statistics.fmean(self.figures)
 
 
 _LOGISTIC, _SOFTMAX = "binary:logistic", "multi:softprob"
@@ -185,18 +170,13 @@ def run(
 
 def recorded() -> list[Outcome]:
     """Outcomes of earlier runs."""
-    if not RESULT.exists():
-        return []
-    return [Outcome(**row) for row in json.loads(RESULT.read_text())]
+    return quality_record.recorded(RESULT)
 
 
 def record(outcomes: Sequence[Outcome]) -> None:
     """Keep outcomes in place of those of the same sets."""
-    new = {outcome.subject for outcome in outcomes}
     order = [subject.name for subject in SUBJECTS]
-    kept = [outcome for outcome in recorded() if outcome.subject not in new]
-    rows = sorted([*kept, *outcomes], key=lambda outcome: order.index(outcome.subject))
-    RESULT.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    quality_record.record(RESULT, outcomes, order, lambda outcome: outcome.subject)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

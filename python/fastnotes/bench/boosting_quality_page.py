@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fastnotes.bench.case import OURS
+from fastnotes.bench.quality_record import by_subject, put_between
 
 START, END = "<!-- quality: start -->", "<!-- quality: end -->"
 WITHIN = 0.002
@@ -22,13 +23,6 @@ _COLOURS = {
     "lightgbm": "#E69F00",
     "scikit-learn": "#CC79A7",
 }
-
-
-def _by_subject(outcomes: Sequence[Any]) -> dict[str, dict[str, Any]]:
-    table: dict[str, dict[str, Any]] = {}
-    for outcome in outcomes:
-        table.setdefault(outcome.subject, {})[outcome.contender] = outcome
-    return table
 
 
 def _upward(outcome: Any) -> bool:
@@ -62,7 +56,7 @@ def table(outcomes: Sequence[Any]) -> str:
         f"| --- | --- |{' ---: |' * len(libraries)} ---: | ---: |",
     ]
     gaps = []
-    for subject, row in _by_subject(outcomes).items():
+    for subject, row in by_subject(outcomes).items():
         best = _best_other(row).mean
         cells = []
         for name in libraries:
@@ -93,13 +87,7 @@ def table(outcomes: Sequence[Any]) -> str:
 
 def replace_table(page: Path, outcomes: Sequence[Any]) -> None:
     """Put the table between the page's marks."""
-    text = page.read_text(encoding="utf-8")
-    before, start, rest = text.partition(START)
-    _, end, after = rest.partition(END)
-    if not (start and end):
-        raise ValueError(f"[bench.boosting_quality] expected marks in {page}, got none")
-    made = f"{before}{START}\n\n{table(outcomes)}\n{END}{after}"
-    page.write_text(made, encoding="utf-8")
+    put_between(page, START, END, table(outcomes), "bench.boosting_quality")
 
 
 def draw(path: Path, outcomes: Sequence[Any]) -> None:
@@ -108,7 +96,7 @@ def draw(path: Path, outcomes: Sequence[Any]) -> None:
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    rows = _by_subject(outcomes)
+    rows = by_subject(outcomes)
     columns = 4
     lines = -(-len(rows) // columns)
     figure: Any = Figure(figsize=(11, 2.7 * lines + 0.7), facecolor="white")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnotes.bench import language_model, recurrent_rnn
+from fastnotes.bench import language_model, recurrent_ragged, recurrent_rnn
 from fastnotes.bench import recurrent_peers as of
 from fastnotes.bench.case import OURS, Case, Contender, Inputs, Run, Work
 
@@ -299,6 +299,7 @@ def _cases() -> tuple[Case, ...]:
         *_grid(),
         *recurrent_rnn.CASES,
         *language_model.CASES,
+        *recurrent_ragged.CASES,
     )
 
 

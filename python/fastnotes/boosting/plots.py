@@ -8,17 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from fastnotes._plots import GRID, INK, LINES, QUIET, draw_curves, new_axes, plain
 from fastnotes._validation import as_integer, as_real, fail, fail_type
 from fastnotes.boosting.inspection import column_names, condition
 from fastnotes.boosting.trees import TreeEnsemble
 
-_INK, _QUIET, _GRID = "#222222", "#6b6b6b", "#e4e4e4"
-#: Blue and orange: apart for every kind of colour vision.
-_POSITIVE, _NEGATIVE = "#2f6db3", "#d9731a"
-_LINES = ("#2f6db3", "#d9731a", "#3a8a5f", "#8a56a8", "#b3924a", "#5a5a5a")
-#: Size of a leaf's place and of a level, and the largest picture's side, in inches.
+_POSITIVE, _NEGATIVE = LINES[:2]
+#: Size of a leaf's place and of a level, in inches.
 _LEAF_WIDTH, _LEVEL_HEIGHT = 1.5, 1.5
-_LARGEST_SIDE = 400.0
 _LONGEST_NAME = 28
 #: Characters in a line of a box, and its font.
 _LINE, _FONT = 18, 8.5
@@ -63,11 +60,11 @@ def plot_importance(
     if max_features is not None:
         ranked = ranked[: as_integer(max_features, where, "max_features", low=1)]
     if ax is None:
-        ax = _new_axes(where, (6.4, 1.0 + 0.3 * len(ranked)))
+        ax = new_axes(where, (6.4, 1.0 + 0.3 * len(ranked)))
     places = np.arange(len(ranked))[::-1]
     bars = ax.barh(places, [v for _, v in ranked], height=0.66, color=_POSITIVE)
     ax.bar_label(
-        bars, [f"{v:.3g}" for _, v in ranked], padding=4, color=_QUIET, fontsize=8
+        bars, [f"{v:.3g}" for _, v in ranked], padding=4, color=QUIET, fontsize=8
     )
     ax.set_yticks(places, [_short(name) for name, _ in ranked])
     ax.set_ylim(-0.6, len(ranked) - 0.4)
@@ -75,12 +72,12 @@ def plot_importance(
     if not any(value for _, value in ranked):
         ax.set_xlim(0, 1)
     ax.set_xlabel(xlabel)
-    ax.grid(axis="x", color=_GRID)
-    _plain(ax, ("top", "right", "left"))
+    ax.grid(axis="x", color=GRID)
+    plain(ax, ("top", "right", "left"))
     ax.tick_params(axis="y", length=0)
     if len(ranked) < len(values):
         title = f"{len(ranked)} of {len(values)} columns"
-        ax.set_title(title, fontsize=9, color=_QUIET, loc="right")
+        ax.set_title(title, fontsize=9, color=QUIET, loc="right")
     return ax
 
 
@@ -133,7 +130,7 @@ def plot_tree(
     depth = max(box.depth for box in boxes.values())
     if ax is None:
         width = max(4.0, _LEAF_WIDTH * n_leaves)
-        ax = _new_axes(where, (width, max(1.6, _LEVEL_HEIGHT * (depth + 1))))
+        ax = new_axes(where, (width, max(1.6, _LEVEL_HEIGHT * (depth + 1))))
     ax.set_xlim(-0.6, n_leaves - 0.4)
     ax.set_ylim(-depth - 0.5, 0.5)
     ax.set_axis_off()
@@ -151,7 +148,7 @@ def plot_tree(
             ha="center",
             va="center",
             fontsize=size,
-            color=_INK,
+            color=INK,
             linespacing=1.35,
             bbox={"boxstyle": "round,pad=0.45", "fc": face, "ec": edge, "lw": 1.0},
             zorder=3,
@@ -192,30 +189,9 @@ def plot_history(
     """
     where = "boosting.plot_history"
     metric, curves = _curves(evals_result, metric, where)
-    n_rounds = max(len(values) for values in curves.values())
-    if best_round is not None:
-        best_round = as_integer(best_round, where, "best_round", low=0)
-        if best_round >= n_rounds:
-            fail(where, f"best_round from 0 to {n_rounds - 1}", str(best_round))
-    if ax is None:
-        ax = _new_axes(where, (6.4, 4.0))
-    for i, (name, values) in enumerate(curves.items()):
-        colour = _LINES[i % len(_LINES)]
-        style = "-" if len(values) > 1 else "o"
-        ax.plot(np.arange(len(values)), values, style, color=colour, lw=1.8, label=name)
-        if best_round is not None and best_round < len(values):
-            ax.plot(best_round, values[best_round], "o", color=colour, ms=5, zorder=3)
-    if best_round is not None:
-        label = f"best round: {best_round}"
-        ax.axvline(best_round, color=_QUIET, lw=1, ls=(0, (4, 3)), label=label)
-    ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
-    ax.set_xlabel("round")
-    ax.set_ylabel(metric)
-    ax.margins(x=0.02)
-    ax.grid(color=_GRID)
-    _plain(ax, ("top", "right"))
-    ax.legend(frameon=False)
-    return ax
+    return draw_curves(
+        curves, where, unit="round", best=best_round, ylabel=metric, ax=ax
+    )
 
 
 def _curves(
@@ -306,7 +282,7 @@ def _draw_edges(
                 ha="center",
                 va="center",
                 fontsize=size,
-                color=_QUIET,
+                color=QUIET,
                 bbox={"fc": "white", "ec": "none", "pad": 1.5},
                 zorder=2,
             )
@@ -366,22 +342,3 @@ def _short(name: str) -> str:
     if len(name) <= _LONGEST_NAME:
         return name
     return name[: _LONGEST_NAME - 1] + "\N{HORIZONTAL ELLIPSIS}"
-
-
-def _new_axes(where: str, size: tuple[float, float]) -> Any:
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            f"[{where}] expected matplotlib to be installed, got none"
-        ) from error
-    figsize = tuple(min(side, _LARGEST_SIDE) for side in size)
-    return plt.subplots(figsize=figsize, layout="constrained")[1]
-
-
-def _plain(ax: Any, without: Sequence[str]) -> None:
-    ax.set_axisbelow(True)
-    for side in without:
-        ax.spines[side].set_visible(False)
-    for side in {"left", "bottom"} - set(without):
-        ax.spines[side].set_color("#b0b0b0")

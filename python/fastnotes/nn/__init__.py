@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from fastnotes.nn.elementwise import exp, expm1, log, log1p, sigmoid, softplus, tanh
 from fastnotes.nn.gemm import PackedMatrix, matmul
-from fastnotes.nn.losses import CrossEntropy, softmax_cross_entropy
+from fastnotes.nn.losses import (
+    CrossEntropy,
+    sigmoid_cross_entropy,
+    softmax_cross_entropy,
+)
 from fastnotes.nn.optimizers import SGD, Adam, Optimizer, clip_gradients
 
 __all__ = [
@@ -20,6 +24,7 @@ __all__ = [
     "log1p",
     "matmul",
     "sigmoid",
+    "sigmoid_cross_entropy",
     "softmax_cross_entropy",
     "softplus",
     "tanh",

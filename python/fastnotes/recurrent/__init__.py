@@ -12,6 +12,7 @@ from fastnotes.recurrent.losses import (
     softmax_vjp,
 )
 from fastnotes.recurrent.lstm import lstm_backward, lstm_forward
+from fastnotes.recurrent.plots import plot_history
 from fastnotes.recurrent.results import (
     LSTMCache,
     LSTMGradients,
@@ -42,6 +43,7 @@ __all__ = [
     "Stream",
     "lstm_backward",
     "lstm_forward",
+    "plot_history",
     "rnn_backward",
     "rnn_forward",
     "sequence_nll",

@@ -1,4 +1,4 @@
-"""What estimators of sequences take in, padded and checked once."""
+"""What estimators of sequences take in, checked once, and batches of it."""
 
 from __future__ import annotations
 
@@ -11,17 +11,14 @@ from numpy.typing import NDArray
 from fastnotes._validation import as_real_array, fail, fail_type
 from fastnotes.recurrent._arguments import as_lengths
 
+Index = NDArray[np.int64]
+
 
 class Batch(NamedTuple):
     """Sequences side by side: x (B, T, D) float32, zeros past the lengths (B,)."""
 
     x: NDArray[np.float32]
-    lengths: NDArray[np.int64]
-
-    def part(self, rows: NDArray[np.int64]) -> Batch:
-        """Some of them, padded no further than they need."""
-        lengths = self.lengths[rows]
-        return Batch(self.x[rows, : lengths.max(initial=0)], lengths)
+    lengths: Index
 
     @property
     def valid(self) -> NDArray[np.bool_]:
@@ -29,7 +26,47 @@ class Batch(NamedTuple):
         return np.arange(self.x.shape[1]) < self.lengths[:, None]
 
 
-def as_batch(X: Any, lengths: Any, where: str, n_features: int | None = None) -> Batch:
+class Ragged(NamedTuple):
+    """Sequences: for each, where it starts in one array of steps, and its length."""
+
+    steps: NDArray[np.float32]
+    starts: Index
+    lengths: Index
+    #: T of the array (B, T, D) that they came as; None: they came as a list.
+    time: int | None
+
+    def take(self, rows: Index) -> Ragged:
+        """Some of them, on the same steps."""
+        return self._replace(starts=self.starts[rows], lengths=self.lengths[rows])
+
+    def steps_of(self, rows: Index) -> Index:
+        """Places of their steps, sequence after sequence."""
+        lengths = self.lengths[rows]
+        before = np.cumsum(lengths) - lengths
+        shift: Index = np.repeat(self.starts[rows] - before, lengths)
+        return shift + np.arange(len(shift))
+
+    def batch(self, rows: Index) -> Batch:
+        """Some of them side by side, padded no further than they need."""
+        lengths = self.lengths[rows]
+        shape = len(rows), int(lengths.max(initial=0)), self.steps.shape[1]
+        batch = Batch(np.zeros(shape, np.float32), lengths)
+        batch.x[batch.valid] = self.steps[self.steps_of(rows)]
+        return batch
+
+    def shaped(self, values: NDArray[Any], fill: Any) -> Any:
+        """One value a step, sequence after sequence, in the form that they came in."""
+        if self.time is None:
+            return np.split(values, np.cumsum(self.lengths)[:-1])
+        shape = len(self.lengths), self.time, *values.shape[1:]
+        out = np.full(shape, fill, values.dtype)
+        out[np.arange(self.time) < self.lengths[:, None]] = values
+        return out
+
+
+def as_ragged(
+    X: Any, lengths: Any, where: str, n_features: int | None = None
+) -> Ragged:
     """Take a list of (T_i, D) arrays, or (B, T, D) with lengths.
 
     Raises
@@ -40,46 +77,48 @@ def as_batch(X: Any, lengths: Any, where: str, n_features: int | None = None) ->
         For sequences that do not agree, or a NaN or infinity in a step that there is,
         naming it.
     """
+    time = None
     if isinstance(X, np.ndarray) and X.dtype != object:
         x = as_real_array(X, where, "X", ndim=3)
+        time = x.shape[1]
         ends = as_lengths(lengths, where, *x.shape[:2])
         if ends is None:
-            ends = np.full(x.shape[0], x.shape[1], np.int64)
-    elif isinstance(X, Sequence | np.ndarray) and not isinstance(X, str | bytes):
+            ends = np.full(x.shape[0], time, np.int64)
+        steps = x[np.arange(time) < ends[:, None]]
+    elif is_list(X):
         if lengths is not None:
             fail(where, "lengths with one array (B, T, D) alone", "a list and lengths")
-        x, ends = _padded(X, where)
+        arrays = [as_real_array(x, where, f"X[{b}]", ndim=2) for b, x in enumerate(X)]
+        widths = {a.shape[1] for a in arrays}
+        if len(widths) > 1:
+            fail(where, "sequences with equally many features", f"{sorted(widths)}")
+        ends = np.array([len(a) for a in arrays], np.int64)
+        steps = np.concatenate(arrays) if arrays else np.empty((0, 0))
     else:
         fail_type(where, "X as a list of arrays, or (B, T, D)", type(X).__name__)
-    if n_features is not None and x.shape[2] != n_features:
-        fail(where, f"X with {n_features} features", str(x.shape[2]))
-    batch = Batch(_single(x, where), ends)
-    valid = batch.valid
-    batch.x[~valid] = 0
-    wrong = valid & ~np.isfinite(batch.x).all(axis=2)
+    if len(ends) == 0:
+        fail(where, "at least one sequence", "none")
+    if n_features is not None and steps.shape[1] != n_features:
+        fail(where, f"X with {n_features} features", str(steps.shape[1]))
+    with np.errstate(over="ignore"):  # to infinity, which is refused
+        data = Ragged(
+            steps.astype(np.float32, copy=False), np.cumsum(ends) - ends, ends, time
+        )
+    _check_finite(data, where)
+    return data
+
+
+def is_list(value: Any) -> bool:
+    """Whether it is a list of things, or an array of objects."""
+    return isinstance(value, Sequence | np.ndarray) and not isinstance(
+        value, str | bytes
+    )
+
+
+def _check_finite(data: Ragged, where: str) -> None:
+    wrong = ~np.isfinite(data.steps).all(axis=1)
     if wrong.any():
-        b, t = (int(i) for i in np.argwhere(wrong)[0])
-        fail(where, "X finite", f"a NaN or infinity in sequence {b} at step {t}")
-    return batch
-
-
-def _padded(X: Any, where: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    arrays = [as_real_array(x, where, f"X[{b}]", ndim=2) for b, x in enumerate(X)]
-    if not arrays:
-        fail(where, "at least one sequence", "none")
-    widths = {a.shape[1] for a in arrays}
-    if len(widths) > 1:
-        fail(where, "sequences with equally many features", f"{sorted(widths)}")
-    ends = np.array([len(a) for a in arrays], np.int64)
-    x = np.zeros((len(arrays), int(ends.max()), widths.pop()), np.float64)
-    for to, a in zip(x, arrays, strict=True):
-        to[: len(a)] = a
-    return x, ends
-
-
-def _single(x: NDArray[Any], where: str) -> NDArray[np.float32]:
-    """A float32 copy; what overflows becomes infinite, which is refused after."""
-    if x.shape[0] == 0:
-        fail(where, "at least one sequence", "none")
-    with np.errstate(over="ignore"):
-        return x.astype(np.float32)
+        at = int(np.argmax(wrong))
+        b = int(np.searchsorted(np.cumsum(data.lengths), at, side="right"))
+        step = f"sequence {b} at step {at - data.starts[b]}"
+        fail(where, "X finite", f"a NaN or infinity in {step}")

@@ -2,204 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.model_selection import train_test_split
-from sklearn.preprocessing import LabelEncoder
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.metrics import r2_score
 from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from fastnotes._threads import resolve_n_jobs
-from fastnotes._validation import (
-    RealArray,
-    as_integer,
-    as_real,
-    as_real_array,
-    check_choice,
-    check_finite,
-    fail,
-)
-from fastnotes.evidence import softmax
-from fastnotes.nn import SGD, Adam, Optimizer, softmax_cross_entropy
-from fastnotes.nn.training import History, Loop
-from fastnotes.recurrent._network import Network, Task
-from fastnotes.recurrent._sequences import Batch, as_batch
-from fastnotes.recurrent.layers import LSTM, RNN
-from fastnotes.recurrent.pooling import POOLINGS
-from fastnotes.recurrent.stack import Stack
+from fastnotes._validation import check_choice, fail
+from fastnotes.recurrent._estimator import SequenceEstimator
+from fastnotes.recurrent._network import mean_loss
+from fastnotes.recurrent._targets import Classes, Labels, Numbers, Targets
 
-Array = RealArray
+LOSSES = ("softmax", "bernoulli")
 
 
-class _SequenceEstimator(BaseEstimator):  # type: ignore[misc]
-    """What the classifier and the regressor share."""
-
-    history_: dict[str, list[float]]
-    n_features_in_: int
-    _network: Network
-
-    def __init__(
-        self,
-        cell: str = "lstm",
-        hidden_size: int = 64,
-        num_layers: int = 1,
-        *,
-        bidirectional: bool = False,
-        pooling: str = "last",
-        dropout: float = 0.0,
-        optimizer: str = "adam",
-        learning_rate: float = 0.005,
-        weight_decay: float = 0.0,
-        max_norm: float = 5.0,
-        n_epochs: int = 50,
-        batch_size: int = 32,
-        standardize: bool = True,
-        validation_fraction: float | None = None,
-        patience: int | None = 10,
-        random_state: int = 0,
-        n_jobs: int | None = None,
-        verbose: int = 0,
-    ) -> None:
-        self.cell = cell
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
-        self.bidirectional = bidirectional
-        self.pooling = pooling
-        self.dropout = dropout
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.max_norm = max_norm
-        self.n_epochs = n_epochs
-        self.batch_size = batch_size
-        self.standardize = standardize
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.verbose = verbose
-
-    def _where(self, method: str) -> str:
-        return f"recurrent.{type(self).__name__}.{method}"
-
-    def _loss(
-        self, output: Array, y: Any, weight: Array, n_threads: int
-    ) -> tuple[float, Array]:
-        """Weighted sum of losses, and its gradient."""
-        raise NotImplementedError
-
-    # ------------------------------------------------------------ fitting
-
-    def _fit(
-        self, X: Any, y: Any, lengths: Any, weight: Any, n_outputs: int, **found: Any
-    ) -> None:
-        """Train; ``found`` joins the fitted attributes."""
-        where = self._where("fit")
-        loop = self._loop(where)
-        batch = as_batch(X, lengths, where)
-        n = len(batch.lengths)
-        if len(y) != n:
-            fail(where, f"y for {n} sequences", str(len(y)))
-        weight = _as_weight(weight, n, where)
-        stack = self._stack(batch.x.shape[2], loop.n_threads, where)
-        scaling = _scaling(batch) if self.standardize else None
-        batch = _scaled(batch, scaling)
-        train, held_out = self._split(batch, y, weight, where)
-        network = Network(stack, self.pooling, n_outputs, loop.n_threads)
-        optimizer = self._new_optimizer(network.parameters, where)
-        history = History()
-        try:
-            task = Task(network, self._loss, train, held_out)
-            loop.run(task, len(train[2]), optimizer, where, history)
-        finally:
-            if history.loss:  # also after Ctrl-C: what the finished epochs reached
-                self.__dict__.update(found)
-                self._network, self._scaling = network, scaling
-                self.n_features_in_ = batch.x.shape[2]
-                self.history_ = history.as_dict()
-                self.best_epoch_ = history.best_epoch
-                self.n_epochs_ = len(history.loss)
-
-    def _loop(self, where: str) -> Loop:
-        check_choice(self.pooling, where, "pooling", POOLINGS)
-        patience = self.patience
-        if patience is not None:
-            patience = as_integer(patience, where, "patience", low=1)
-        max_norm = self.max_norm
-        if max_norm != math.inf:
-            max_norm = as_real(max_norm, where, "max_norm")
-        if max_norm <= 0:
-            fail(where, "max_norm > 0", str(max_norm))
-        return Loop(
-            n_epochs=as_integer(self.n_epochs, where, "n_epochs", low=1),
-            batch_size=as_integer(self.batch_size, where, "batch_size", low=1),
-            seed=as_integer(
-                self.random_state, where, "random_state", low=0, high=2**63 - 1
-            ),
-            max_norm=max_norm,
-            patience=patience,
-            verbose=as_integer(self.verbose, where, "verbose", low=0) > 0,
-            n_threads=resolve_n_jobs(self.n_jobs, where),
-        )
-
-    def _stack(self, n_features: int, n_threads: int, where: str) -> Stack:
-        check_choice(self.cell, where, "cell", ("lstm", "rnn"))
-        return (LSTM if self.cell == "lstm" else RNN)(
-            n_features,
-            self.hidden_size,
-            self.num_layers,
-            bidirectional=self.bidirectional,
-            dropout=self.dropout,
-            random_state=self.random_state,
-            n_threads=n_threads,
-        )
-
-    def _new_optimizer(self, parameters: dict[str, RealArray], where: str) -> Optimizer:
-        check_choice(self.optimizer, where, "optimizer", ("adam", "sgd"))
-        decay = {
-            name: as_real(self.weight_decay, where, "weight_decay", low=0.0)
-            for name in parameters
-            if "weight" in name
-        }
-        rate = as_real(self.learning_rate, where, "learning_rate", low=0.0)
-        if self.optimizer == "adam":
-            return Adam(parameters, rate, weight_decay=decay)
-        return SGD(parameters, rate, momentum=0.9, weight_decay=decay)
-
-    def _split(self, batch: Batch, y: Any, weight: Array, where: str) -> Any:
-        """Training part and held-out part (or None) of the data."""
-        if self.validation_fraction is None:
-            return (batch, y, weight), None
-        fraction = as_real(
-            self.validation_fraction, where, "validation_fraction", low=0.0, high=1.0
-        )
-        try:
-            parts = train_test_split(
-                np.arange(len(weight)),
-                test_size=fraction,
-                random_state=self.random_state % 2**32,
-                stratify=y if isinstance(self, ClassifierMixin) else None,
-            )
-        except ValueError as error:
-            fail(where, "validation_fraction that leaves both parts", str(error))
-        return tuple((batch.part(rows), y[rows], weight[rows]) for rows in parts)
-
-    # ------------------------------------------------------------ predicting
-
-    def _outputs(self, X: Any, lengths: Any, method: str) -> Array:
-        check_is_fitted(self)
-        batch = as_batch(X, lengths, self._where(method), self.n_features_in_)
-        return self._network.outputs(_scaled(batch, self._scaling))
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_network")
-
-
-class SequenceClassifier(ClassifierMixin, _SequenceEstimator):  # type: ignore[misc]
+class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[misc]
     """Classes of sequences by a recurrent network, a pooling and a linear head.
 
     Parameters
@@ -210,6 +29,10 @@ class SequenceClassifier(ClassifierMixin, _SequenceEstimator):  # type: ignore[m
     pooling : {"last", "mean", "max"}
         What the head sees: the state after each sequence's last step (for the second
         direction, its first), or the mean or largest outputs over its steps.
+    return_sequences : bool
+        Predict at every step instead, from the outputs there; nothing is pooled.
+    loss : {"softmax", "bernoulli"}
+        One class of several; or K labels that do not exclude one another, y of 0 and 1.
     optimizer : {"adam", "sgd"}
         SGD has momentum 0.9.
     learning_rate, weight_decay, max_norm
@@ -220,10 +43,11 @@ class SequenceClassifier(ClassifierMixin, _SequenceEstimator):  # type: ignore[m
         Bring every feature to mean 0 and deviation 1 over the training steps.
     validation_fraction : float or None
         Part of the sequences that is held out, stratified; the epoch with the least
-        loss on it is kept. None holds nothing out.
+        loss on it is kept. None holds nothing out. By steps or labels: not stratified.
     patience : int or None
         Epochs without a better validation loss after which training stops.
     class_weight : dict, "balanced" or None
+        Factors of the training loss; with the softmax alone.
     random_state : int
         Seed of weights, order, dropout and split.
     n_jobs : int or None
@@ -234,6 +58,7 @@ class SequenceClassifier(ClassifierMixin, _SequenceEstimator):  # type: ignore[m
     Attributes
     ----------
     classes_ : ndarray
+        Sorted; the numbers of the labels with ``loss="bernoulli"``.
     history_ : dict of str to list
         ``loss`` and, with a validation part, ``validation_loss`` of the epochs.
     best_epoch_, n_epochs_ : int
@@ -260,6 +85,8 @@ class SequenceClassifier(ClassifierMixin, _SequenceEstimator):  # type: ignore[m
         *,
         bidirectional: bool = False,
         pooling: str = "last",
+        return_sequences: bool = False,
+        loss: str = "softmax",
         dropout: float = 0.0,
         optimizer: str = "adam",
         learning_rate: float = 0.005,
@@ -281,6 +108,7 @@ class SequenceClassifier(ClassifierMixin, _SequenceEstimator):  # type: ignore[m
             num_layers,
             bidirectional=bidirectional,
             pooling=pooling,
+            return_sequences=return_sequences,
             dropout=dropout,
             optimizer=optimizer,
             learning_rate=learning_rate,
@@ -295,15 +123,17 @@ class SequenceClassifier(ClassifierMixin, _SequenceEstimator):  # type: ignore[m
             n_jobs=n_jobs,
             verbose=verbose,
         )
+        self.loss = loss
         self.class_weight = class_weight
 
     def fit(
         self,
         X: Any,
-        y: ArrayLike,
+        y: Any,
         *,
         lengths: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
+        validation: tuple[Any, ...] | None = None,
     ) -> SequenceClassifier:
         """Train.
 
@@ -311,10 +141,16 @@ class SequenceClassifier(ClassifierMixin, _SequenceEstimator):  # type: ignore[m
         ----------
         X : list of (T_i, D) arrays, or array (B, T, D)
         y : array of shape (B,)
-            Classes: numbers or strings, at least two of them.
+            Classes: numbers or strings, at least two of them. With
+            ``loss="bernoulli"`` (B, K) of 0 and 1. With ``return_sequences`` a list of
+            such arrays, (T_i,) or (T_i, K), or one array (B, T) or (B, T, K); steps of
+            -1 or NaN have no target, and padding is not read.
         lengths : array of shape (B,), optional
             For one array (B, T, D): steps from the length on are not read.
         sample_weight : array of shape (B,), optional
+            Of sequences, all their steps alike.
+        validation : tuple (X, y) or (X, y, lengths), optional
+            Sequences to hold out, in place of ``validation_fraction``.
 
         Raises
         ------
@@ -324,42 +160,77 @@ class SequenceClassifier(ClassifierMixin, _SequenceEstimator):  # type: ignore[m
         FloatingPointError
             If the loss becomes infinite or NaN.
         """
-        where = self._where("fit")
-        encoder = LabelEncoder()
-        codes = encoder.fit_transform(column_or_1d(y))
-        if len(encoder.classes_) < 2:
-            fail(where, "at least two classes", str(len(encoder.classes_)))
-        n = len(codes)
-        weight = _as_weight(sample_weight, n, where)
-        if self.class_weight is not None:
-            weight = weight * compute_sample_weight(self.class_weight, y)
-        codes = codes.astype(np.int64)
-        classes = encoder.classes_
-        self._fit(X, codes, lengths, weight, len(classes), classes_=classes)
+        self._fit(X, y, lengths, sample_weight, validation)
         return self
 
-    def _loss(
-        self, output: Array, y: Any, weight: Array, n_threads: int
-    ) -> tuple[float, Array]:
-        loss, gradient = softmax_cross_entropy(
-            output, y, weight=weight, n_threads=n_threads
-        )
-        assert gradient is not None  # noqa: S101
-        return float(loss.sum(dtype=np.float64)), gradient
+    def _kind(self, where: str) -> type[Targets]:
+        loss = check_choice(self.loss, where, "loss", LOSSES)
+        if loss == "softmax":
+            return Classes
+        if self.class_weight is not None:
+            fail(where, "class_weight None for the bernoulli loss", "another")
+        return Labels
 
-    def predict_proba(
-        self, X: Any, *, lengths: ArrayLike | None = None
-    ) -> NDArray[np.float32]:
-        """Return the probabilities (B, n_classes)."""
-        return np.asarray(softmax(self._outputs(X, lengths, "predict_proba"), axis=1))
+    def _class_weight(self, y: NDArray[Any]) -> Any:
+        if self.class_weight is None:
+            return 1.0
+        return compute_sample_weight(self.class_weight, y).astype(np.float32)
 
-    def predict(self, X: Any, *, lengths: ArrayLike | None = None) -> NDArray[Any]:
-        """Return the likeliest classes (B,)."""
-        outputs = self._outputs(X, lengths, "predict")
-        return np.asarray(self.classes_[outputs.argmax(axis=1)])
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """The classes, sorted."""
+        return self._targets.classes  # type: ignore[no-any-return]
+
+    def predict_proba(self, X: Any, *, lengths: ArrayLike | None = None) -> Any:
+        """Return the probabilities of the classes, or of each label.
+
+        Returns
+        -------
+        ndarray of shape (B, n_classes), or list of ndarray
+            With ``return_sequences`` (T_i, n_classes) each, or (B, T, n_classes) with 0
+            past the ends.
+        """
+        data = self._data(X, lengths, "predict_proba")
+        outputs = self._network.outputs(data)
+        found = self._targets.probabilities(outputs, self._network.n_threads)
+        return self._shaped(data, found, 0)
+
+    def score(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        *,
+        lengths: ArrayLike | None = None,
+    ) -> float:
+        """Return the part of sequences, or steps with a target, that are right.
+
+        All labels of a row must be, with ``loss="bernoulli"``.
+        """
+        decided, y, weight = self._compared(X, y, sample_weight, lengths)
+        right = np.reshape(decided == y, (len(y), -1)).all(axis=1)
+        return float(np.average(right, weights=weight))
+
+    def log_loss(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        lengths: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
+        """Return the mean negative log-likelihood in nats.
+
+        Over sequences, or with ``return_sequences`` over the steps with a target;
+        summed over labels with ``loss="bernoulli"``.
+        """
+        where = self._where("log_loss")
+        data = self._data(X, lengths, "log_loss")
+        part = self._weighed(data, y, sample_weight, self._targets, where)
+        return mean_loss(self._network, self._targets, part)
 
 
-class SequenceRegressor(RegressorMixin, _SequenceEstimator):  # type: ignore[misc]
+class SequenceRegressor(RegressorMixin, SequenceEstimator):  # type: ignore[misc]
     """Numbers from sequences: :class:`SequenceClassifier` with the squared loss.
 
     Parameters and attributes are those of the classifier, without classes; ``history_``
@@ -369,69 +240,32 @@ class SequenceRegressor(RegressorMixin, _SequenceEstimator):  # type: ignore[mis
     def fit(
         self,
         X: Any,
-        y: ArrayLike,
+        y: Any,
         *,
         lengths: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
+        validation: tuple[Any, ...] | None = None,
     ) -> SequenceRegressor:
-        """Train: y is (B,) or (B, K), the rest as in the classifier."""
-        where = self._where("fit")
-        target = as_real_array(y, where, "y", ndim=(1, 2)).astype(np.float64)
-        check_finite(target, where, "y")
-        if target.size == 0:
-            fail(where, "at least one target", f"y of shape {target.shape}")
-        mean, deviation = target.mean(axis=0), target.std(axis=0)
-        deviation = np.where(deviation > 0, deviation, 1.0)
-        scaled = ((target - mean) / deviation).astype(np.float32)
-        columns = scaled.reshape(len(scaled), -1)
-        n_outputs, scaling = columns.shape[1], (mean, deviation)
-        self._fit(
-            X, columns, lengths, sample_weight, n_outputs, _target_scaling=scaling
-        )
+        """Train: y is (B,) or (B, K), the rest as in the classifier.
+
+        With ``return_sequences`` a list of (T_i,) or (T_i, K) arrays, or one array
+        (B, T) or (B, T, K); steps of NaN have no target.
+        """
+        self._fit(X, y, lengths, sample_weight, validation)
         return self
 
-    def _loss(
-        self, output: Array, y: Any, weight: Array, n_threads: int
-    ) -> tuple[float, Array]:
-        del n_threads
-        residual = output - y
-        gradient = residual * weight[:, None]
-        return float(0.5 * np.vdot(gradient, residual)), gradient
+    def _kind(self, where: str) -> type[Targets]:
+        del where
+        return Numbers
 
-    def predict(self, X: Any, *, lengths: ArrayLike | None = None) -> NDArray[Any]:
-        """Return the numbers, (B,) or (B, K) as y was."""
-        outputs = self._outputs(X, lengths, "predict")
-        mean, deviation = self._target_scaling
-        shaped = outputs.reshape(len(outputs), *np.shape(mean))
-        return np.asarray(shaped * deviation + mean)
-
-
-def _as_weight(sample_weight: Any, n: int, where: str) -> Array:
-    if sample_weight is None:
-        return np.ones(n, np.float32)
-    weight = as_real_array(sample_weight, where, "sample_weight", ndim=1)
-    check_finite(weight, where, "sample_weight")
-    if len(weight) != n:
-        fail(where, f"sample_weight of shape ({n},)", str(weight.shape))
-    if (weight < 0).any() or not weight.any():
-        fail(where, "sample_weight >= 0, not all 0", "others")
-    return weight.astype(np.float32)
-
-
-def _scaling(batch: Batch) -> tuple[Array, Array]:
-    """Mean and reciprocal deviation of each feature over the steps that there are."""
-    steps = batch.x[batch.valid].astype(np.float64)
-    if len(steps) == 0:
-        steps = np.zeros((1, batch.x.shape[2]))
-    deviation = steps.std(axis=0)
-    factor = 1 / np.where(deviation > 0, deviation, 1.0)
-    return steps.mean(axis=0).astype(np.float32), factor.astype(np.float32)
-
-
-def _scaled(batch: Batch, scaling: tuple[Array, Array] | None) -> Batch:
-    if scaling is None:
-        return batch
-    mean, factor = scaling
-    x = ((batch.x - mean) * factor).astype(np.float32, copy=False)
-    x[~batch.valid] = 0
-    return batch._replace(x=x)
+    def score(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        *,
+        lengths: ArrayLike | None = None,
+    ) -> float:
+        """Return R squared, over sequences or the steps with a target."""
+        decided, y, weight = self._compared(X, y, sample_weight, lengths)
+        return float(r2_score(y, decided, sample_weight=weight))

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from fastnotes._validation import RealArray
 
 POOLINGS = ("last", "mean", "max")
+#: No pooling: every step of every sequence, one after another.
+STEPS = "steps"
 
 Array = RealArray
 
@@ -19,7 +21,7 @@ class Pooling:
 
     ``last`` is the state after each sequence's last step (of the second direction,
     which runs backwards, after its first), ``mean`` and ``max`` are over its steps. A
-    sequence without steps pools to zeros.
+    sequence without steps pools to zeros. ``steps`` gives (sum of the lengths, W).
     """
 
     def __init__(self, kind: str, n_directions: int) -> None:
@@ -36,6 +38,9 @@ class Pooling:
     ) -> Array:
         """Pool; ``states`` are the last ones, (layers * directions, B, H) each."""
         self._shape = h.shape
+        if self.kind == STEPS:
+            self._valid = valid
+            return h[valid]
         if self.kind == "last":
             hidden = states[0] if isinstance(states, tuple) else states
             top = hidden[-self._n_directions :]
@@ -55,6 +60,9 @@ class Pooling:
     def backward(self, dpooled: Array, states: Any) -> tuple[Array, Any]:
         """Gradients of h, and of the last states (None where they are not used)."""
         dh = np.zeros(self._shape, dpooled.dtype)
+        if self.kind == STEPS:
+            dh[self._valid] = dpooled
+            return dh, None
         if self.kind == "last":
             parts = np.split(dpooled, self._n_directions, axis=1)
             hidden = states[0] if isinstance(states, tuple) else states
