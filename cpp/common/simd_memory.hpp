@@ -119,4 +119,7 @@ FASTNOTES_INLINE void stream_fence() {
 /// Asks for the cache line of p, to be read soon.
 FASTNOTES_INLINE void prefetch(const void* p) { __builtin_prefetch(p, 0, 3); }
 
+/// The same for later: it leaves the first-level cache to what is in use.
+FASTNOTES_INLINE void prefetch_far(const void* p) { __builtin_prefetch(p, 0, 2); }
+
 } // namespace fastnotes::simd

@@ -72,6 +72,19 @@ template <class T> struct Panel {
     }
 };
 
+/// A panel, of which what lies `ahead` values further is asked for.
+template <class T> struct PanelAhead {
+    const T* data;
+    index_t stride;
+    index_t ahead;
+
+    FASTNOTES_INLINE const T* operator()(index_t k, index_t v) const {
+        const T* const row = data + k * stride;
+        if (v == 0) simd::prefetch_far(row + ahead);
+        return row + v * simd::lanes<T>;
+    }
+};
+
 /// Adjacent full panels, `gap` values apart, read side by side as one wide one.
 template <class T> struct PanelGroup {
     const T* data;

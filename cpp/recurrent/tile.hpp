@@ -85,10 +85,12 @@ template <class T> struct SliceProduct {
 };
 
 /// Rows r .. r + Rows - 1 and Slices slices from s on, through depth [k, k + length).
+/// A single slice is read with what lies `ahead` steps further asked for.
 /// A function of its own: inside a large one GCC keeps the sums in memory.
 template <class T, index_t Rows, index_t Slices>
 [[gnu::noinline]] void multiply_tile(const SliceProduct<T>& product, index_t r,
-                                     index_t s, index_t k, index_t length) {
+                                     index_t s, index_t k, index_t length,
+                                     index_t ahead = 0) {
     using V = simd::Vec<T>;
     constexpr index_t width = slice_width<T>;
     constexpr index_t vectors = Slices * nn::panel_vectors;
@@ -108,11 +110,15 @@ template <class T, index_t Rows, index_t Slices>
                 tile.sum[i][v] = simd::load<V>(from + i * start_stride + v * V::size);
         }
     }
-    tile.accumulate(nn::RowMajor<T>{product.left + r * product.left_stride + k,
-                                    product.left_stride},
-                    nn::PanelGroup<T>{product.weight + (s * product.depth + k) * width,
-                                      width, product.depth * width},
-                    length);
+    const nn::RowMajor<T> left{product.left + r * product.left_stride + k,
+                               product.left_stride};
+    const T* const weight = product.weight + (s * product.depth + k) * width;
+    if constexpr (Slices == 1) {
+        tile.accumulate(left, nn::PanelAhead<T>{weight, width, ahead * width}, length);
+    } else {
+        tile.accumulate(left, nn::PanelGroup<T>{weight, width, product.depth * width},
+                        length);
+    }
     T* const to = product.out + r * product.out_stride + s * width;
 #pragma GCC unroll 8
     for (index_t i = 0; i < Rows; ++i) {
@@ -125,8 +131,9 @@ template <class T, index_t Rows, index_t Slices>
 /// Slices [first, last) of `product`. for_rows(f) calls f(first_row, last_row) for the
 /// ranges of rows wanted; n is their number where they are one range, else 0.
 ///
-/// A slice's block of depth stays in the first-level cache while all rows pass by. One
-/// or two rows take several slices side by side, or the latency of fma would show.
+/// A slice's block of depth stays in the first-level cache while all rows pass by, and
+/// the next one, which follows it in memory, is on its way. One or two rows take
+/// several slices side by side, or the latency of fma would show.
 template <class T, class ForRows>
 void multiply(const SliceProduct<T>& product, index_t n, index_t first, index_t last,
               ForRows&& for_rows) {
@@ -151,8 +158,8 @@ void multiply(const SliceProduct<T>& product, index_t n, index_t first, index_t 
             const index_t length = std::min(block, product.depth - k);
             for_rows([&](index_t from, index_t to) {
                 for_each_tile(from, to, [&](index_t r, auto rows) {
-                    multiply_tile<T, decltype(rows)::value, 1>(product, r, s, k,
-                                                               length);
+                    multiply_tile<T, decltype(rows)::value, 1>(product, r, s, k, length,
+                                                               block);
                 });
             });
             k += block;
