@@ -122,7 +122,7 @@ def test_tokens_come_as_a_string_or_a_list() -> None:
 
 def test_what_the_vocabulary_does_not_hold() -> None:
     known = LanguageModel(**QUICK).fit(TEXT)
-    with pytest.raises(ValueError, match="what the training text holds, got 'é' at pl"):
+    with pytest.raises(ValueError, match=r"training text holds .*, got 'é' at pl"):
         known.perplexity("to bé")
     model = LanguageModel(**QUICK, unknown="\ufffd").fit(TEXT)
     assert model.vocabulary_[:-1] == known.vocabulary_

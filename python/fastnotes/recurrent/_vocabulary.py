@@ -85,7 +85,7 @@ class Vocabulary:
         ids = np.array([self._ids.get(piece, other) for piece in pieces], np.int64)
         if other < 0 and ids.size and ids.min() < 0:
             at = int(np.argmin(ids))
-            wanted = f"{name} of what the training text holds"
+            wanted = f"{name} of what the training text holds (or unknown, a stand-in)"
             fail(where, wanted, f"{pieces[at]!r} at place {at}")
         return ids
 
