@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from fastnotes._files import check_folder, replace_file
 from fastnotes._validation import describe, fail, fail_type
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -58,17 +59,7 @@ def write_file(path: Any, arrays: Arrays, note: Mapping[str, Any], where: str) -
     target = _as_path(path, where)
     text = json.dumps({"format": FORMAT, **note}, allow_nan=False)
     tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    content = library.save(tensors, {NOTE: text})
-    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    replace_file(target, library.save(tensors, {NOTE: text}), where)
 
 
 def check_target(path: Any, where: str) -> None:
@@ -80,9 +71,7 @@ def check_target(path: Any, where: str) -> None:
         Without safetensors, a path, or the folder that the file is to be in.
     """
     _safetensors(where)
-    folder = _as_path(path, where).absolute().parent
-    if not folder.is_dir():
-        raise FileNotFoundError(f"[{where}] expected a folder {folder}, got none")
+    check_folder(_as_path(path, where), where)
 
 
 def read_file(path: Any, where: str) -> ModelFile:

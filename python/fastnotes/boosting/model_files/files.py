@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from os import PathLike
 from pathlib import Path
 
+from fastnotes._files import replace_file
 from fastnotes._validation import fail, fail_type
 from fastnotes.boosting.model_files import lightgbm_text, xgboost_json, xgboost_writer
 from fastnotes.boosting.model_files.document import WHERE
@@ -83,7 +82,8 @@ def write_model(
         fail(where, "a name ending in .json or .ubj", repr(target.name))
     if for_xgboost:
         xgboost_writer.warn_of_blur(model)
-    _replace(target, forms[target.suffix](xgboost_writer.write_document(model)))
+    data = forms[target.suffix](xgboost_writer.write_document(model))
+    replace_file(target, data, where)
 
 
 def _content(source: object) -> bytes:
@@ -99,22 +99,3 @@ def _content(source: object) -> bytes:
 
 def _each(characters: bytes) -> tuple[bytes, ...]:
     return tuple(bytes([character]) for character in characters)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Put a file in place in one step."""
-    path = path.resolve()
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"[{xgboost_writer.WHERE}] expected a folder that exists, got {path.parent}"
-        )
-    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        with part.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
