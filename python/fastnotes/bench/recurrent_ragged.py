@@ -31,14 +31,14 @@ def vowels(hidden: int) -> Inputs:
 
 
 def _layers(inputs: Inputs, n_threads: int | None = None) -> Any:
+    from fastnotes.nn.training import restore
     from fastnotes.recurrent import LSTM
 
     weights = inputs["weights"]
     hidden = weights["weight_hh_l0"].shape[1]
     features = inputs["x"].shape[2]
     layers = LSTM(features, hidden, bidirectional=True, n_threads=n_threads)
-    for name, values in weights.items():
-        layers.parameters[name][...] = values
+    restore(layers.parameters, weights)
     return layers
 
 
