@@ -190,9 +190,8 @@ def sigmoid_cross_entropy(
     with memory_of(where), np.errstate(all="ignore"):
         t = t.astype(a.dtype, copy=False)
         far = -np.abs(a)  # how sure: all exponentials are of what is not positive
-        against = np.where(
-            a > 0, 1 - t, t
-        )  # how much of the target is on the other side
+        # How much of the target is on the other side.
+        against = np.where(a > 0, 1 - t, t)
         terms = np.where(against > 0, -far * against, far.dtype.type(0))
         terms += softplus(far, n_threads=threads)
         loss = _weighted(terms.astype(np.float64).sum(axis=-1), weights)

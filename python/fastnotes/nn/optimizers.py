@@ -297,9 +297,7 @@ def clip_gradients(
     """
     where = "nn.clip_gradients"
     threads = resolve_n_threads(n_threads, where)
-    limit = max_norm if max_norm == math.inf else as_real(max_norm, where, "max_norm")
-    if limit <= 0:
-        fail(where, "max_norm > 0", str(limit))
+    limit = as_max_norm(max_norm, where)
     arrays = [
         _checked(array, where, name, writable=True)
         for name, array in _items(gradients, where, "gradients")
@@ -309,6 +307,20 @@ def clip_gradients(
         for array in arrays:
             array *= array.dtype.type(limit / norm)
     return norm
+
+
+def as_max_norm(max_norm: Any, where: str) -> float:
+    """Return a norm to clip gradients to: above 0, or infinity.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For anything else.
+    """
+    limit = math.inf if max_norm == math.inf else as_real(max_norm, where, "max_norm")
+    if limit <= 0:
+        fail(where, "max_norm > 0", str(limit))
+    return limit
 
 
 def _items(arrays: Any, where: str, name: str) -> Any:

@@ -90,7 +90,7 @@ class Loop:
                 if history.add(loss, validation):
                     best = kept
                 progress.update(epoch + 1, history.line)
-                if self._is_over(history, epoch):
+                if history.is_stale(self.patience):
                     break
         except BaseException:
             restore(task.parameters, kept)
@@ -108,23 +108,12 @@ class Loop:
         for first in range(0, n_rows, self.batch_size):
             rows = order[first : first + self.batch_size]
             loss, weight, gradients = task.gradients(rows)
-            norm = clip_gradients(gradients, self.max_norm, n_threads=self.n_threads)
-            if not math.isfinite(loss + norm):
-                raise FloatingPointError(
-                    f"[{where}] expected a finite loss and gradient, got {loss} and a "
-                    f"norm of {norm} in epoch {epoch + 1}: lower the learning rate"
-                )
-            optimizer.step(gradients, n_threads=self.n_threads)
+            clipped_step(
+                optimizer, gradients, loss, self.max_norm, epoch, where, self.n_threads
+            )
             total += loss
             weights += weight
         return total / weights if weights else 0.0
-
-    def _is_over(self, history: History, epoch: int) -> bool:
-        return (
-            self.patience is not None
-            and history.best_epoch is not None
-            and epoch - history.best_epoch >= self.patience
-        )
 
 
 @dataclass
@@ -157,6 +146,12 @@ class History:
             self.best_epoch = len(self.loss) - 1
         return best
 
+    def is_stale(self, patience: int | None) -> bool:
+        """Whether the last ``patience`` epochs (None: any number) were no better."""
+        if patience is None or self.best_epoch is None:
+            return False
+        return len(self.loss) - 1 - self.best_epoch >= patience
+
     def line(self) -> str:
         """The last losses, for the progress bar."""
         text = f"loss {self.loss[-1]:.4f}" if self.loss else ""
@@ -168,6 +163,33 @@ class History:
         """Return the lists by name, those that are not empty."""
         named = {"loss": self.loss, "validation_loss": self.validation_loss}
         return {name: list(values) for name, values in named.items() if values}
+
+
+def clipped_step(
+    optimizer: Optimizer,
+    gradients: Mapping[str, RealArray],
+    loss: float,
+    max_norm: float,
+    epoch: int,
+    where: str,
+    n_threads: int,
+) -> float:
+    """Clip gradients in place, then take a step; return their norm before.
+
+    Raises
+    ------
+    FloatingPointError
+        If the loss or the norm is not finite, naming the epoch (from 0 on); no
+        parameter has changed then.
+    """
+    norm = clip_gradients(gradients, max_norm, n_threads=n_threads)
+    if not math.isfinite(loss + norm):
+        raise FloatingPointError(
+            f"[{where}] expected a finite loss and gradient, got {loss} and a norm of "
+            f"{norm} in epoch {epoch + 1}: lower the learning rate"
+        )
+    optimizer.step(gradients, n_threads=n_threads)
+    return norm
 
 
 def shuffled(n: int, seed: int, epoch: int) -> NDArray[np.int64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from typing import Any, TypeVar
 
@@ -24,6 +23,7 @@ from fastnotes._validation import (
     fail_type,
 )
 from fastnotes.nn import SGD, Adam, Optimizer
+from fastnotes.nn.optimizers import as_max_norm
 from fastnotes.nn.training import History, Loop
 from fastnotes.recurrent import _estimator_files
 from fastnotes.recurrent._network import Network, Part, Task
@@ -151,18 +151,13 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         patience = self.patience
         if patience is not None:
             patience = as_integer(patience, where, "patience", low=1)
-        max_norm = self.max_norm
-        if max_norm != math.inf:
-            max_norm = as_real(max_norm, where, "max_norm")
-        if max_norm <= 0:
-            fail(where, "max_norm > 0", str(max_norm))
         return Loop(
             n_epochs=as_integer(self.n_epochs, where, "n_epochs", low=1),
             batch_size=as_integer(self.batch_size, where, "batch_size", low=1),
             seed=as_integer(
                 self.random_state, where, "random_state", low=0, high=2**63 - 1
             ),
-            max_norm=max_norm,
+            max_norm=as_max_norm(self.max_norm, where),
             patience=patience,
             verbose=as_integer(self.verbose, where, "verbose", low=0) > 0,
             n_threads=resolve_n_jobs(self.n_jobs, where),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from fastnotes._validation import (
     fail,
     fail_type,
 )
+from fastnotes.nn.optimizers import as_max_norm
 from fastnotes.recurrent._text_network import TextNetwork, TextSizes
 from fastnotes.recurrent._text_training import Schedule
 from fastnotes.recurrent._vocabulary import LEVELS, Vocabulary
@@ -34,9 +34,6 @@ def schedule_of(model: Any, where: str) -> Schedule:
         return as_real(getattr(model, name), where, name, low=0.0, high=high)
 
     check_choice(model.optimizer, where, "optimizer", ("adam", "sgd"))
-    max_norm = math.inf if model.max_norm == math.inf else real("max_norm")
-    if max_norm == 0:
-        fail(where, "max_norm > 0", "0")
     momentum = real("momentum")
     if momentum >= 1:
         fail(where, "momentum below 1", str(momentum))
@@ -47,7 +44,7 @@ def schedule_of(model: Any, where: str) -> Schedule:
         learning_rate_decay=real("learning_rate_decay", high=1.0),
         decay_after=integer("decay_after", 0),
         momentum=momentum,
-        max_norm=max_norm,
+        max_norm=as_max_norm(model.max_norm, where),
         seq_length=integer("seq_length", 1),
         n_epochs=integer("n_epochs", 1),
         patience=None if model.patience is None else integer("patience", 1),

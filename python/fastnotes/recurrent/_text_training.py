@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from fastnotes._progress import Progress
 from fastnotes._validation import RealArray, fail
-from fastnotes.nn import SGD, Adam, Optimizer, clip_gradients
-from fastnotes.nn.training import History, copied, restore
+from fastnotes.nn import SGD, Adam, Optimizer
+from fastnotes.nn.training import History, clipped_step, copied, restore
 from fastnotes.recurrent import saving
 from fastnotes.recurrent._streams import Streams
 from fastnotes.recurrent._text_network import TextNetwork
@@ -104,11 +104,9 @@ class Training:
     @property
     def _is_over(self) -> bool:
         """Whether all epochs are done, or patience has run out."""
-        schedule, best = self._schedule, self.record.history.best_epoch
-        done, patience = self.record.n_epochs, schedule.patience
-        if patience is None or best is None:
-            return done >= schedule.n_epochs
-        return done >= min(schedule.n_epochs, best + 1 + patience)
+        schedule, record = self._schedule, self.record
+        done = record.n_epochs >= schedule.n_epochs
+        return done or record.history.is_stale(schedule.patience)
 
     def _epoch(self, tokens: _Tokens, where: str) -> tuple[float, float]:
         """Mean loss and mean norm of the gradients, over one reading of the text."""
@@ -118,17 +116,15 @@ class Training:
         n_steps, n_losses, state = 0, 0, None
         for window in self._streams.windows(schedule.seq_length):
             loss = network.loss(window, state, training=True)
-            gradients = network.gradients()
-            norm = clip_gradients(
-                gradients, schedule.max_norm, n_threads=network.n_threads
+            norm = clipped_step(
+                self._optimizer,
+                network.gradients(),
+                loss.total,
+                schedule.max_norm,
+                self.record.n_epochs,
+                where,
+                network.n_threads,
             )
-            if not math.isfinite(loss.total + norm):
-                epoch = self.record.n_epochs + 1
-                raise FloatingPointError(
-                    f"[{where}] expected a finite loss and gradient, got {loss.total} "
-                    f"and a norm of {norm} in epoch {epoch}: lower the learning rate"
-                )
-            self._optimizer.step(gradients, n_threads=network.n_threads)
             total, norms, state = total + loss.total, norms + norm, loss.state
             n_steps, n_losses = n_steps + 1, n_losses + loss.n_losses
             tokens.add(loss.n_losses, total / n_losses)
