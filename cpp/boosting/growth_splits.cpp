@@ -153,8 +153,8 @@ class PackedScores {
         const auto shifted = simd::bit_cast<std::uint64_t>(a) >> 32;
         const Ints H = simd::bit_cast<std::int32_t>((a & low_mask) | (b << 32));
         const Ints H_other = H_ - H;
-        const auto light = (H >= least_) & (H_other >= least_);
-        if (!simd::any(light)) return Floats(-1.0f); // often, where hessians are small
+        const auto heavy = (H >= least_) & (H_other >= least_);
+        if (!simd::any(heavy)) return Floats(-1.0f); // often, where hessians are small
         const Ints above = simd::bit_cast<std::int32_t>(
             simd::bit_cast<int64_t>(shifted) | (b & high_mask));
         const Ints G = above - (H >> 31); // a negative low half has borrowed one
@@ -162,7 +162,7 @@ class PackedScores {
         const Floats G_left = real(G), G_right = real(G_ - G);
         const Floats H_left = real(H) + lambda_, H_right = real(H_other) + lambda_;
         const Floats both = G_left * G_left * H_right + G_right * G_right * H_left;
-        return select(light, both / (H_left * H_right), Floats(-1.0f));
+        return select(heavy, both / (H_left * H_right), Floats(-1.0f));
     }
 
     Packed added_;
