@@ -84,13 +84,15 @@ template <class T> struct SliceProduct {
     index_t out_stride;
 };
 
+/// Steps of depth whose weights stay in the first-level cache.
+inline constexpr index_t depth_block = 256;
+
 /// Rows r .. r + Rows - 1 and Slices slices from s on, through depth [k, k + length).
-/// A single slice is read with what lies `ahead` steps further asked for.
+/// A single slice is read with what lies a block further asked for.
 /// A function of its own: inside a large one GCC keeps the sums in memory.
 template <class T, index_t Rows, index_t Slices>
 [[gnu::noinline]] void multiply_tile(const SliceProduct<T>& product, index_t r,
-                                     index_t s, index_t k, index_t length,
-                                     index_t ahead = 0) {
+                                     index_t s, index_t k, index_t length) {
     using V = simd::Vec<T>;
     constexpr index_t width = slice_width<T>;
     constexpr index_t vectors = Slices * nn::panel_vectors;
@@ -114,7 +116,8 @@ template <class T, index_t Rows, index_t Slices>
                                product.left_stride};
     const T* const weight = product.weight + (s * product.depth + k) * width;
     if constexpr (Slices == 1) {
-        tile.accumulate(left, nn::PanelAhead<T>{weight, width, ahead * width}, length);
+        tile.accumulate(left, nn::PanelAhead<T>{weight, width, depth_block * width},
+                        length);
     } else {
         tile.accumulate(left, nn::PanelGroup<T>{weight, width, product.depth * width},
                         length);
@@ -138,7 +141,6 @@ template <class T, class ForRows>
 void multiply(const SliceProduct<T>& product, index_t n, index_t first, index_t last,
               ForRows&& for_rows) {
     constexpr index_t wide = nn::chains_in_flight / nn::panel_vectors;
-    constexpr index_t block = 256;
     index_t s = first;
     const auto few_rows = [&](auto rows, auto slices) {
         constexpr index_t R = decltype(rows)::value, S = decltype(slices)::value;
@@ -155,14 +157,14 @@ void multiply(const SliceProduct<T>& product, index_t n, index_t first, index_t 
     for (; s < last; ++s) {
         index_t k = 0;
         do {
-            const index_t length = std::min(block, product.depth - k);
+            const index_t length = std::min(depth_block, product.depth - k);
             for_rows([&](index_t from, index_t to) {
                 for_each_tile(from, to, [&](index_t r, auto rows) {
-                    multiply_tile<T, decltype(rows)::value, 1>(product, r, s, k, length,
-                                                               block);
+                    multiply_tile<T, decltype(rows)::value, 1>(product, r, s, k,
+                                                               length);
                 });
             });
-            k += block;
+            k += depth_block;
         } while (k < product.depth);
     }
 }
