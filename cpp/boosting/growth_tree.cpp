@@ -16,7 +16,7 @@ constexpr index_t sum_step = 256;               ///< rows whose integers stay at
 constexpr index_t row_grain = index_t{1} << 15; ///< rows that are worth a thread
 
 float as_float(double value) noexcept {
-    constexpr double most = std::numeric_limits<float>::max();
+    constexpr auto most = static_cast<double>(std::numeric_limits<float>::max());
     return static_cast<float>(std::clamp(value, -most, most));
 }
 

@@ -215,13 +215,14 @@ template <class Cell> class BackwardRun {
 
     /// dm of step t = what goes through it of dh times weight_hr.
     void project_back(const Team& team, index_t t, index_t t0) const noexcept {
-        const auto [first, last] = column_slices(team, output_);
+        const auto outputs = column_slices(team, output_);
         const index_t start = schedule_.first(t);
         T* const through = through_ + block_row(t, 0, t0) * dh_width_;
         const auto for_rows = [&](auto f) { for_each_rows(team, t, f); };
         for_rows([&](index_t from, index_t to) {
             for (index_t r = from; r < to; ++r) {
-                for (index_t k = first * slice; k < last * slice; k += L)
+                for (index_t k = outputs.first * slice; k < outputs.last * slice;
+                     k += L)
                     simd::store(through + r * dh_width_ + k,
                                 through_step(r, start + r, k));
             }

@@ -109,10 +109,10 @@ template <class Cell> class ForwardRun {
         }
     }
 
-    static void load_state(const T* state, index_t b, index_t columns, T* to,
-                           index_t width) noexcept {
-        std::fill_n(to, width, T(0));
-        if (state != nullptr) std::copy_n(state + b * columns, columns, to);
+    static void load_state(const T* state, index_t b, index_t n, T* to,
+                           index_t padded) noexcept {
+        std::fill_n(to, padded, T(0));
+        if (state != nullptr) std::copy_n(state + b * n, n, to);
     }
 
     /// f(first, last) over the packed rows of steps [t0, t1) that this thread owns.
@@ -240,18 +240,18 @@ template <class Cell> class ForwardRun {
     void project_outputs(const Team& team, index_t t) const noexcept {
         if (!by_rows_) team.barrier();
         const index_t all = Layout<Cell>::column_slices(output_);
-        const auto [first, last] = by_rows_ ? Team::Share{0, all} : team.share(all);
+        const auto own = by_rows_ ? Team::Share{0, all} : team.share(all);
         T* const h = h_[t % 2];
         const SliceProduct<T> product{
             m_, m_stride_, call_.parts.weight_hr, hidden_, nullptr, 0, h, h_stride_};
         const auto for_rows = [&](auto f) { for_each_rows(team, t, f); };
-        detail::multiply(product, by_rows_ ? 0 : schedule_.active(t), first, last,
-                         for_rows);
+        detail::multiply(product, by_rows_ ? 0 : schedule_.active(t), own.first,
+                         own.last, for_rows);
         for_rows([&](index_t from, index_t to) {
             for (index_t r = from; r < to; ++r) {
                 const auto row = static_cast<std::size_t>(schedule_.first(t) + r);
-                const index_t end = last * detail::slice_width<T>;
-                for (index_t k = first * detail::slice_width<T>; k < end; k += L)
+                const index_t end = own.last * detail::slice_width<T>;
+                for (index_t k = own.first * detail::slice_width<T>; k < end; k += L)
                     finish_output(t, r, schedule_.position[row], k,
                                   simd::load<V>(h + r * h_stride_ + k));
             }
