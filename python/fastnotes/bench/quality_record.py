@@ -11,7 +11,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Outcome:
-    """One contender on one data set: a test figure and seconds for each fit."""
+    """One contender on one data set: figures of all fits, seconds of those timed."""
 
     subject: str
     metric: str
