@@ -258,6 +258,9 @@ def test_bad_sequences(X: Any, error: type[Exception], words: str) -> None:
     ("settings", "error", "words"),
     [
         ({"cell": "gru"}, ValueError, "cell as one of"),
+        ({"cell": "rnn", "zoneout": 0.1}, ValueError, "cell 'lstm' for peephole, "),
+        ({"zoneout": (0.1, 2.0)}, ValueError, "zoneout from 0.0 to 1.0"),
+        ({"proj_size": 8}, ValueError, "proj_size below hidden_size"),
         ({"pooling": "sum"}, ValueError, "pooling as one of"),
         ({"hidden_size": 0}, ValueError, "hidden_size >= 1"),
         ({"optimizer": "adamw"}, ValueError, "optimizer as one of"),

@@ -175,7 +175,11 @@ class Training:
         }
         parameters = self.network.parameters
         restore(parameters, arrays)
-        self.network.n_tokens, self.record = n_tokens, record
+        network, self.record = self.network, record
+        network.n_tokens = n_tokens
+        network.n_sequences = record.n_epochs * self._streams.n_rows(
+            self._schedule.seq_length
+        )
         if best is not None:
             self._best = {name: arrays[f"best/{name}"] for name in parameters}
 

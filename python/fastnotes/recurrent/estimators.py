@@ -26,6 +26,8 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
     cell : {"lstm", "rnn"}
     hidden_size, num_layers, bidirectional, dropout
         Of the layers, as in :class:`LSTM`.
+    peephole, proj_size, zoneout
+        Optional parts, as in :class:`LSTM`; not of the vanilla network.
     pooling : {"last", "mean", "max"}
         What the head sees: the state after each sequence's last step (for the second
         direction, its first), or the mean or largest outputs over its steps.
@@ -49,7 +51,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
     class_weight : dict, "balanced" or None
         Factors of the training loss; with the softmax alone.
     random_state : int
-        Seed of weights, order, dropout and split.
+        Seed of weights, order, dropout, zoneout and split.
     n_jobs : int or None
         Threads. The model is the same to the byte for any number.
     verbose : int
@@ -88,6 +90,9 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
         return_sequences: bool = False,
         loss: str = "softmax",
         dropout: float = 0.0,
+        peephole: bool = False,
+        proj_size: int = 0,
+        zoneout: float | tuple[float, float] = 0.0,
         optimizer: str = "adam",
         learning_rate: float = 0.005,
         weight_decay: float = 0.0,
@@ -110,6 +115,9 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
             pooling=pooling,
             return_sequences=return_sequences,
             dropout=dropout,
+            peephole=peephole,
+            proj_size=proj_size,
+            zoneout=zoneout,
             optimizer=optimizer,
             learning_rate=learning_rate,
             weight_decay=weight_decay,
