@@ -63,6 +63,8 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         zoneout: float | tuple[float, float] = 0.0,
         optimizer: str = "adam",
         learning_rate: float = 0.005,
+        learning_rate_decay: float = 1.0,
+        decay_after: int = 0,
         weight_decay: float = 0.0,
         max_norm: float = 5.0,
         n_epochs: int = 50,
@@ -86,6 +88,8 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         self.zoneout = zoneout
         self.optimizer = optimizer
         self.learning_rate = learning_rate
+        self.learning_rate_decay = learning_rate_decay
+        self.decay_after = decay_after
         self.weight_decay = weight_decay
         self.max_norm = max_norm
         self.n_epochs = n_epochs
@@ -170,6 +174,10 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
             patience=patience,
             verbose=as_integer(self.verbose, where, "verbose", low=0) > 0,
             n_threads=resolve_n_jobs(self.n_jobs, where),
+            learning_rate_decay=as_real(
+                self.learning_rate_decay, where, "learning_rate_decay", low=0, high=1
+            ),
+            decay_after=as_integer(self.decay_after, where, "decay_after", low=0),
         )
 
     def _stack(self, n_features: int, n_threads: int, where: str) -> Stack:

@@ -37,8 +37,11 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
         One class of several; or K labels that do not exclude one another, y of 0 and 1.
     optimizer : {"adam", "sgd"}
         SGD has momentum 0.9.
-    learning_rate, weight_decay, max_norm
-        Steps; the decay is of weights, not biases; gradients are clipped to the norm.
+    learning_rate, learning_rate_decay, decay_after
+        The learning rate of epoch e = 1, 2, ... is ``learning_rate *
+        learning_rate_decay ** max(0, e - decay_after)``.
+    weight_decay, max_norm
+        The decay is of weights, not biases; gradients are clipped to the norm.
     n_epochs, batch_size
         Passes over the sequences, and sequences of a step.
     standardize : bool
@@ -95,6 +98,8 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
         zoneout: float | tuple[float, float] = 0.0,
         optimizer: str = "adam",
         learning_rate: float = 0.005,
+        learning_rate_decay: float = 1.0,
+        decay_after: int = 0,
         weight_decay: float = 0.0,
         max_norm: float = 5.0,
         n_epochs: int = 50,
@@ -120,6 +125,8 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
             zoneout=zoneout,
             optimizer=optimizer,
             learning_rate=learning_rate,
+            learning_rate_decay=learning_rate_decay,
+            decay_after=decay_after,
             weight_decay=weight_decay,
             max_norm=max_norm,
             n_epochs=n_epochs,
