@@ -92,7 +92,7 @@ SUBJECTS = (
     Subject(
         "jsb_chorales",
         "LSTM 8.67, tanh RNN 9.10 [1]; LSTM 8.45, RNN 8.91 [2]",
-        {**_MUSIC, "decay_after": 25, "learning_rate_decay": 0.8, "n_epochs": 45},
+        {**_MUSIC, "decay_after": 15, "n_epochs": 24},
         _OF_RNN,
         of_music=True,
     ),
