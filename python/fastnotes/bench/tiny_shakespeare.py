@@ -40,10 +40,10 @@ SETTINGS: dict[str, Any] = {
     "num_layers": 2,
     "batch_size": 32,
     "seq_length": 64,
-    "n_epochs": 6,
+    "n_epochs": 4,
     "learning_rate": 0.002,
     "learning_rate_decay": 0.5,
-    "decay_after": 3,
+    "decay_after": 2,
     "max_norm": MAX_NORM,
 }
 RESULT = Path("benchmarks", "recurrent", "tiny_shakespeare.json")
@@ -109,7 +109,7 @@ def restored(both: Sequence[Any], path: str | None, settings: Any) -> list[Epoch
     if path is None or not Path(path).exists():
         return []
     arrays, note = saving.read_file(path, WHERE)
-    if note.get("settings") != settings:
+    if {**note["settings"], "n_epochs": settings["n_epochs"]} != settings:
         raise ValueError(f"[{WHERE}] expected the checkpoint's settings, got others")
     for k, contender in enumerate(both):
         own = (name for name in arrays if name.startswith(f"{k}/"))
