@@ -40,10 +40,10 @@ SETTINGS: dict[str, Any] = {
     "num_layers": 2,
     "batch_size": 32,
     "seq_length": 64,
-    "n_epochs": 4,
+    "n_epochs": 12,
     "learning_rate": 0.002,
-    "learning_rate_decay": 0.5,
-    "decay_after": 2,
+    "learning_rate_decay": 0.7,
+    "decay_after": 6,
     "max_norm": MAX_NORM,
 }
 RESULT = Path("benchmarks", "recurrent", "tiny_shakespeare.json")
