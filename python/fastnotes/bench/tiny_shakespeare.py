@@ -84,8 +84,12 @@ def run(
     if options.stop_after is not None:
         last = min(last, len(epochs) + options.stop_after)
     for epoch in range(len(epochs), last):
-        names = ("learning_rate", "learning_rate_decay", "decay_after")
-        rate = decayed(*(settings[name] for name in names), epoch)
+        rate = decayed(
+            settings["learning_rate"],
+            settings["learning_rate_decay"],
+            settings["decay_after"],
+            epoch,
+        )
         epochs.append(train_epoch(both, train, rate, settings))
         bits = [each.bits(held_out, settings["batch_size"]) for each in both]
         epochs[-1]["bits"] = bits
