@@ -50,9 +50,18 @@ def test_the_command(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(datasets, "load_jsb_chorales", lambda: data)
     for _ in range(2):  # the second run takes the place of the first
         quality.main(["jsb_chorales", "--seeds", "2", "--threads", "1"])
+    found = {
+        o.contender: o.figures for o in quality.quality_record.recorded(quality.RESULT)
+    }
+    arguments = ["jsb_chorales", "--cell", "rnn", "--threads", "1"]
+    quality.main([*arguments, "--seeds", "1", "--first-seed", "1"])  # again the second
+    again = {
+        o.contender: o.figures for o in quality.quality_record.recorded(quality.RESULT)
+    }
+    assert again == found
     lines = quality.PAGE.read_text().splitlines()
     assert (lines[0], lines[-1]) == ("before", "after")
     assert sum(line.startswith("| jsb_chorales") for line in lines) == 1
     printed = capsys.readouterr()
     assert "| jsb_chorales | nats a frame |" in printed.out
-    assert printed.err.count("tanh RNN") == 4
+    assert printed.err.count("tanh RNN") == 5

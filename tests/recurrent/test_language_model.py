@@ -296,6 +296,13 @@ def test_draws_follow_their_probabilities() -> None:
 @pytest.mark.parametrize(
     ("settings", "error", "words"),
     [
+        ({"cell": "rnn", "peephole": True}, ValueError, "cell 'lstm' for peephole, "),
+        ({"zoneout": np.nan}, ValueError, "zoneout finite"),
+        (
+            {"proj_size": 3, "tie_weights": True, "embedding_size": 8},
+            ValueError,
+            "equal to proj_size",
+        ),
         ({"cell": "gru"}, ValueError, "cell as one of"),
         ({"level": "word"}, ValueError, "level as one of"),
         ({"optimizer": "adamw"}, ValueError, "optimizer as one of"),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fastnotes.recurrent._options import LSTMOptions
 from fastnotes.recurrent._streams import Streams, Window
 from fastnotes.recurrent._text_network import TextNetwork, TextSizes, scatter_add
 from support.gradcheck import assert_directional, assert_gradients
@@ -29,6 +30,7 @@ PLAIN = replace(FOLDED, vocabulary_size=7)
 TIED = replace(PLAIN, embedding_size=5, tie_weights=True)
 TIED_FOLDED = replace(FOLDED, embedding_size=5, tie_weights=True)
 DROPPED = replace(PLAIN, dropout=0.3)
+PARTS = replace(FOLDED, parts=LSTMOptions(True, 3, (0.5, 0.25)))
 ALL = {
     "folded": FOLDED,
     "plain": PLAIN,
@@ -36,6 +38,8 @@ ALL = {
     "tied and folded": TIED_FOLDED,
     "dropout": DROPPED,
     "tied with dropout": replace(TIED, dropout=0.5),
+    "parts": PARTS,
+    "parts, dropout": replace(PARTS, dropout=0.3, embedding_size=3, tie_weights=True),
     "rnn": replace(PLAIN, cell="rnn"),
     "folded rnn": replace(FOLDED, cell="rnn", num_layers=1),
 }
@@ -145,7 +149,7 @@ def test_gradients(sizes: TextSizes) -> None:
     def loss(*values: Any) -> float:
         for name, value in zip(names, values, strict=True):
             network.parameters[name][...] = value
-        network.n_tokens = 30  # the same dropout each time
+        network.n_tokens, network.n_sequences = 30, 6  # what is drawn each time
         total, n_losses, _ = network.loss(window, state, training=True)
         return total / n_losses
 
@@ -153,7 +157,7 @@ def test_gradients(sizes: TextSizes) -> None:
     loss(*values)
     found = network.gradients()
     assert list(found) == names
-    assert network.n_tokens == 45
+    assert (network.n_tokens, network.n_sequences) == (45, 9)
     small = [i for i, value in enumerate(values) if value.size <= 40]
     gradients = [found[name] for name in names]
     assert_directional(loss, values, gradients)
@@ -191,7 +195,9 @@ def test_scatter_add_is_a_product_with_one_hots() -> None:
 
 
 @pytest.mark.parametrize(
-    "sizes", [FOLDED, TIED, DROPPED], ids=["folded", "tied", "dropout"]
+    "sizes",
+    [FOLDED, TIED, DROPPED, PARTS],
+    ids=["folded", "tied", "dropout", "parts"],
 )
 def test_same_bytes_for_threads(sizes: TextSizes) -> None:
     large = replace(sizes, hidden_size=33, embedding_size=33, window_size=400)
@@ -213,19 +219,20 @@ def test_a_stream_does_not_see_its_neighbours() -> None:
     assert_same_bytes(network.loss(alone, None).state[0], h[:, 1:2])
 
 
-def test_dropout_counts_tokens() -> None:
-    window = window_of(DROPPED)
-    network, other = network_of(DROPPED), network_of(DROPPED)
+@pytest.mark.parametrize("sizes", [DROPPED, PARTS], ids=["dropout", "zoneout"])
+def test_what_is_drawn_counts_what_was_read(sizes: TextSizes) -> None:
+    window = window_of(sizes)
+    network, other = network_of(sizes), network_of(sizes)
     first = network.loss(window, None, training=True).total
     second = network.loss(window, None, training=True).total
     assert first != second
-    other.n_tokens = window.inputs.size
+    other.n_tokens, other.n_sequences = window.inputs.size, len(window.inputs)
     assert other.loss(window, None, training=True).total == second
     assert network.loss(window, None).total == other.loss(window, None).total
 
 
 def test_reading_token_by_token_is_reading_a_window() -> None:
-    for sizes in (PLAIN, FOLDED, TIED):
+    for sizes in (PLAIN, FOLDED, TIED, PARTS):
         network = network_of(sizes, dtype=np.float64)
         ids = window_of(sizes).inputs[:1]
         reader = network.reader()

@@ -445,6 +445,8 @@ UNITS = [
     (np.ones((3, 4, 6)), ValueError, r"zoneout_h of shape \(B, T, H\)"),
     (np.ones((4, 5)), ValueError, "zoneout_h with 3 dimension"),
     (np.ones((3, 4, 5), complex), TypeError, "zoneout_h of real"),
+    (np.full((3, 4, 5), np.nan), ValueError, "zoneout_h from 0.0 to 1.0, got nan"),
+    (np.full((3, 4, 5), 1.5), ValueError, "zoneout_h from 0.0 to 1.0, got 1.5"),
 ]
 
 
@@ -454,6 +456,15 @@ def test_refused_parts_of_units(units: Any, error: type[Exception], words: str) 
         lstm_forward(*CASE.forward, zoneout_h=units)
     with pytest.raises(TypeError, match="zoneout_h as a real number"):
         LSTMWeights(*CASE[1:4], zoneout_h=units)
+
+
+def test_zoneout_is_not_read_past_the_ends() -> None:
+    units, lengths = np.ones((3, 4, 5)), [2, 0, 4]
+    units[0, 2:] = units[1] = np.nan
+    lstm_forward(*CASE.forward, lengths=lengths, zoneout_h=units)
+    units[2, 3, 4] = -0.25
+    with pytest.raises(ValueError, match=r"zoneout_c from 0.0 to 1.0, got -0.25"):
+        lstm_forward(*CASE.forward, lengths=lengths, zoneout_c=units)
 
 
 def test_float64_wherever_a_weight_is() -> None:

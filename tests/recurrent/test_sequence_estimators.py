@@ -64,6 +64,22 @@ def test_classifier_learns(cell: str, pooling: str, bidirectional: bool) -> None
     assert len(model.history_["loss"]) == model.n_epochs_ == 12
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_learning_rate_decays(optimizer: str) -> None:
+    X, y = draw(40)
+    settings: dict[str, Any] = {**QUICK, "optimizer": optimizer}
+    short, long = (
+        SequenceClassifier(
+            **{**settings, "n_epochs": n, "learning_rate_decay": 0.0, "decay_after": 2}
+        ).fit(X, y)
+        for n in (2, 4)
+    )
+    assert_same_bytes(*(tuple(m._network.parameters.values()) for m in (short, long)))
+    plain = SequenceClassifier(**{**settings, "n_epochs": 4}).fit(X, y)
+    assert plain.history_["loss"][:2] == long.history_["loss"][:2]
+    assert plain.history_["loss"][2:] != long.history_["loss"][2:]
+
+
 @pytest.mark.parametrize("two", [False, True])
 def test_regressor_learns(two: bool) -> None:
     rng = np.random.default_rng(0)
@@ -258,10 +274,15 @@ def test_bad_sequences(X: Any, error: type[Exception], words: str) -> None:
     ("settings", "error", "words"),
     [
         ({"cell": "gru"}, ValueError, "cell as one of"),
+        ({"cell": "rnn", "zoneout": 0.1}, ValueError, "cell 'lstm' for peephole, "),
+        ({"zoneout": (0.1, 2.0)}, ValueError, "zoneout from 0.0 to 1.0"),
+        ({"proj_size": 8}, ValueError, "proj_size below hidden_size"),
         ({"pooling": "sum"}, ValueError, "pooling as one of"),
         ({"hidden_size": 0}, ValueError, "hidden_size >= 1"),
         ({"optimizer": "adamw"}, ValueError, "optimizer as one of"),
         ({"learning_rate": -1.0}, ValueError, "learning_rate >= 0"),
+        ({"learning_rate_decay": 1.5}, ValueError, "learning_rate_decay from 0"),
+        ({"decay_after": -1}, ValueError, "decay_after >= 0"),
         ({"weight_decay": None}, TypeError, "weight_decay as a real"),
         ({"max_norm": 0.0}, ValueError, "max_norm > 0"),
         ({"n_epochs": 0}, ValueError, "n_epochs >= 1"),

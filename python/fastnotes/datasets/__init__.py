@@ -16,6 +16,7 @@ from fastnotes.datasets._results import (
     RatingsDataset,
     SequenceDataset,
     Sequences,
+    SplitTextDataset,
     TabularDataset,
     TextDataset,
 )
@@ -64,7 +65,7 @@ from fastnotes.datasets.tabular import (
     load_multiclass_7k,
     load_mushroom,
 )
-from fastnotes.datasets.text import load_tiny_shakespeare
+from fastnotes.datasets.text import load_penn_treebank, load_tiny_shakespeare
 
 __all__ = [
     "DataFile",
@@ -76,6 +77,7 @@ __all__ = [
     "RatingsDataset",
     "SequenceDataset",
     "Sequences",
+    "SplitTextDataset",
     "TabularDataset",
     "TextDataset",
     "list_datasets",
@@ -114,6 +116,7 @@ __all__ = [
     "load_nycflights13",
     "load_omniglot28",
     "load_osu_leaf",
+    "load_penn_treebank",
     "load_piano_midi",
     "load_pubmed_structure",
     "load_tiny_shakespeare",

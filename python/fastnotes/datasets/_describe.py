@@ -24,7 +24,7 @@ Raises
 FileNotFoundError
     The files are nowhere; says which, where it looked and how to provide them.
 ValueError
-    A file does not have its pinned SHA-256 or is damaged.
+    A file does not have its pinned digest or is damaged.
 """
 
 

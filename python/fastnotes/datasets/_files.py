@@ -90,7 +90,7 @@ def read_files(info: DatasetInfo, data_home: DataHome = None) -> dict[str, bytes
     FileNotFoundError
         No folder has the files and they cannot be downloaded; says how to provide them.
     ValueError
-        A file does not have its pinned SHA-256.
+        A file does not have its pinned digest.
     """
     paths = find_files(info, data_home)
     if paths is None:
@@ -171,10 +171,11 @@ def _check_header(stream: IO[bytes], member: zipfile.ZipInfo) -> None:
 
 def _read_verified(info: DatasetInfo, path: Path, file: DataFile) -> bytes:
     content = path.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != file.sha256:
+    kind, pinned = file.digest
+    digest = hashlib.new(kind, content, usedforsecurity=False).hexdigest()
+    if digest != pinned:
         raise ValueError(
-            f"[{info.loader}] expected {path} with sha256 {file.sha256}, got {digest}: "
+            f"[{info.loader}] expected {path} with {kind} {pinned}, got {digest}: "
             "the file is damaged or another version"
         )
     return content

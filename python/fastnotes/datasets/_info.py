@@ -14,14 +14,22 @@ class DataFile:
     name : str
         File name inside the set's folder.
     sha256 : str
-        Digest, in hexadecimal, that the file must have.
+        Digest, in hexadecimal, that the file must have; empty where `md5` is known.
     url : str
         Public home of exactly this file; empty when none is known.
+    md5 : str
+        Another digest, compared where there is no `sha256`.
     """
 
     name: str
     sha256: str
     url: str = ""
+    md5: str = ""
+
+    @property
+    def digest(self) -> tuple[str, str]:
+        """Kind and value of the digest that the file is held to."""
+        return ("sha256", self.sha256) if self.sha256 else ("md5", self.md5)
 
 
 @dataclass(frozen=True)

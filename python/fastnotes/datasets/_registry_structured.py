@@ -313,6 +313,23 @@ ROWS = (
     ),
     # text
     DatasetInfo(
+        "penn_treebank",
+        "text",
+        "Penn Treebank, 10,000 words (Mikolov's version)",
+        source="data/ptb.*.txt of simple-examples.tgz, T. Mikolov's RNNLM page",
+        licence="Linguistic Data Consortium; not distributed here",
+        split="929,589 / 73,760 / 82,430 tokens, line ends included, as given",
+        published=(
+            "test perplexity of 2 x 200 LSTMs: 114.5 (Zaremba et al., "
+            "arXiv:1409.2329), 115.91 (TensorFlow's tutorial, the same recipe)"
+        ),
+        files=(
+            DataFile("ptb.train.txt", "", md5="f26c4b92c5fdc7b3f8c7cdcb991d8420"),
+            DataFile("ptb.valid.txt", "", md5="aa0affc06ff7c36e977d7cd49e3839bf"),
+            DataFile("ptb.test.txt", "", md5="8b80168b89c18661a38ef683c0dc3721"),
+        ),
+    ),
+    DatasetInfo(
         "tiny_shakespeare",
         "text",
         "Tiny Shakespeare",

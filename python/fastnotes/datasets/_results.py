@@ -277,6 +277,21 @@ class TextDataset(Dataset):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class SplitTextDataset(Dataset):
+    """Three texts, ready for ``LanguageModel(level="token")``.
+
+    Attributes
+    ----------
+    train, valid, test : str
+        Tokens between white space, sentences between line ends.
+    """
+
+    train: str
+    valid: str
+    test: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class RatingsDataset(Dataset):
     """Ratings of items by users, with a graph on each side.
 

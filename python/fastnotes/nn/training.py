@@ -53,6 +53,8 @@ class Loop:
         Whether to show progress.
     n_threads
         Threads for the optimizer.
+    learning_rate_decay, decay_after
+        See :func:`decayed`; the rate is the optimizer's.
     """
 
     n_epochs: int
@@ -62,6 +64,8 @@ class Loop:
     patience: int | None = None
     verbose: bool = False
     n_threads: int = 1
+    learning_rate_decay: float = 1.0
+    decay_after: int = 0
 
     def run(
         self,
@@ -81,9 +85,13 @@ class Loop:
             After Ctrl-C.
         """
         best = kept = copied(task.parameters)
+        rate = optimizer.learning_rate
         progress = Progress(self.n_epochs, self.verbose, "epoch")
         try:
             for epoch in range(self.n_epochs):
+                optimizer.learning_rate = decayed(
+                    rate, self.learning_rate_decay, self.decay_after, epoch
+                )
                 loss = self._epoch(task, n_rows, optimizer, epoch, where)
                 validation = task.validate()
                 kept = copied(task.parameters)
@@ -163,6 +171,11 @@ class History:
         """Return the lists by name, those that are not empty."""
         named = {"loss": self.loss, "validation_loss": self.validation_loss}
         return {name: list(values) for name, values in named.items() if values}
+
+
+def decayed(rate: float, decay: float, after: int, epoch: int) -> float:
+    """Return the learning rate of an epoch, from 0 on: the first ``after`` have all."""
+    return float(rate * decay ** max(0, epoch + 1 - after))
 
 
 def clipped_step(

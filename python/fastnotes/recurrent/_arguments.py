@@ -191,23 +191,35 @@ def as_inputs(
         "a state": (batch, max(outputs, hidden)),
     }.items():
         check_fits(where, name, shape, np.float64)  # to which x may have to be cast
+    ends = as_lengths(lengths, where, batch, time)
     return Inputs(
         x,
         as_state(h0, where, "h0", batch, outputs),
         as_state(c0, where, "c0", batch, hidden),
-        as_lengths(lengths, where, batch, time),
-        as_zoneout(zoneouts[0], where, "zoneout_h", (batch, time, outputs)),
-        as_zoneout(zoneouts[1], where, "zoneout_c", (batch, time, hidden)),
+        ends,
+        as_zoneout(zoneouts[0], where, "zoneout_h", (batch, time, outputs), ends),
+        as_zoneout(zoneouts[1], where, "zoneout_c", (batch, time, hidden), ends),
     )
 
 
 def as_zoneout(
-    zoneout: Any, where: str, name: str, shape: tuple[int, ...]
+    zoneout: Any,
+    where: str,
+    name: str,
+    shape: tuple[int, ...],
+    lengths: NDArray[np.int64] | None,
 ) -> RealArray | None:
     if zoneout is None:
         return None
     array = as_real_array(zoneout, where, name, ndim=3)
     check_shape(array, where, name, shape, "(B, T, H)")
+    read = array
+    if lengths is not None:
+        read = array[np.arange(shape[1]) < lengths[:, None]]
+    # NaN is neither, and comes through both.
+    if read.size and not (read.min() >= 0 and read.max() <= 1):
+        wrong = read[~((read >= 0) & (read <= 1))]
+        fail(where, f"{name} from 0.0 to 1.0", str(wrong[0]))
     return array
 
 

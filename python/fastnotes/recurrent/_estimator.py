@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import asdict
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -27,6 +29,7 @@ from fastnotes.nn.optimizers import as_max_norm
 from fastnotes.nn.training import History, Loop
 from fastnotes.recurrent import _estimator_files
 from fastnotes.recurrent._network import Network, Part, Task
+from fastnotes.recurrent._options import LSTMOptions
 from fastnotes.recurrent._sequences import Ragged, as_ragged
 from fastnotes.recurrent._targets import Rows, Targets, step_rows
 from fastnotes.recurrent.layers import LSTM, RNN
@@ -55,8 +58,13 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         pooling: str = "last",
         return_sequences: bool = False,
         dropout: float = 0.0,
+        peephole: bool = False,
+        proj_size: int = 0,
+        zoneout: float | tuple[float, float] = 0.0,
         optimizer: str = "adam",
         learning_rate: float = 0.005,
+        learning_rate_decay: float = 1.0,
+        decay_after: int = 0,
         weight_decay: float = 0.0,
         max_norm: float = 5.0,
         n_epochs: int = 50,
@@ -75,8 +83,13 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         self.pooling = pooling
         self.return_sequences = return_sequences
         self.dropout = dropout
+        self.peephole = peephole
+        self.proj_size = proj_size
+        self.zoneout = zoneout
         self.optimizer = optimizer
         self.learning_rate = learning_rate
+        self.learning_rate_decay = learning_rate_decay
+        self.decay_after = decay_after
         self.weight_decay = weight_decay
         self.max_norm = max_norm
         self.n_epochs = n_epochs
@@ -161,11 +174,18 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
             patience=patience,
             verbose=as_integer(self.verbose, where, "verbose", low=0) > 0,
             n_threads=resolve_n_jobs(self.n_jobs, where),
+            learning_rate_decay=as_real(
+                self.learning_rate_decay, where, "learning_rate_decay", low=0, high=1
+            ),
+            decay_after=as_integer(self.decay_after, where, "decay_after", low=0),
         )
 
     def _stack(self, n_features: int, n_threads: int, where: str) -> Stack:
-        check_choice(self.cell, where, "cell", ("lstm", "rnn"))
-        return (LSTM if self.cell == "lstm" else RNN)(
+        parts = LSTMOptions.of(self, where)
+        make: Any = RNN
+        if self.cell == "lstm":
+            make = partial(LSTM, **asdict(parts))
+        return make(  # type: ignore[no-any-return]
             n_features,
             self.hidden_size,
             self.num_layers,

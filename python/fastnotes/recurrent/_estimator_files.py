@@ -9,6 +9,7 @@ import numpy as np
 from fastnotes._validation import as_integer, as_real, fail
 from fastnotes.nn.training import History
 from fastnotes.recurrent import saving
+from fastnotes.recurrent._options import LSTMOptions
 
 #: Names of what :func:`fastnotes.recurrent._estimator._scaling` finds.
 SCALING = ("feature_mean", "feature_factor")
@@ -62,11 +63,12 @@ def _check_sizes(
     """Refuse sizes that the file's arrays have not, before memory is asked for."""
     hidden = as_integer(model.hidden_size, where, "hidden_size", low=1)
     n_layers = as_integer(model.num_layers, where, "num_layers", low=1, high=1024)
-    columns = {f"weight_hh_l{layer}": hidden for layer in range(n_layers)}
-    columns |= {"weight_ih_l0": n_features, "head_weight": n_outputs}
-    for name, count in columns.items():
+    outputs = LSTMOptions.of(model, where).proj_size or hidden
+    sizes = {f"weight_hh_l{layer}": (hidden, outputs) for layer in range(n_layers)}
+    sizes |= {"weight_ih_l0": (hidden, n_features), "head_weight": (outputs, n_outputs)}
+    for name, (least, count) in sizes.items():
         shape = arrays[name].shape if name in arrays else ()
-        if len(shape) != 2 or shape[0] < hidden or shape[1] != count:
+        if len(shape) != 2 or shape[0] < least or shape[1] != count:
             fail(where, f"{name} with {count} columns in the file", f"shape {shape}")
 
 

@@ -30,7 +30,7 @@ class Network:
         self.stack, self.n_threads = stack, n_threads
         self.pooling = pooling
         self._pass: Any = None  # what a training pass leaves for backward
-        width = stack.n_directions * stack.hidden_size
+        width = stack.n_directions * stack.output_size
         self.parameters: dict[str, RealArray] = {
             **stack.parameters,
             "head_weight": np.zeros((width, n_outputs), stack.dtype),

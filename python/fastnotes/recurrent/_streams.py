@@ -50,6 +50,11 @@ class Streams:
         self._targets = targets[:size].reshape(n_streams, length)
         self.n_targets = min(size, n_targets)
 
+    def n_rows(self, n_steps: int) -> int:
+        """Rows of all windows of ``n_steps``."""
+        n_streams, length = self._inputs.shape
+        return n_streams * -(-length // n_steps)
+
     def windows(self, n_steps: int) -> Iterator[Window]:
         """Yield windows of ``n_steps``, the last one of what is left."""
         for first in range(0, self._inputs.shape[1], n_steps):

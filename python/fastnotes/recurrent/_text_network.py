@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from fastnotes._core import native
 from fastnotes._validation import RealArray
 from fastnotes.nn import PackedMatrix, matmul, softmax_cross_entropy
+from fastnotes.recurrent._options import LSTMOptions
 from fastnotes.recurrent._streams import Streams, Window
 from fastnotes.recurrent.layers import LSTM, RNN
 from fastnotes.recurrent.stack import DROPOUT_PURPOSE, Stream
@@ -40,6 +41,8 @@ class TextSizes:
     ----------
     window_size
         Tokens of a training step, B T.
+    parts
+        Of an LSTM.
     """
 
     cell: str
@@ -50,6 +53,12 @@ class TextSizes:
     tie_weights: bool
     dropout: float
     window_size: int
+    parts: LSTMOptions = field(default_factory=LSTMOptions)
+
+    @property
+    def output_size(self) -> int:
+        """Columns of what the layers put out."""
+        return self.parts.proj_size or self.hidden_size
 
     @property
     def folded(self) -> bool:
@@ -65,17 +74,22 @@ class TextSizes:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the parameters, in their order."""
         hidden, tokens = self.hidden_size, self.vocabulary_size
+        outputs = self.output_size
         rows = hidden * (4 if self.cell == "lstm" else 1)
         shapes: dict[str, tuple[int, ...]] = {
             "embedding": (tokens, self.embedding_size)
         }
         for layer in range(self.num_layers):
-            below = hidden if layer else self.embedding_size
+            below = outputs if layer else self.embedding_size
             shapes[f"weight_ih_l{layer}"] = rows, below
-            shapes[f"weight_hh_l{layer}"] = rows, hidden
+            shapes[f"weight_hh_l{layer}"] = rows, outputs
             shapes[f"bias_l{layer}"] = (rows,)
+            if self.parts.peephole:
+                shapes[f"peephole_l{layer}"] = (3 * hidden,)
+            if self.parts.proj_size:
+                shapes[f"weight_hr_l{layer}"] = outputs, hidden
         if not self.tie_weights:
-            shapes["head_weight"] = tokens, hidden
+            shapes["head_weight"] = tokens, outputs
         shapes["head_bias"] = (tokens,)
         return shapes
 
@@ -86,10 +100,12 @@ class TextNetwork:
     Attributes
     ----------
     parameters : dict of str to ndarray
-        ``embedding`` (V, E), the stack's, ``head_weight`` (V, H) unless it is the
+        ``embedding`` (V, E), the stack's, ``head_weight`` (V, H or R) unless it is the
         embedding, ``head_bias`` (V,). Changed in place.
     n_tokens : int
         Tokens that training has read, from which dropout counts.
+    n_sequences : int
+        Rows of windows that it has read, from which zoneout counts.
     """
 
     def __init__(
@@ -104,11 +120,12 @@ class TextNetwork:
     ) -> None:
         self.sizes, self.n_threads = sizes, n_threads
         self._seed, self._dtype = random_state, np.dtype(dtype)
-        self.n_tokens = 0
+        self.n_tokens = self.n_sequences = 0
         options: dict[str, Any] = {"random_state": random_state, "dtype": dtype}
         make: Any = RNN
         if sizes.cell == "lstm":
-            make, options["forget_bias"] = LSTM, forget_bias
+            make = LSTM
+            options |= {"forget_bias": forget_bias, **asdict(sizes.parts)}
         width = sizes.vocabulary_size if sizes.folded else sizes.embedding_size
         self._stack: Any = make(
             width,
@@ -178,8 +195,7 @@ class TextNetwork:
         x = self.inputs(window.inputs)
         if training:
             x, mask_below = self._dropped(x, 0)
-            # Dropout between layers counts as that below and above them does.
-            stack._n_drawn = self.n_tokens * self.sizes.hidden_size
+            stack.draw_as_after(self.n_tokens, self.n_sequences)
         h, state = stack.forward(x, state, training=training)
         flat = h.reshape(-1, h.shape[2])
         if training:
@@ -196,6 +212,7 @@ class TextNetwork:
         if training:
             self._trace = window.inputs, mask_below, flat, mask, gradient, n_losses
             self.n_tokens += window.inputs.size
+            self.n_sequences += len(window.inputs)
         return Loss(float(losses.sum(dtype=np.float64)), n_losses, state)
 
     def gradients(self) -> dict[str, RealArray]:

@@ -17,6 +17,7 @@ from fastnotes._validation import (
     fail_type,
 )
 from fastnotes.nn.optimizers import as_max_norm
+from fastnotes.recurrent._options import LSTMOptions
 from fastnotes.recurrent._text_network import TextNetwork, TextSizes
 from fastnotes.recurrent._text_training import Schedule
 from fastnotes.recurrent._vocabulary import LEVELS, Vocabulary
@@ -66,16 +67,19 @@ def sizes_of(model: Any, vocabulary_size: int, where: str) -> TextSizes:
     def size(name: str, high: int | None = None) -> int:
         return as_integer(getattr(model, name), where, name, low=1, high=high)
 
+    parts = LSTMOptions.of(model, where)
     hidden = size("hidden_size")
-    embedding = hidden if model.embedding_size is None else size("embedding_size")
-    if model.tie_weights and embedding != hidden:
-        got = f"{embedding} and {hidden}"
-        fail(where, "embedding_size equal to hidden_size to tie weights", got)
+    outputs = parts.proj_size or hidden
+    embedding = outputs if model.embedding_size is None else size("embedding_size")
+    if model.tie_weights and embedding != outputs:
+        got = f"{embedding} and {outputs}"
+        name = "proj_size" if parts.proj_size else "hidden_size"
+        fail(where, f"embedding_size equal to {name} to tie weights", got)
     dropout = as_real(model.dropout, where, "dropout", low=0.0)
     if dropout >= 1:
         fail(where, "dropout below 1", str(dropout))
     return TextSizes(
-        cell=check_choice(model.cell, where, "cell", ("lstm", "rnn")),
+        cell=model.cell,
         vocabulary_size=vocabulary_size,
         embedding_size=embedding,
         hidden_size=hidden,
@@ -83,6 +87,7 @@ def sizes_of(model: Any, vocabulary_size: int, where: str) -> TextSizes:
         tie_weights=bool(model.tie_weights),
         dropout=dropout,
         window_size=size("batch_size") * size("seq_length"),
+        parts=parts,
     )
 
 

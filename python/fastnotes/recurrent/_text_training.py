@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fastnotes._progress import Progress
 from fastnotes._validation import RealArray, fail
 from fastnotes.nn import SGD, Adam, Optimizer
-from fastnotes.nn.training import History, clipped_step, copied, restore
+from fastnotes.nn.training import History, clipped_step, copied, decayed, restore
 from fastnotes.recurrent import saving
 from fastnotes.recurrent._streams import Streams
 from fastnotes.recurrent._text_network import TextNetwork
@@ -34,8 +34,9 @@ class Schedule:
 
     def rate(self, epoch: int) -> float:
         """Learning rate of an epoch, from 0 on."""
-        exponent = max(0, epoch + 1 - self.decay_after)
-        return float(self.learning_rate * self.learning_rate_decay**exponent)
+        return decayed(
+            self.learning_rate, self.learning_rate_decay, self.decay_after, epoch
+        )
 
     def new_optimizer(self, parameters: dict[str, RealArray]) -> Optimizer:
         """Return the optimizer of some parameters, before its first step."""
@@ -175,7 +176,11 @@ class Training:
         }
         parameters = self.network.parameters
         restore(parameters, arrays)
-        self.network.n_tokens, self.record = n_tokens, record
+        network, self.record = self.network, record
+        network.n_tokens = n_tokens
+        network.n_sequences = record.n_epochs * self._streams.n_rows(
+            self._schedule.seq_length
+        )
         if best is not None:
             self._best = {name: arrays[f"best/{name}"] for name in parameters}
 

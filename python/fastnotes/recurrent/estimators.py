@@ -26,6 +26,8 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
     cell : {"lstm", "rnn"}
     hidden_size, num_layers, bidirectional, dropout
         Of the layers, as in :class:`LSTM`.
+    peephole, proj_size, zoneout
+        Optional parts, as in :class:`LSTM`; not of the vanilla network.
     pooling : {"last", "mean", "max"}
         What the head sees: the state after each sequence's last step (for the second
         direction, its first), or the mean or largest outputs over its steps.
@@ -35,8 +37,11 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
         One class of several; or K labels that do not exclude one another, y of 0 and 1.
     optimizer : {"adam", "sgd"}
         SGD has momentum 0.9.
-    learning_rate, weight_decay, max_norm
-        Steps; the decay is of weights, not biases; gradients are clipped to the norm.
+    learning_rate, learning_rate_decay, decay_after
+        The learning rate of epoch e = 1, 2, ... is ``learning_rate *
+        learning_rate_decay ** max(0, e - decay_after)``.
+    weight_decay, max_norm
+        The decay is of weights, not biases; gradients are clipped to the norm.
     n_epochs, batch_size
         Passes over the sequences, and sequences of a step.
     standardize : bool
@@ -49,7 +54,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
     class_weight : dict, "balanced" or None
         Factors of the training loss; with the softmax alone.
     random_state : int
-        Seed of weights, order, dropout and split.
+        Seed of weights, order, dropout, zoneout and split.
     n_jobs : int or None
         Threads. The model is the same to the byte for any number.
     verbose : int
@@ -88,8 +93,13 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
         return_sequences: bool = False,
         loss: str = "softmax",
         dropout: float = 0.0,
+        peephole: bool = False,
+        proj_size: int = 0,
+        zoneout: float | tuple[float, float] = 0.0,
         optimizer: str = "adam",
         learning_rate: float = 0.005,
+        learning_rate_decay: float = 1.0,
+        decay_after: int = 0,
         weight_decay: float = 0.0,
         max_norm: float = 5.0,
         n_epochs: int = 50,
@@ -110,8 +120,13 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
             pooling=pooling,
             return_sequences=return_sequences,
             dropout=dropout,
+            peephole=peephole,
+            proj_size=proj_size,
+            zoneout=zoneout,
             optimizer=optimizer,
             learning_rate=learning_rate,
+            learning_rate_decay=learning_rate_decay,
+            decay_after=decay_after,
             weight_decay=weight_decay,
             max_norm=max_norm,
             n_epochs=n_epochs,

@@ -40,7 +40,7 @@ class LanguageModel(BaseEstimator):  # type: ignore[misc]
     hidden_size, num_layers
         Units H of a layer, and layers.
     embedding_size : int or None
-        Numbers E that stand for a token; None: H.
+        Numbers E that stand for a token; None: H, or ``proj_size``.
     level : {"char", "token"}
         Whether a string is read as characters, or split at white space, every line end
         then being a token ``"<eos>"``.
@@ -62,8 +62,10 @@ class LanguageModel(BaseEstimator):  # type: ignore[misc]
     dropout
         Part of what enters the layers and the head that training sets to 0; what flows
         in time is left alone.
+    peephole, proj_size, zoneout
+        Optional parts of the layers, as in :class:`LSTM`; not of the vanilla network.
     tie_weights
-        The embedding is the head's weights too; E must be H.
+        The embedding is the head's weights too; E must be H, or ``proj_size``.
     init_scale, forget_bias
         First weights are uniform in +- ``init_scale``; None: as torch starts them (of
         tied weights: normal with variance 1 / E). Biases start with 0, that of the
@@ -76,7 +78,7 @@ class LanguageModel(BaseEstimator):  # type: ignore[misc]
     patience : int or None
         Epochs without a better validation loss after which training stops.
     random_state : int
-        Seed of weights and dropout.
+        Seed of weights, dropout and zoneout.
     n_jobs : int or None
         Threads. The model is the same to the byte for any number.
     verbose : int
@@ -137,6 +139,9 @@ class LanguageModel(BaseEstimator):  # type: ignore[misc]
         momentum: float = 0.0,
         max_norm: float = 5.0,
         dropout: float = 0.0,
+        peephole: bool = False,
+        proj_size: int = 0,
+        zoneout: float | tuple[float, float] = 0.0,
         tie_weights: bool = False,
         init_scale: float | None = None,
         forget_bias: float = 1.0,
@@ -163,6 +168,9 @@ class LanguageModel(BaseEstimator):  # type: ignore[misc]
         self.momentum = momentum
         self.max_norm = max_norm
         self.dropout = dropout
+        self.peephole = peephole
+        self.proj_size = proj_size
+        self.zoneout = zoneout
         self.tie_weights = tie_weights
         self.init_scale = init_scale
         self.forget_bias = forget_bias

@@ -105,7 +105,7 @@ class LSTM(Stack):
         self.candidate = check_choice(candidate, where, "candidate", CANDIDATES)
         self.forget_bias = as_real(forget_bias, where, "forget_bias")
         self.peephole = bool(peephole)
-        self.zoneout = _as_zoneout(zoneout, where)
+        self.zoneout = as_zoneout_rates(zoneout, where)
         if self.peephole:
             self._kinds = (*self._kinds, "peephole")
         self.proj_size = as_integer(proj_size, where, "proj_size", low=0)
@@ -242,7 +242,8 @@ class LSTM(Stack):
         return LSTMWeights(weight_ih, weight_hh, bias, **self._parts(weights))
 
 
-def _as_zoneout(zoneout: Any, where: str) -> tuple[float, float]:
+def as_zoneout_rates(zoneout: Any, where: str) -> tuple[float, float]:
+    """Return the rates of h and c."""
     both: Any = zoneout if isinstance(zoneout, tuple) else (zoneout, zoneout)
     if len(both) != 2:
         fail(where, "zoneout as a number, or two", f"{len(both)} of them")

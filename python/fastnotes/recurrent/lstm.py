@@ -113,7 +113,8 @@ def lstm_forward(
     TypeError
         For arrays that are not real, lengths that are not integers.
     ValueError
-        For shapes that do not agree, lengths outside 0..T, an unknown candidate.
+        For shapes that do not agree, lengths outside 0..T, an unknown candidate,
+        zoneout outside 0..1.
 
     Notes
     -----

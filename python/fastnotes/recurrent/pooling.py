@@ -69,7 +69,7 @@ class Pooling:
             dlast = np.zeros_like(hidden)
             dlast[-self._n_directions :] = parts
             if isinstance(states, tuple):
-                return dh, (dlast, np.zeros_like(dlast))
+                return dh, (dlast, np.zeros_like(states[1]))
             return dh, dlast
         if self.kind == "mean":
             return self._scale * dpooled[:, None], None

@@ -117,6 +117,17 @@ class Stack(ABC):
     def _packed(self, weights: States) -> LSTMWeights | RNNWeights:
         """Pack the weights of one layer for steps."""
 
+    def draw_as_after(self, n_steps: int, n_sequences: int) -> None:
+        """Draw dropout and zoneout as after training passes over so much.
+
+        Parameters
+        ----------
+        n_steps, n_sequences
+            Steps of all sequences, without padding, and sequences.
+        """
+        self._n_drawn = n_steps * self.n_directions * self.output_size
+        self._n_sequences = n_sequences
+
     # ------------------------------------------------------------ parameters
 
     @property
