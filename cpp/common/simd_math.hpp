@@ -305,11 +305,12 @@ template <class T, int N> FASTNOTES_INLINE Vec<T, N> tanh(Vec<T, N> x) {
 /// 1 / (1 + exp(-x)), to full relative accuracy also where it is small.
 template <class T, int N> FASTNOTES_INLINE Vec<T, N> sigmoid(Vec<T, N> x) {
     using V = Vec<T, N>;
-    const V e = detail::exp_below_overflow(-abs(x));
+    const V one(T(0x1p64)); // raised, so that small results are rounded once, at last
+    const V e = exp_raised<64>(-abs(x));
     // with y = e / (1 + e): 1 - y, or e - e y = y, which loses less than y itself
-    const V y = e / (V(T(1)) + e);
-    const V start = select(x < V(T(0)), e, V(T(1)));
-    return fma(-start, y, start);
+    const V y = e / (one + e);
+    const V start = select(x < V(T(0)), e, one);
+    return fma(-start, y, start) * V(T(0x1p-64));
 }
 
 /// log(1 + exp(x)), to full relative accuracy also where it is small.

@@ -31,14 +31,15 @@ template <class Cell> class BackwardRun {
           padded_(Layout<Cell>::padded(hidden_)),
           output_width_(Layout<Cell>::output(call.sizes)),
           gates_width_(Layout<Cell>::gates(hidden_)),
-          da_stride_(row_stride<T>(gates_width_)), dh_width_(round_up(output_, slice)),
-          dm_width_(round_up(hidden_, slice)), block_(block_steps(schedule)),
-          next_(call.scratch),
+          da_stride_(row_stride<T>(gates_width_)),
+          dh_width_(row_stride<T>(round_up(output_, slice))),
+          dm_width_(row_stride<T>(round_up(hidden_, slice))),
+          block_(block_steps(schedule)), next_(call.scratch),
           rows_(std::min(block_, std::max<index_t>(1, schedule.steps)) *
                 schedule.active(0)),
           da_(take(rows_ * da_stride_)), h_before_(take(rows_ * output_width_)),
           m_(take(projected_ ? rows_ * padded_ : 0)),
-          through_(take(projected_ ? rows_ * dh_width_ : 0)),
+          through_(take(projected_ ? rows_ * output_width_ : 0)),
           dh_(take(batch_ * dh_width_)), dm_(take(projected_ ? batch_ * dm_width_ : 0)),
           dc_(take(Cell::has_c ? batch_ * padded_ : 0)),
           weights_(call, schedule, rows_, n_threads,
@@ -217,19 +218,19 @@ template <class Cell> class BackwardRun {
     void project_back(const Team& team, index_t t, index_t t0) const noexcept {
         const auto outputs = column_slices(team, output_);
         const index_t start = schedule_.first(t);
-        T* const through = through_ + block_row(t, 0, t0) * dh_width_;
+        T* const through = through_ + block_row(t, 0, t0) * output_width_;
         const auto for_rows = [&](auto f) { for_each_rows(team, t, f); };
         for_rows([&](index_t from, index_t to) {
             for (index_t r = from; r < to; ++r) {
                 for (index_t k = outputs.first * slice; k < outputs.last * slice;
                      k += L)
-                    simd::store(through + r * dh_width_ + k,
+                    simd::store(through + r * output_width_ + k,
                                 through_step(r, start + r, k));
             }
         });
         if (!by_rows_) team.barrier();
-        const SliceProduct<T> product{through, dh_width_, call_.parts.weight_hr,
-                                      output_, nullptr,   0,
+        const SliceProduct<T> product{through, output_width_, call_.parts.weight_hr,
+                                      output_, nullptr,       0,
                                       dm_,     dm_width_};
         const auto own = column_slices(team, hidden_);
         detail::multiply(product, by_rows_ ? 0 : schedule_.active(t), own.first,

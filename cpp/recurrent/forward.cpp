@@ -1,8 +1,9 @@
-/// Forward: project a chunk of steps at once, then run the recurrence through it.
+/// Forward: project inputs, then let the recurrence go on with their sums.
 ///
-/// The projected gates of a chunk stay in the second-level cache until the recurrence
-/// continues their sums; storing a sum and loading it again does not change it, so the
-/// chunk's length has no influence on results.
+/// Many rows at a step are projected a few panels at a time, whose sums never leave the
+/// first-level cache. Of few rows a chunk of steps is projected at once and stays in
+/// the second-level cache: that reads weight_ih less often. Storing a sum and loading
+/// it again does not change it, so neither choice has an influence on results.
 #include "recurrent/lstm_cell.hpp"
 #include "recurrent/rnn_cell.hpp"
 #include "recurrent/tile.hpp"
@@ -15,10 +16,16 @@ using detail::SliceProduct;
 
 constexpr index_t chunk_bytes = index_t{256} << 10;
 
+/// Rows of a step from which on it is projected alone.
+constexpr index_t rows_alone = 2 * nn::tile_rows;
+
+/// Steps whose inputs, or sums unless each is projected alone, are ready together.
 template <class Cell>
-index_t chunk_steps(const Sizes& sizes, const Schedule& schedule) {
-    const index_t row_bytes = Layout<Cell>::gates(sizes.hidden) *
-                              static_cast<index_t>(sizeof(typename Cell::Value));
+index_t chunk_steps(const Sizes& sizes, const Schedule& schedule, bool alone) {
+    using T = typename Cell::Value;
+    const index_t row =
+        alone ? row_stride<T>(sizes.input) : Layout<Cell>::gates(sizes.hidden);
+    const index_t row_bytes = row * static_cast<index_t>(sizeof(T));
     const index_t step_bytes = std::max<index_t>(1, schedule.active(0) * row_bytes);
     return std::clamp<index_t>(chunk_bytes / step_bytes, 1,
                                std::max<index_t>(1, schedule.steps));
@@ -36,9 +43,12 @@ template <class Cell> class ForwardRun {
           output_(call.sizes.output()), projected_(call.sizes.projection > 0),
           padded_(Layout<Cell>::padded(hidden_)),
           output_width_(Layout<Cell>::output(call.sizes)),
-          gates_width_(Layout<Cell>::gates(hidden_)), x_stride_(row_stride<T>(input_)),
-          h_stride_(row_stride<T>(output_width_)), m_stride_(row_stride<T>(padded_)),
-          chunk_(chunk_steps<Cell>(call.sizes, schedule)) {
+          gates_width_(Layout<Cell>::gates(hidden_)),
+          c_stride_(call.cache == nullptr ? row_stride<T>(padded_) : padded_),
+          x_stride_(row_stride<T>(input_)), h_stride_(row_stride<T>(output_width_)),
+          m_stride_(row_stride<T>(padded_)), alone_(schedule.active(0) >= rows_alone),
+          chunk_(chunk_steps<Cell>(call.sizes, schedule, alone_)),
+          sums_rows_((alone_ ? 1 : chunk_) * schedule.active(0)) {
         T* next = call.scratch;
         const auto take = [&](index_t size) {
             T* const part = next;
@@ -48,15 +58,13 @@ template <class Cell> class ForwardRun {
         h_[0] = take(batch_ * h_stride_);
         h_[1] = take(batch_ * h_stride_);
         m_ = take(projected_ ? batch_ * m_stride_ : 0);
+        sums_ = take(sums_rows_ * gates_width_);
         if (call.cache != nullptr) {
             x_ = call.cache->x;
-            gates_ = call.cache->gates;
             c_ = call.cache->c;
         } else {
-            const index_t rows = chunk_ * schedule.active(0);
-            c_ = take(Cell::has_c ? batch_ * padded_ : 0);
-            x_ = take(rows * x_stride_);
-            gates_ = take(rows * gates_width_);
+            c_ = take(Cell::has_c ? batch_ * c_stride_ : 0);
+            x_ = take(chunk_ * schedule.active(0) * x_stride_);
         }
         size_ = next - call.scratch;
     }
@@ -68,16 +76,20 @@ template <class Cell> class ForwardRun {
         team.barrier();
         for (index_t t0 = 0; t0 < schedule_.steps; t0 += chunk_) {
             const index_t t1 = std::min(t0 + chunk_, schedule_.steps);
-            const index_t origin = call_.cache == nullptr ? schedule_.first(t0) : 0;
-            gather(team, t0, t1, origin);
+            gather(team, t0, t1);
             if (!by_rows_) team.barrier();
-            project(team, t0, t1, origin);
+            if (!alone_) {
+                for_each_group(team, [&](const Group& group) {
+                    project(team, group, t0, t0, t1);
+                });
+            }
             for (index_t t = t0; t < t1; ++t) {
-                step(team, t, origin);
+                step(team, t, t0);
                 if constexpr (Cell::extended) {
                     if (projected_) project_outputs(team, t);
                 }
                 if (!by_rows_) team.barrier();
+                give_outputs(team, t);
             }
             if (by_rows_) team.barrier(); // the next chunk lays its rows elsewhere
         }
@@ -101,7 +113,7 @@ template <class Cell> class ForwardRun {
             load_h(h_[1] + r * h_stride_);
             if (call_.cache != nullptr) load_h(call_.cache->h0 + r * output_width_);
             if constexpr (Cell::has_c)
-                load_state(call_.c0, b, hidden_, c_ + r * padded_, padded_);
+                load_state(call_.c0, b, hidden_, c_ + r * c_stride_, padded_);
             const index_t length = schedule_.length[static_cast<std::size_t>(r)];
             const index_t time = call_.sizes.time;
             std::fill_n(call_.h + (b * time + length) * output_,
@@ -129,12 +141,11 @@ template <class Cell> class ForwardRun {
     }
 
     /// Inputs of the chunk, one contiguous row after the other.
-    void gather(const Team& team, index_t t0, index_t t1,
-                index_t origin) const noexcept {
+    void gather(const Team& team, index_t t0, index_t t1) const noexcept {
+        const index_t origin = inputs_origin(t0);
         const auto copy = [&](index_t first, index_t last) {
             for (index_t row = first; row < last; ++row) {
-                const index_t from = schedule_.position[static_cast<std::size_t>(row)];
-                std::copy_n(call_.x + from * input_, input_,
+                std::copy_n(call_.x + position(row) * input_, input_,
                             x_ + (row - origin) * x_stride_);
             }
         };
@@ -149,20 +160,49 @@ template <class Cell> class ForwardRun {
         return by_rows_ ? Team::Share{0, n} : team.share(n);
     }
 
-    /// gates = bias + weight_ih x for the chunk.
-    void project(const Team& team, index_t t0, index_t t1,
-                 index_t origin) const noexcept {
+    /// The packed row that x_ begins with.
+    index_t inputs_origin(index_t t0) const noexcept {
+        return call_.cache == nullptr ? schedule_.first(t0) : 0;
+    }
+
+    /// Panels that are worked at together, and their sums: [sums_rows_, stride]. Where
+    /// steps are projected alone, all groups of a thread take turns in one place, and
+    /// threads that split by rows share it: one stride for all groups.
+    struct Group {
+        index_t first, last, stride;
+        T* sums;
+    };
+    template <class F> void for_each_group(const Team& team, F&& f) const noexcept {
         const auto [first, last] = panels(team);
-        const SliceProduct<T> product{
-            x_,     x_stride_,   call_.weights.weight_ih, input_, call_.weights.bias, 0,
-            gates_, gates_width_};
-        const index_t n = by_rows_ ? 0 : schedule_.first(t1) - schedule_.first(t0);
+        for (index_t p = first; p < last; p += detail::panels_at_once) {
+            const index_t end = std::min(p + detail::panels_at_once, last);
+            T* const sums = sums_ + (alone_ ? first : p) * sums_rows_ * width;
+            const index_t most = std::min(detail::panels_at_once, last - first);
+            f(Group{p, end, (alone_ ? most : end - p) * width, sums});
+        }
+    }
+
+    /// Sums = bias + weight_ih x, for steps [from, to) of the chunk that begins with
+    /// t0.
+    void project(const Team& team, const Group& group, index_t t0, index_t from,
+                 index_t to) const noexcept {
+        const index_t start = schedule_.first(from);
+        const index_t n = by_rows_ ? 0 : schedule_.first(to) - start;
+        const index_t place = group.first * width;
+        const SliceProduct<T> product{x_ + (start - inputs_origin(t0)) * x_stride_,
+                                      x_stride_,
+                                      call_.weights.weight_ih + place * input_,
+                                      input_,
+                                      call_.weights.bias + place,
+                                      0,
+                                      group.sums,
+                                      group.stride};
         const auto for_rows = [&](auto f) {
-            for_each_packed(team, t0, t1, [&](index_t from, index_t to) {
-                f(from - origin, to - origin);
+            for_each_packed(team, from, to, [&](index_t first, index_t last) {
+                f(first - start, last - start);
             });
         };
-        detail::multiply(product, n, first * slices, last * slices, for_rows);
+        detail::multiply(product, n, 0, (group.last - group.first) * slices, for_rows);
     }
 
     /// f(first, last) over this thread's sorted rows of step t.
@@ -173,67 +213,105 @@ template <class Cell> class ForwardRun {
         detail::for_each_own_rows(team, schedule_.active(0), active, f);
     }
 
-    /// Step t, a few panels at a time: their gates stay in the first-level cache.
-    void step(const Team& team, index_t t, index_t origin) const noexcept {
-        const auto [first, last] = panels(team);
-        const index_t active = schedule_.active(t);
-        T* const gates = gates_ + (schedule_.first(t) - origin) * gates_width_;
-        const SliceProduct<T> product{
-            h_[(t + 1) % 2], h_stride_,   call_.weights.weight_hh,
-            output_,         gates,       gates_width_,
-            gates,           gates_width_};
+    /// Step t of the chunk that begins with t0, a group of panels after the other: its
+    /// sums stay in the first-level cache.
+    void step(const Team& team, index_t t, index_t t0) const noexcept {
+        const index_t row = alone_ ? 0 : schedule_.first(t) - schedule_.first(t0);
+        const index_t n = by_rows_ ? 0 : schedule_.active(t);
         const auto for_rows = [&](auto f) { for_each_rows(team, t, f); };
-        const index_t n = by_rows_ ? 0 : active;
-        for (index_t p = first; p < last; p += detail::panels_at_once) {
-            const index_t end = std::min(p + detail::panels_at_once, last);
-            detail::multiply(product, n, p * slices, end * slices, for_rows);
-            for_rows([&](index_t from, index_t to) {
-                for (index_t r = from; r < to; ++r) {
-                    for (index_t each = p; each < end; ++each)
-                        finish_cell(t, r, each, gates + r * gates_width_);
-                }
-            });
-        }
+        for_each_group(team, [&](const Group& group) {
+            if (alone_) project(team, group, t0, t, t + 1);
+            T* const sums = group.sums + row * group.stride;
+            const T* const weight =
+                call_.weights.weight_hh + group.first * width * output_;
+            const SliceProduct<T> product{
+                h_[(t + 1) % 2], h_stride_, weight,      output_, sums,
+                group.stride,    sums,      group.stride};
+            detail::multiply(product, n, 0, (group.last - group.first) * slices,
+                             for_rows);
+            const auto for_cells = [&](auto f) {
+                for_rows([&](index_t from, index_t to) {
+                    for (index_t r = from; r < to; ++r) {
+                        T* at = sums + r * group.stride;
+                        for (index_t p = group.first; p < group.last; ++p, at += width)
+                            f(r, p, at);
+                    }
+                });
+            };
+            for_cells([&](index_t r, index_t p, T* at) { start_cell(t, r, p, at); });
+            for_cells([&](index_t r, index_t p, T* at) { finish_cell(t, r, p, at); });
+        });
     }
 
-    /// Activations and states of panel p of sorted row r, at step t.
-    FASTNOTES_INLINE void finish_cell(index_t t, index_t r, index_t p,
-                                      T* row) const noexcept {
-        const index_t at =
-            schedule_.position[static_cast<std::size_t>(schedule_.first(t) + r)];
+    /// Activations and c of panel p of sorted row r, at step t; in the place of the
+    /// sums what h is made of. Of two short chains of operations the processor has more
+    /// under way than of a long one.
+    FASTNOTES_INLINE void start_cell(index_t t, index_t r, index_t p,
+                                     T* sums) const noexcept {
+        const index_t row = schedule_.first(t) + r;
         for (index_t v = 0; v < Layout<Cell>::vectors; ++v) {
             const index_t unit = p * units + v * L;
-            T* const gates = row + p * width + v * L;
             V c(T(0));
             if constexpr (Cell::has_c) c = simd::load<V>(cell_before(t, r) + unit);
-            typename Arithmetic::Forward cell(gates, units, c, call_.parts, unit);
+            typename Arithmetic::Forward cell(sums + v * L, units, c, call_.parts,
+                                              unit);
+            cell.hold(sums + v * L, units);
             if constexpr (Cell::extended) {
-                cell.c = detail::zone_out(call_.parts.zoneout_c, at * hidden_ + unit,
+                cell.c = detail::zone_out(call_.parts.zoneout_c,
+                                          position(row) * hidden_ + unit,
                                           hidden_ - unit, c, cell.c);
             }
             if constexpr (Cell::has_c) simd::store(cell_at(t, r) + unit, cell.c);
-            if (call_.cache != nullptr) cell.keep(gates, units);
+            if (call_.cache != nullptr)
+                cell.keep(call_.cache->gates + row * gates_width_ + p * width + v * L,
+                          units);
+        }
+    }
+
+    /// Outputs of panel p of sorted row r, at step t.
+    FASTNOTES_INLINE void finish_cell(index_t t, index_t r, index_t p,
+                                      const T* sums) const noexcept {
+        for (index_t v = 0; v < Layout<Cell>::vectors; ++v) {
+            const index_t unit = p * units + v * L;
+            const V h = Arithmetic::held_output(sums + v * L, units);
             if (Cell::extended && projected_) {
-                simd::store(m_ + r * m_stride_ + unit, cell.h);
+                simd::store(m_ + r * m_stride_ + unit, h);
             } else {
-                finish_output(t, r, at, unit, cell.h);
+                finish_output(t, r, unit, h);
             }
         }
     }
 
-    /// A vector of h of sorted row r at step t, at place `at` of the results.
-    FASTNOTES_INLINE void finish_output(index_t t, index_t r, index_t at, index_t unit,
+    /// A vector of h of sorted row r at step t.
+    FASTNOTES_INLINE void finish_output(index_t t, index_t r, index_t unit,
                                         V h) const noexcept {
-        const index_t place = at * output_ + unit, n = output_ - unit;
+        T* const to = h_[t % 2] + r * h_stride_ + unit;
         if constexpr (Cell::extended) {
+            const index_t row = schedule_.first(t) + r, n = output_ - unit;
             const auto before = simd::load<V>(h_[(t + 1) % 2] + r * h_stride_ + unit);
-            h = detail::zone_out(call_.parts.zoneout_h, place, n, before, h);
-            const index_t row = schedule_.first(t) + r;
+            h = detail::zone_out(call_.parts.zoneout_h, position(row) * output_ + unit,
+                                 n, before, h);
             if (call_.cache != nullptr && call_.cache->h != nullptr)
                 simd::store(call_.cache->h + row * output_width_ + unit, h);
         }
-        simd::store(h_[t % 2] + r * h_stride_ + unit, h);
-        detail::store_partial<T>(call_.h + place, h, n);
+        simd::store(to, h);
+    }
+
+    /// h of step t where the caller wants it, in whole rows: those of neighbours are so
+    /// far apart that writing them side by side would empty the caches.
+    void give_outputs(const Team& team, index_t t) const noexcept {
+        const auto copy = [&](index_t first, index_t last) {
+            for (index_t r = first; r < last; ++r)
+                std::copy_n(h_[t % 2] + r * h_stride_, output_,
+                            call_.h + position(schedule_.first(t) + r) * output_);
+        };
+        if (by_rows_) return for_each_rows(team, t, copy);
+        const auto [first, last] = team.share(schedule_.active(t));
+        copy(first, last);
+    }
+
+    index_t position(index_t row) const noexcept {
+        return schedule_.position[static_cast<std::size_t>(row)];
     }
 
     /// h = m times weight_hr, for this thread's slices of it.
@@ -249,11 +327,9 @@ template <class Cell> class ForwardRun {
                          own.last, for_rows);
         for_rows([&](index_t from, index_t to) {
             for (index_t r = from; r < to; ++r) {
-                const auto row = static_cast<std::size_t>(schedule_.first(t) + r);
                 const index_t end = own.last * detail::slice_width<T>;
                 for (index_t k = own.first * detail::slice_width<T>; k < end; k += L)
-                    finish_output(t, r, schedule_.position[row], k,
-                                  simd::load<V>(h + r * h_stride_ + k));
+                    finish_output(t, r, k, simd::load<V>(h + r * h_stride_ + k));
             }
         });
     }
@@ -261,10 +337,10 @@ template <class Cell> class ForwardRun {
     T* cell_at(index_t t, index_t r) const noexcept {
         const index_t row =
             call_.cache == nullptr ? r : batch_ + schedule_.first(t) + r;
-        return c_ + row * padded_;
+        return c_ + row * c_stride_;
     }
     const T* cell_before(index_t t, index_t r) const noexcept {
-        return t == 0 ? c_ + r * padded_ : cell_at(t - 1, r);
+        return t == 0 ? c_ + r * c_stride_ : cell_at(t - 1, r);
     }
 
     /// States at the sequences' ends, back in the caller's order.
@@ -286,98 +362,13 @@ template <class Cell> class ForwardRun {
     const bool by_rows_;
     const index_t batch_, input_, hidden_, output_;
     const bool projected_;
-    const index_t padded_, output_width_, gates_width_, x_stride_, h_stride_, m_stride_;
-    const index_t chunk_;
-    T *h_[2], *m_, *c_, *x_, *gates_;
+    const index_t padded_, output_width_, gates_width_, c_stride_, x_stride_, h_stride_,
+        m_stride_;
+    const bool alone_;
+    const index_t chunk_, sums_rows_;
+    T *h_[2], *m_, *c_, *x_, *sums_;
     index_t size_;
 };
-
-/// Panels [p, end) of rows [from, from + n), at most a tile of them.
-template <class Cell>
-void step_panels(const Step<typename Cell::Value>& call, index_t p, index_t end,
-                 index_t from, index_t n) noexcept {
-    using T = typename Cell::Value;
-    using V = simd::Vec<T>;
-    using Shape = detail::Layout<Cell>;
-    constexpr index_t width = Shape::panel_width;
-    constexpr index_t stride = detail::panels_at_once * width;
-    const index_t inputs = call.sizes.input, hidden = call.sizes.hidden;
-    const index_t outputs = call.sizes.output();
-    const index_t slices = (end - p) * Shape::slices;
-    const auto all = [&](auto f) { f(index_t{0}, n); };
-    alignas(64) T sums[nn::tile_rows * stride];
-    const T* const weight_ih = call.weights.weight_ih + p * inputs * width;
-    const T* const weight_hh = call.weights.weight_hh + p * outputs * width;
-    const T* const bias = call.weights.bias + p * width;
-    const SliceProduct<T> input{
-        call.x + from * inputs, inputs, weight_ih, inputs, bias, 0, sums, stride};
-    detail::multiply(input, n, 0, slices, all);
-    const SliceProduct<T> state{call.h + from * outputs,
-                                outputs,
-                                weight_hh,
-                                outputs,
-                                sums,
-                                stride,
-                                sums,
-                                stride};
-    detail::multiply(state, n, 0, slices, all);
-    for (index_t r = 0; r < n; ++r) {
-        const index_t first = p * Shape::units, last = end * Shape::units;
-        for (index_t unit = first; unit < last; unit += Shape::L) {
-            const index_t in_panels = unit - first, in_panel = in_panels % Shape::units;
-            const index_t at = (from + r) * hidden + unit, units = hidden - unit;
-            V c(T(0));
-            if constexpr (Cell::has_c) c = detail::load_partial<T>(call.c + at, units);
-            typename detail::Arithmetic<Cell>::Forward cell(
-                sums + r * stride + in_panels / Shape::units * width + in_panel,
-                Shape::units, c, call.parts, unit);
-            T* h_next = call.h_next;
-            if constexpr (Cell::extended) {
-                const auto& parts = call.parts;
-                cell.c = detail::zone_out(parts.zoneout_c, at, units, c, cell.c);
-                if (parts.weight_hr != nullptr) {
-                    h_next = call.scratch;
-                } else {
-                    const auto h = detail::load_partial<T>(call.h + at, units);
-                    cell.h = detail::zone_out(parts.zoneout_h, at, units, h, cell.h);
-                }
-            }
-            if constexpr (Cell::has_c)
-                detail::store_partial<T>(call.c_next + at, cell.c, units);
-            detail::store_partial<T>(h_next + at, cell.h, units);
-        }
-    }
-}
-
-/// h of rows [from, from + n), at most a tile of them, from m in scratch.
-template <class T>
-void step_projection(const Step<T>& call, index_t from, index_t n) noexcept {
-    using V = simd::Vec<T>;
-    constexpr index_t S = detail::slice_width<T>;
-    const index_t hidden = call.sizes.hidden, outputs = call.sizes.projection;
-    alignas(64) T sums[nn::tile_rows * S];
-    SliceProduct<T> product{call.scratch + from * hidden,
-                            hidden,
-                            call.parts.weight_hr,
-                            hidden,
-                            nullptr,
-                            0,
-                            sums,
-                            S};
-    for (index_t q = 0; q < outputs; q += S) {
-        detail::multiply(product, n, 0, 1, [&](auto f) { f(index_t{0}, n); });
-        product.weight += hidden * S;
-        for (index_t r = 0; r < n; ++r) {
-            for (index_t k = q; k < std::min(q + S, outputs); k += V::size) {
-                const index_t at = (from + r) * outputs + k, count = outputs - k;
-                const auto before = detail::load_partial<T>(call.h + at, count);
-                const auto h = detail::zone_out(call.parts.zoneout_h, at, count, before,
-                                                simd::load<V>(sums + r * S + k - q));
-                detail::store_partial<T>(call.h_next + at, h, count);
-            }
-        }
-    }
-}
 
 } // namespace
 
@@ -403,27 +394,10 @@ void forward(const Forward<typename Cell::Value>& call, const Schedule& schedule
     });
 }
 
-template <class Cell> void step(const Step<typename Cell::Value>& call) noexcept {
-    const index_t panels = Layout<Cell>::unit_panels(call.sizes.hidden);
-    detail::with_variant<Cell>(call.parts, [&](auto variant) {
-        for (index_t p = 0; p < panels; p += detail::panels_at_once) {
-            const index_t end = std::min(p + detail::panels_at_once, panels);
-            for (index_t r = 0; r < call.sizes.batch; r += nn::tile_rows) {
-                const index_t n = std::min(nn::tile_rows, call.sizes.batch - r);
-                step_panels<decltype(variant)>(call, p, end, r, n);
-            }
-        }
-    });
-    if (call.parts.weight_hr == nullptr) return;
-    for (index_t r = 0; r < call.sizes.batch; r += nn::tile_rows)
-        step_projection(call, r, std::min(nn::tile_rows, call.sizes.batch - r));
-}
-
 #define FASTNOTES_INSTANTIATE(Cell)                                                    \
     template index_t forward_scratch<Cell>(const Sizes&, const Schedule&, bool);       \
     template void forward<Cell>(const Forward<Cell::Value>&, const Schedule&,          \
-                                int) noexcept;                                         \
-    template void step<Cell>(const Step<Cell::Value>&) noexcept;
+                                int) noexcept;
 FASTNOTES_INSTANTIATE(LSTM<float>)
 FASTNOTES_INSTANTIATE(LSTM<double>)
 FASTNOTES_INSTANTIATE(RNN<float>)

@@ -42,7 +42,7 @@ template <class T, bool extended> struct LSTMArithmetic {
     using V = simd::Vec<T>;
 
     struct Forward {
-        V i, f, g, o, c, h;
+        V i, f, g, o, c;
 
         FASTNOTES_INLINE Forward(const T* a, index_t stride, V c_before,
                                  const Parts<T>& parts, index_t unit) {
@@ -62,7 +62,11 @@ template <class T, bool extended> struct LSTMArithmetic {
             c = simd::fma(f, c_before, i * g);
             if (peeps) a_o = simd::fma(Peepholes<T>(parts.peephole, unit).o, c, a_o);
             o = simd::sigmoid(a_o);
-            h = o * simd::tanh(c);
+        }
+        FASTNOTES_INLINE V h() const { return o * simd::tanh(c); }
+        FASTNOTES_INLINE void hold(T* sums, index_t stride) const {
+            simd::store(sums, o);
+            simd::store(sums + stride, c);
         }
         FASTNOTES_INLINE void keep(T* gates, index_t stride) const {
             simd::store(gates, i);
@@ -71,6 +75,11 @@ template <class T, bool extended> struct LSTMArithmetic {
             simd::store(gates + 3 * stride, o);
         }
     };
+
+    /// h, from what Forward left to hold.
+    FASTNOTES_INLINE static V held_output(const T* sums, index_t stride) {
+        return simd::load<V>(sums) * simd::tanh(simd::load<V>(sums + stride));
+    }
 
     /// c before zoneout, from what Forward kept.
     FASTNOTES_INLINE static V cell(const T* gates, index_t stride, V c_before) {

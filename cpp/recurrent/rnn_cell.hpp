@@ -13,21 +13,29 @@ template <class T> struct Arithmetic<RNN<T>> {
     using V = simd::Vec<T>;
 
     struct Forward {
-        V c, h;
+        V c, value;
 
         FASTNOTES_INLINE Forward(const T* a, index_t, V c_before, const Parts<T>& parts,
                                  index_t)
             : c(c_before) {
-            const auto value = simd::load<V>(a);
-            h = parts.candidate == Candidate::tanh ? simd::tanh(value) : relu(value);
+            const auto sum = simd::load<V>(a);
+            value = parts.candidate == Candidate::tanh ? simd::tanh(sum) : relu(sum);
         }
-        FASTNOTES_INLINE void keep(T* gates, index_t) const { simd::store(gates, h); }
+        FASTNOTES_INLINE V h() const { return value; }
+        FASTNOTES_INLINE void keep(T* gates, index_t) const {
+            simd::store(gates, value);
+        }
+        FASTNOTES_INLINE void hold(T* sums, index_t) const { simd::store(sums, value); }
 
         /// NaN stays.
         FASTNOTES_INLINE static V relu(V value) {
             return select(value < V(T(0)), V(T(0)), value);
         }
     };
+
+    FASTNOTES_INLINE static V held_output(const T* sums, index_t) {
+        return simd::load<V>(sums);
+    }
 
     FASTNOTES_INLINE static V output(const T* gates, index_t, V) {
         return simd::load<V>(gates);

@@ -101,8 +101,11 @@ template <class T, index_t Rows, index_t Slices>
     const index_t start_stride = first ? product.start_stride : product.out_stride;
     nn::Tile<T, Rows, vectors> tile;
     if (start == nullptr) {
-        for (auto& row : tile.sum)
+#pragma GCC unroll 8
+        for (auto& row : tile.sum) {
+#pragma GCC unroll 8
             for (V& sum : row) sum = V(T(0));
+        }
     } else {
         const T* const from = start + r * start_stride + s * width;
 #pragma GCC unroll 8
