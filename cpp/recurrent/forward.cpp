@@ -63,23 +63,24 @@ template <class Cell> class ForwardRun {
 
     index_t scratch_size() const { return size_; }
 
-    void operator()(const Team& team) const noexcept {
+    void operator()(Team team) const noexcept {
         begin(team);
-        team.barrier();
+        if (!team.goes_on()) return;
         for (index_t t0 = 0; t0 < schedule_.steps; t0 += chunk_) {
             const index_t t1 = std::min(t0 + chunk_, schedule_.steps);
             const index_t origin = call_.cache == nullptr ? schedule_.first(t0) : 0;
             gather(team, t0, t1, origin);
-            if (!by_rows_) team.barrier();
+            if (!by_rows_ && !team.goes_on()) return;
             project(team, t0, t1, origin);
             for (index_t t = t0; t < t1; ++t) {
                 step(team, t, origin);
                 if constexpr (Cell::extended) {
                     if (projected_) project_outputs(team, t);
                 }
-                if (!by_rows_) team.barrier();
+                if (!by_rows_ && !team.goes_on()) return;
             }
-            if (by_rows_) team.barrier(); // the next chunk lays its rows elsewhere
+            // The next chunk lays its rows elsewhere.
+            if (by_rows_ && !team.goes_on()) return;
         }
         finish(team);
     }
