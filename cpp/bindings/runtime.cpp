@@ -2,6 +2,7 @@
 #include "bindings/rooms.hpp"
 #include "bindings/workspace.hpp"
 
+#include "common/meeting.hpp"
 #include "common/parallel.hpp"
 
 #include <pybind11/stl.h>
@@ -64,6 +65,7 @@ void register_runtime(py::module_& m) {
     runtime.def("environment", &environment, py::arg("name"));
     runtime.def("team_sizes", &team_sizes, py::arg("n_threads"), py::arg("n_steps"),
                 py::arg("milliseconds"));
+    runtime.def("keep_teams", &keep_teams, py::arg("keep"));
     runtime.def("pooled_bytes", &pooled_bytes, py::arg("size"));
 }
 

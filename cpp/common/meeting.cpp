@@ -27,6 +27,8 @@ constexpr int pauses_per_look = 16;
 // Less is what it takes to wake up.
 constexpr int64_t least_loss = 500'000;
 
+std::atomic<bool> teams_are_kept{false};
+
 void pause() noexcept {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
@@ -88,6 +90,10 @@ int64_t steady_time() noexcept {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
 }
 
+void keep_teams(bool keep) noexcept {
+    teams_are_kept.store(keep, std::memory_order_relaxed);
+}
+
 Meeting::Meeting(int n_threads) noexcept : started_(steady_time()) {
     for (int i = 0; i < std::min(n_threads, most_seats); ++i) {
         seats_[i].clock.store(0, std::memory_order_relaxed);
@@ -119,7 +125,8 @@ void Meeting::close() noexcept { lost_ += steady_time() - left_; }
 
 bool Meeting::is_loss(int size) const noexcept {
     if (alone_.load(std::memory_order_relaxed)) return true;
-    if (lost_ <= least_loss) return false;
+    if (lost_ <= least_loss || teams_are_kept.load(std::memory_order_relaxed))
+        return false;
     // Beside others, a thread more is also a larger share of the cores, so that a team
     // may lose half of what its other threads could have done.
     const int64_t rest = steady_time() - started_ - lost_;

@@ -9,6 +9,9 @@ namespace fastnotes {
 /// Nanoseconds of a clock that only goes forward.
 std::int64_t steady_time() noexcept;
 
+/// Whether teams stay together even at a loss; tests of what threads compute want that.
+void keep_teams(bool keep) noexcept;
+
 /// Waiters spin for some microseconds, then sleep. While the caller sleeps, the CPU
 /// time of a thread that is missing tells whether that thread has a core; time in which
 /// it has none is lost.

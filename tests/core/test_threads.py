@@ -91,6 +91,14 @@ def test_cgroup_v1_quota(tmp_path, quota, cpus):
     assert _cgroup_quota(tmp_path) == cpus
 
 
+@pytest.fixture
+def teams_may_part():
+    native.runtime.keep_teams(False)
+    yield
+    native.runtime.keep_teams(True)
+
+
+@pytest.mark.usefixtures("teams_may_part")
 def test_the_caller_goes_on_alone_where_the_others_do_not_run():
     """A thread that sleeps looks like one that has lost its core to a neighbour."""
     if not sys.platform.startswith("linux"):
@@ -105,6 +113,7 @@ def test_the_caller_goes_on_alone_where_the_others_do_not_run():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("teams_may_part")
 def test_two_threads_beside_busy_neighbours():
     """A barrier or a join used to cost a time slice: 90 times the time here."""
     from fastnotes.graph import GraphOperator
