@@ -29,6 +29,9 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile(os.environ.get("FASTNOTES_HYPOTHESIS", "standard"))
 
+# Tests of thread counts are to have their threads, on busy machines too.
+_core.native.runtime.keep_teams(True)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run slow tests too")

@@ -1,6 +1,6 @@
 #include "common/parallel.hpp"
 
-#include <thread>
+#include "common/meeting.hpp"
 
 #ifdef FASTNOTES_OPENMP
 #include <omp.h>
@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <vector>
 #endif
 
@@ -18,16 +19,7 @@
 namespace fastnotes {
 namespace {
 
-// About 10 us: longer than a step of a small recurrent net, far below a time slice.
-constexpr int spins_before_yield = 4000;
-
-void pause() noexcept {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    asm volatile("yield");
-#endif
-}
+using std::int64_t;
 
 long process_id() noexcept {
 #ifdef __unix__
@@ -45,22 +37,49 @@ bool threads_usable() noexcept {
     return owner.compare_exchange_strong(expected, self) || expected == self;
 }
 
+/// When the sites that lose by threads try them again: the later, the sooner the trials
+/// before have failed.
+class Trials {
+  public:
+    bool due() const noexcept {
+        return steady_time() >= next_.load(std::memory_order_relaxed);
+    }
+    void failed(int64_t lost) noexcept {
+        constexpr int64_t longest_pause = 500'000'000;
+        const int64_t now = steady_time(),
+                      last = pause_.load(std::memory_order_relaxed);
+        const bool soon = now < next_.load(std::memory_order_relaxed) + last;
+        const int64_t pause = std::min(soon ? 2 * last : 8 * lost, longest_pause);
+        pause_.store(pause, std::memory_order_relaxed);
+        next_.store(now + pause, std::memory_order_relaxed);
+    }
+
+  private:
+    std::atomic<int64_t> next_{0}, pause_{0};
+};
+Trials trials;
+
+/// A region, as its threads see it.
+struct Region {
+    detail::RegionBody body;
+    void* context;
+    Meeting meeting;
+
+    void run(int index, int size) noexcept {
+        meeting.enter(index);
+        body(context, Team{index, size, &meeting});
+        meeting.leave(index, size);
+    }
+};
+
+void run_alone(detail::RegionBody body, void* context) noexcept {
+    body(context, Team{0, 1, nullptr});
+}
+
 } // namespace
 
-void Barrier::wait(int n_threads) noexcept {
-    const unsigned phase = phase_.load(std::memory_order_relaxed);
-    if (waiting_.fetch_add(1, std::memory_order_acq_rel) == n_threads - 1) {
-        waiting_.store(0, std::memory_order_relaxed);
-        phase_.store(phase + 1, std::memory_order_release);
-        return;
-    }
-    for (int spin = 0; phase_.load(std::memory_order_acquire) == phase; ++spin) {
-        if (spin < spins_before_yield) {
-            pause();
-        } else {
-            std::this_thread::yield();
-        }
-    }
+bool detail::meet(const Team& team) noexcept {
+    return team.meeting->wait(team.index, team.size);
 }
 
 #ifdef FASTNOTES_OPENMP
@@ -73,15 +92,23 @@ const char* threading_runtime() noexcept {
 #endif
 }
 
-void detail::run_region(int n_threads, RegionBody body, void* context) noexcept {
-    if (!threads_usable() || omp_in_parallel()) {
-        body(context, Team{0, 1, nullptr});
-        return;
-    }
-    Barrier meeting;
+namespace {
+
+bool in_region() noexcept { return omp_in_parallel() != 0; }
+
+/// The team's size; 0: no region was run.
+int run_team(int n_threads, Region& region) noexcept {
+    int size = 1;
 #pragma omp parallel num_threads(n_threads)
-    body(context, Team{omp_get_thread_num(), omp_get_num_threads(), &meeting});
+    {
+        const int index = omp_get_thread_num();
+        if (index == 0) size = omp_get_num_threads();
+        region.run(index, omp_get_num_threads());
+    }
+    return size;
 }
+
+} // namespace
 
 #else
 
@@ -89,37 +116,44 @@ const char* threading_runtime() noexcept { return "thread pool"; }
 
 namespace {
 
+thread_local bool is_member = false;
+
+bool in_region() noexcept { return is_member; }
+
 /// Threads that wait for regions; grown on demand, one region at a time.
 class Pool {
   public:
     /// False when the pool is busy with another caller's region, or cannot grow.
-    bool try_run(int n_threads, detail::RegionBody body, void* context) noexcept {
+    bool try_run(int n_threads, Region& region) noexcept {
         std::unique_lock<std::mutex> turn(turn_, std::try_to_lock);
         if (!turn.owns_lock() || !grow(n_threads - 1)) return false;
-        Barrier meeting;
         {
             const std::scoped_lock lock(mutex_);
-            body_ = body;
-            context_ = context;
-            meeting_ = &meeting;
+            region_ = &region;
             team_size_ = n_threads;
             running_ = n_threads - 1;
-            ++region_;
+            ++n_regions_;
         }
         start_.notify_all();
-        body(context, Team{0, n_threads, &meeting});
+        run(region, 0, n_threads);
         std::unique_lock<std::mutex> lock(mutex_);
         done_.wait(lock, [this] { return running_ == 0; });
         return true;
     }
 
   private:
+    static void run(Region& region, int index, int size) noexcept {
+        is_member = true;
+        region.run(index, size);
+        is_member = false;
+    }
+
     bool grow(int n_workers) noexcept {
         try {
             while (static_cast<int>(workers_.size()) < n_workers) {
                 const int index = static_cast<int>(workers_.size()) + 1;
                 workers_.emplace_back(
-                    [this, index, seen = region_] { work(index, seen); });
+                    [this, index, seen = n_regions_] { work(index, seen); });
             }
         } catch (...) {
             return false;
@@ -130,12 +164,13 @@ class Pool {
     [[noreturn]] void work(int index, unsigned long seen) {
         std::unique_lock<std::mutex> lock(mutex_);
         for (;;) {
-            start_.wait(lock, [&] { return region_ != seen; });
-            seen = region_;
-            if (index >= team_size_) continue;
-            const Team team{index, team_size_, meeting_};
+            start_.wait(lock, [&] { return n_regions_ != seen; });
+            seen = n_regions_;
+            const int size = team_size_;
+            if (index >= size) continue;
+            Region& region = *region_;
             lock.unlock();
-            body_(context_, team);
+            run(region, index, size);
             lock.lock();
             if (--running_ == 0) done_.notify_one();
         }
@@ -145,12 +180,10 @@ class Pool {
     std::mutex mutex_;
     std::condition_variable start_, done_;
     std::vector<std::thread> workers_;
-    detail::RegionBody body_ = nullptr;
-    void* context_ = nullptr;
-    Barrier* meeting_ = nullptr;
+    Region* region_ = nullptr;
     int team_size_ = 0;
     int running_ = 0;
-    unsigned long region_ = 0;
+    unsigned long n_regions_ = 0;
 };
 
 /// Never destroyed: its threads may outlive static destruction.
@@ -159,28 +192,26 @@ Pool& pool() {
     return *instance;
 }
 
-thread_local bool in_region = false;
+int run_team(int n_threads, Region& region) noexcept {
+    return pool().try_run(n_threads, region) ? n_threads : 0;
+}
 
 } // namespace
 
-void detail::run_region(int n_threads, RegionBody body, void* context) noexcept {
-    if (in_region || !threads_usable()) {
-        body(context, Team{0, 1, nullptr});
-        return;
-    }
-    struct Marked {
-        RegionBody body;
-        void* context;
-    } marked{body, context};
-    const auto mark = [](void* inner, const Team& team) {
-        const auto* call = static_cast<Marked*>(inner);
-        in_region = true;
-        call->body(call->context, team);
-        in_region = false;
-    };
-    if (!pool().try_run(n_threads, mark, &marked)) mark(&marked, Team{0, 1, nullptr});
-}
-
 #endif
+
+void detail::run_region(int n_threads, RegionBody body, void* context,
+                        Site& site) noexcept {
+    const bool loses = site.loses.load(std::memory_order_relaxed);
+    if (in_region() || !threads_usable() || (loses && !trials.due()))
+        return run_alone(body, context);
+    Region region{body, context, Meeting(n_threads)};
+    const int size = run_team(n_threads, region);
+    if (size == 0) return run_alone(body, context);
+    region.meeting.close();
+    const bool lost = region.meeting.is_loss(size);
+    if (lost) trials.failed(region.meeting.lost());
+    if (lost != loses) site.loses.store(lost, std::memory_order_relaxed);
+}
 
 } // namespace fastnotes

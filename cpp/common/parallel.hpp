@@ -19,27 +19,32 @@
 
 namespace fastnotes {
 
-/// Meeting point of the threads of a region. Waiters spin for some microseconds, then
-/// yield: a thread that lost its core must not cost the others a time slice of
-/// spinning.
-class Barrier {
-  public:
-    /// Every thread of the region passes the same count.
-    void wait(int n_threads) noexcept;
+class Meeting;
+struct Team;
 
-  private:
-    alignas(64) std::atomic<int> waiting_{0};
-    alignas(64) std::atomic<unsigned> phase_{0};
-};
+namespace detail {
+
+/// Whether the team goes on as it is.
+bool meet(const Team& team) noexcept;
+
+} // namespace detail
 
 /// What a thread of a region knows: who it is, and how to meet the others.
 struct Team {
     int index;
     int size;
-    Barrier* meeting;
+    Meeting* meeting;
 
     void barrier() const noexcept {
-        if (size > 1) meeting->wait(size);
+        if (size > 1) detail::meet(*this);
+    }
+
+    /// A barrier after which the caller may be alone, where the others do not get their
+    /// cores. False for those: they return from the body.
+    bool goes_on() noexcept {
+        if (size == 1 || detail::meet(*this)) return true;
+        size = 1;
+        return index == 0;
     }
 
     /// This thread's contiguous share [first, last) of n items, equal to within one.
@@ -55,9 +60,14 @@ namespace detail {
 
 using RegionBody = void (*)(void* context, const Team& team);
 
-/// Runs the body on up to n_threads threads (fewer if the runtime grants fewer; the
-/// team's size tells), the caller being thread 0.
-void run_region(int n_threads, RegionBody body, void* context) noexcept;
+/// What is known of a loop: whether threads beside the caller were a loss to it.
+struct Site {
+    std::atomic<bool> loses{false};
+};
+
+/// Runs the body on up to n_threads threads (fewer if the runtime grants fewer, one
+/// while they would be a loss; the team's size tells), the caller being thread 0.
+void run_region(int n_threads, RegionBody body, void* context, Site& site) noexcept;
 
 } // namespace detail
 
@@ -70,10 +80,11 @@ template <class F> void parallel_region(int n_threads, F&& body) noexcept {
         return;
     }
     using Body = std::remove_reference_t<F>;
+    static detail::Site site;
     detail::run_region(
         n_threads,
         [](void* context, const Team& team) { (*static_cast<Body*>(context))(team); },
-        const_cast<void*>(static_cast<const void*>(&body)));
+        const_cast<void*>(static_cast<const void*>(&body)), site);
 }
 
 template <class F>

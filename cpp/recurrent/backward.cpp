@@ -47,9 +47,9 @@ template <class Cell> class BackwardRun {
 
     index_t scratch_size() const { return next_ - call_.scratch; }
 
-    void operator()(const Team& team) const noexcept {
+    void operator()(Team team) const noexcept {
         begin(team);
-        team.barrier();
+        if (!team.goes_on()) return;
         const index_t blocks = ceil_div(schedule_.steps, block_);
         for (index_t block = blocks; block-- > 0;) {
             const index_t t0 = block * block_;
@@ -61,7 +61,7 @@ template <class Cell> class BackwardRun {
                     if (projected_) project_back(team, t, t0);
                 }
                 gate_gradients(team, t, t0, t1);
-                if (!by_rows_) team.barrier();
+                if (!by_rows_ && !team.goes_on()) return;
                 state_gradients(team, t, t0);
             }
             if (Cell::extended && call_.cache.h != nullptr) {
@@ -69,12 +69,12 @@ template <class Cell> class BackwardRun {
             } else {
                 first_h_before(team, t0);
             }
-            team.barrier();
+            if (!team.goes_on()) return;
             weights_.pack_columns(team, all);
             input_gradients(team, t0, t1);
-            team.barrier();
+            if (!team.goes_on()) return;
             weights_.add(team, all);
-            team.barrier();
+            if (!team.goes_on()) return;
         }
         finish(team);
     }

@@ -71,27 +71,29 @@ template <class Cell> class ForwardRun {
 
     index_t scratch_size() const { return size_; }
 
-    void operator()(const Team& team) const noexcept {
+    void operator()(Team team) const noexcept {
         begin(team);
-        team.barrier();
+        if (!team.goes_on()) return;
         for (index_t t0 = 0; t0 < schedule_.steps; t0 += chunk_) {
             const index_t t1 = std::min(t0 + chunk_, schedule_.steps);
+            const Chunk chunk{t0, t1, team.size};
             gather(team, t0, t1);
-            if (!by_rows_) team.barrier();
+            if (!by_rows_ && !team.goes_on()) return;
             if (!alone_) {
-                for_each_group(team, [&](const Group& group) {
-                    project(team, group, t0, t0, t1);
+                for_each_group(team, chunk, [&](const Group& group) {
+                    project(team, group, chunk, t0, t1);
                 });
             }
             for (index_t t = t0; t < t1; ++t) {
-                step(team, t, t0);
+                step(team, t, chunk);
                 if constexpr (Cell::extended) {
                     if (projected_) project_outputs(team, t);
                 }
-                if (!by_rows_) team.barrier();
+                if (!by_rows_ && !team.goes_on()) return;
                 give_outputs(team, t);
             }
-            if (by_rows_) team.barrier(); // the next chunk lays its rows elsewhere
+            // The next chunk lays its rows elsewhere.
+            if (by_rows_ && !team.goes_on()) return;
         }
         finish(team);
     }
@@ -165,6 +167,12 @@ template <class Cell> class ForwardRun {
         return call_.cache == nullptr ? schedule_.first(t0) : 0;
     }
 
+    /// Steps [t0, t1), whose sums are laid out for so many threads.
+    struct Chunk {
+        index_t t0, t1;
+        int owners;
+    };
+
     /// Panels that are worked at together, and their sums: [sums_rows_, stride]. Where
     /// steps are projected alone, all groups of a thread take turns in one place, and
     /// threads that split by rows share it: one stride for all groups.
@@ -172,24 +180,28 @@ template <class Cell> class ForwardRun {
         index_t first, last, stride;
         T* sums;
     };
-    template <class F> void for_each_group(const Team& team, F&& f) const noexcept {
-        const auto [first, last] = panels(team);
-        for (index_t p = first; p < last; p += detail::panels_at_once) {
-            const index_t end = std::min(p + detail::panels_at_once, last);
-            T* const sums = sums_ + (alone_ ? first : p) * sums_rows_ * width;
+    /// Once a thread is alone it has all of the chunk's groups, where they are.
+    template <class F>
+    void for_each_group(const Team& team, const Chunk& chunk, F&& f) const noexcept {
+        for (int owner = team.index; owner < chunk.owners; owner += team.size) {
+            const auto [first, last] = panels(Team{owner, chunk.owners, nullptr});
             const index_t most = std::min(detail::panels_at_once, last - first);
-            f(Group{p, end, (alone_ ? most : end - p) * width, sums});
+            for (index_t p = first; p < last; p += detail::panels_at_once) {
+                const index_t end = std::min(p + detail::panels_at_once, last);
+                T* const sums = sums_ + (alone_ ? first : p) * sums_rows_ * width;
+                f(Group{p, end, (alone_ ? most : end - p) * width, sums});
+            }
         }
     }
 
-    /// Sums = bias + weight_ih x, for steps [from, to) of the chunk that begins with
-    /// t0.
-    void project(const Team& team, const Group& group, index_t t0, index_t from,
+    /// Sums = bias + weight_ih x, for steps [from, to) of the chunk.
+    void project(const Team& team, const Group& group, const Chunk& chunk, index_t from,
                  index_t to) const noexcept {
         const index_t start = schedule_.first(from);
         const index_t n = by_rows_ ? 0 : schedule_.first(to) - start;
         const index_t place = group.first * width;
-        const SliceProduct<T> product{x_ + (start - inputs_origin(t0)) * x_stride_,
+        const T* const x = x_ + (start - inputs_origin(chunk.t0)) * x_stride_;
+        const SliceProduct<T> product{x,
                                       x_stride_,
                                       call_.weights.weight_ih + place * input_,
                                       input_,
@@ -213,14 +225,15 @@ template <class Cell> class ForwardRun {
         detail::for_each_own_rows(team, schedule_.active(0), active, f);
     }
 
-    /// Step t of the chunk that begins with t0, a group of panels after the other: its
-    /// sums stay in the first-level cache.
-    void step(const Team& team, index_t t, index_t t0) const noexcept {
-        const index_t row = alone_ ? 0 : schedule_.first(t) - schedule_.first(t0);
+    /// Step t of the chunk, a group of panels after the other: its sums stay in the
+    /// first-level cache.
+    void step(const Team& team, index_t t, const Chunk& chunk) const noexcept {
+        const index_t start = schedule_.first(chunk.t0);
+        const index_t row = alone_ ? 0 : schedule_.first(t) - start;
         const index_t n = by_rows_ ? 0 : schedule_.active(t);
         const auto for_rows = [&](auto f) { for_each_rows(team, t, f); };
-        for_each_group(team, [&](const Group& group) {
-            if (alone_) project(team, group, t0, t, t + 1);
+        for_each_group(team, chunk, [&](const Group& group) {
+            if (alone_) project(team, group, chunk, t, t + 1);
             T* const sums = group.sums + row * group.stride;
             const T* const weight =
                 call_.weights.weight_hh + group.first * width * output_;

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 from fastnotes import _threads
+from fastnotes._core import native
 from fastnotes._threads import MAX_THREADS, _cgroup_quota, resolve_n_threads
 
 
@@ -84,3 +89,50 @@ def test_cgroup_v1_quota(tmp_path, quota, cpus):
     (tmp_path / "cpu/cpu.cfs_quota_us").write_text(quota)
     (tmp_path / "cpu/cpu.cfs_period_us").write_text("100000")
     assert _cgroup_quota(tmp_path) == cpus
+
+
+@pytest.fixture
+def teams_may_part():
+    native.runtime.keep_teams(False)
+    yield
+    native.runtime.keep_teams(True)
+
+
+@pytest.mark.usefixtures("teams_may_part")
+def test_the_caller_goes_on_alone_where_the_others_do_not_run():
+    """A thread that sleeps looks like one that has lost its core to a neighbour."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("needs the CPU clocks of other threads")
+    sizes = native.runtime.team_sizes
+    time.sleep(1.1)  # past any earlier loss
+    within = sizes(2, 4, 10)
+    assert (within[0], within[-1]) == (2, 1)
+    assert sizes(2, 4, 0) == [1, 1, 1, 1]  # for a while
+    time.sleep(1.1)
+    assert sizes(2, 1, 0) == [2]  # then threads are tried again
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("teams_may_part")
+def test_two_threads_beside_busy_neighbours():
+    """A barrier or a join used to cost a time slice: 90 times the time here."""
+    from fastnotes.graph import GraphOperator
+
+    graph = scipy.sparse.random_array((3000, 3000), density=1e-3, random_state=0)
+    X = np.ones((3000, 16), np.float32)
+    operators = {n: GraphOperator(graph, n_threads=n) for n in (1, 2)}
+    spin = [sys.executable, "-c", "while True: pass"]
+    seconds = {1: 0.0, 2: 0.0}
+    neighbours = [subprocess.Popen(spin) for _ in range(os.cpu_count() or 1)]
+    try:
+        for _ in range(40):
+            for n, operator in operators.items():
+                start = time.perf_counter()
+                for _ in range(50):
+                    operator.matmul(X)
+                seconds[n] += time.perf_counter() - start
+    finally:
+        for neighbour in neighbours:
+            neighbour.kill()
+            neighbour.wait()
+    assert seconds[2] < 3 * seconds[1]
