@@ -41,13 +41,24 @@ template <class Cell> struct Layout {
     static constexpr index_t column_slices(index_t n) {
         return ceil_div(n, slice_width<T>);
     }
+    /// Where a row of gates keeps a unit's gate.
+    static constexpr index_t place(index_t gate, index_t unit) {
+        return (unit / units * n_gates + gate) * units + unit % units;
+    }
 };
 
 /// f(cell) with Cell, or where the call has an optional part with Cell::Extended.
 template <class Cell, class F>
-void with_variant(const Parts<typename Cell::Value>& parts, F&& f) {
+void with_extended(const Parts<typename Cell::Value>& parts, F&& f) {
     if (parts.any()) return f(typename Cell::Extended());
     f(Cell());
+}
+
+/// The same, or with Cell::Normalised.
+template <class Cell, class F>
+void with_variant(const Parts<typename Cell::Value>& parts, F&& f) {
+    if (parts.layer_norm.gain_ih != nullptr) return f(typename Cell::Normalised());
+    with_extended<Cell>(parts, f);
 }
 
 template <index_t N> using Constant = std::integral_constant<index_t, N>;
