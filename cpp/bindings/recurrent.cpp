@@ -91,6 +91,25 @@ py::tuple forward_without_units(const SharedWeights<T>& weights, const Sizes& si
                           std::move(kept));
 }
 
+/// The pass that the weights ask for.
+template <class Cell, class T = typename Cell::Value>
+index_t scratch_of_forward(const Sizes& sizes, const Schedule& schedule,
+                           bool keep_cache) {
+    return sizes.normalised
+               ? recurrent::layer_norm_forward_scratch<T>(sizes, schedule, keep_cache)
+               : recurrent::forward_scratch<Cell>(sizes, schedule, keep_cache);
+}
+template <class Cell, class T = typename Cell::Value>
+void run_forward(const recurrent::Forward<T>& call, const Schedule& schedule,
+                 int n_threads) {
+    const py::gil_scoped_release nogil;
+    if (call.sizes.normalised) {
+        recurrent::layer_norm_forward(call, schedule, n_threads);
+    } else {
+        recurrent::forward<Cell>(call, schedule, n_threads);
+    }
+}
+
 /// Of one call, [B, T, H] or None: in place of the weights' parts.
 struct Zoneouts {
     py::object h = py::none(), c = py::none();
@@ -124,7 +143,7 @@ py::tuple forward(const SharedWeights<T>& weights, py::handle x, py::handle h0,
     auto h_last = pooled_empty<T>(sizes.batch, sizes.output());
     auto c_last = new_c<Cell<T>>(sizes.batch, sizes.hidden);
     const Workspace<T> scratch(
-        recurrent::forward_scratch<Cell<T>>(sizes, schedule, keep_cache));
+        scratch_of_forward<Cell<T>>(sizes, schedule, keep_cache));
     std::unique_ptr<CacheData<T>> cache;
     recurrent::Cache<T> cache_view{};
     const Schedule* running = &schedule;
@@ -144,10 +163,7 @@ py::tuple forward(const SharedWeights<T>& weights, py::handle x, py::handle h0,
                                      data_of<T>(c_last),
                                      keep_cache ? &cache_view : nullptr,
                                      scratch.data()};
-    {
-        const py::gil_scoped_release nogil;
-        recurrent::forward<Cell<T>>(call, *running, n_threads);
-    }
+    run_forward<Cell<T>>(call, *running, n_threads);
     py::object kept = py::none();
     if (keep_cache) kept = py::cast(Cache<Cell>{std::move(cache)});
     return py::make_tuple(std::move(h), std::move(h_last), std::move(c_last),
@@ -173,19 +189,18 @@ template <class T> struct StepStates {
 };
 
 /// With layer normalisation, whose sums are of whole rows.
-template <class Cell, class T = typename Cell::Value>
-void step_as_forward(const recurrent::Step<T>& call) {
+template <class T> void step_as_forward(const recurrent::Step<T>& call) {
     const Sizes& sizes = call.sizes;
     if (sizes.hidden == 0) return;
     const Schedule schedule = recurrent::make_schedule(sizes, nullptr);
     const Workspace<T> h(sizes.batch * sizes.output());
     const Workspace<T> scratch(
-        recurrent::forward_scratch<Cell>(sizes, schedule, false));
+        recurrent::layer_norm_forward_scratch<T>(sizes, schedule, false));
     const recurrent::Forward<T> pass{
         sizes,    call.parts,  call.weights, call.x,  call.h,        call.c,
         h.data(), call.h_next, call.c_next,  nullptr, scratch.data()};
     const py::gil_scoped_release nogil;
-    recurrent::forward<Cell>(pass, schedule, 1);
+    recurrent::layer_norm_forward(pass, schedule, 1);
 }
 
 template <template <class> class Cell, class T>
@@ -222,7 +237,7 @@ void step(const PackedWeights<T>& weights, py::handle x, py::handle h, py::handl
         call.c = c_states.before.data;
         call.c_next = c_states.after.data;
     }
-    if (weights.normalised) return step_as_forward<Cell<T>>(call);
+    if (weights.normalised) return step_as_forward(call);
     const py::gil_scoped_release nogil;
     recurrent::step<Cell<T>>(call);
 }

@@ -417,11 +417,13 @@ void backward(const Backward<typename Cell::Value>& call, const Schedule& schedu
     const index_t shares = Layout<Cell>::column_slices(call.sizes.hidden);
     const auto split =
         detail::choose_split(call.sizes, Cell::gates, schedule, n_threads, shares);
-    detail::with_variant<Cell>(call.parts, [&](auto variant) {
-        const BackwardRun<decltype(variant)> run(call, schedule, split.by_rows,
-                                                 n_threads);
-        parallel_region(split.n_threads, run);
-    });
+    const auto run = [&](auto variant) {
+        const BackwardRun<decltype(variant)> pass(call, schedule, split.by_rows,
+                                                  n_threads);
+        parallel_region(split.n_threads, pass);
+    };
+    if (call.sizes.normalised) return run(typename Cell::Normalised());
+    detail::with_variant<Cell>(call.parts, run);
 }
 
 #define FASTNOTES_INSTANTIATE(Cell)                                                    \

@@ -3,7 +3,7 @@
 /// The projected gates of a chunk stay in the second-level cache until the recurrence
 /// continues their sums; storing a sum and loading it again does not change it, so the
 /// chunk's length has no influence on results.
-#include "recurrent/layer_norm.hpp"
+#include "recurrent/lstm_cell.hpp"
 #include "recurrent/rnn_cell.hpp"
 #include "recurrent/tile.hpp"
 
@@ -47,20 +47,16 @@ template <class Cell> class ForwardRun {
         };
         h_[0] = take(batch_ * h_stride_);
         h_[1] = take(batch_ * h_stride_);
-        m_ = take(projected_ || Cell::normalised ? batch_ * m_stride_ : 0);
+        m_ = take(projected_ ? batch_ * m_stride_ : 0);
         if (call.cache != nullptr) {
             x_ = call.cache->x;
             gates_ = call.cache->gates;
             c_ = call.cache->c;
-            ih_hat_ = call.cache->ih_hat;
-            hh_hat_ = call.cache->hh_hat;
         } else {
             const index_t rows = chunk_ * schedule.active(0);
             c_ = take(Cell::has_c ? batch_ * padded_ : 0);
             x_ = take(rows * x_stride_);
             gates_ = take(rows * gates_width_);
-            ih_hat_ = gates_;
-            hh_hat_ = take(Cell::normalised ? batch_ * gates_width_ : 0);
         }
         size_ = next - call.scratch;
     }
@@ -77,11 +73,7 @@ template <class Cell> class ForwardRun {
             if (!by_rows_) team.barrier();
             project(team, t0, t1, origin);
             for (index_t t = t0; t < t1; ++t) {
-                if constexpr (Cell::normalised) {
-                    normalised_step(team, t, origin);
-                } else {
-                    step(team, t, origin);
-                }
+                step(team, t, origin);
                 if constexpr (Cell::extended) {
                     if (projected_) project_outputs(team, t);
                 }
@@ -157,19 +149,13 @@ template <class Cell> class ForwardRun {
         return by_rows_ ? Team::Share{0, n} : team.share(n);
     }
 
-    /// gates = bias + weight_ih x for the chunk; or of weight_ih x its normalised rows.
+    /// gates = bias + weight_ih x for the chunk.
     void project(const Team& team, index_t t0, index_t t1,
                  index_t origin) const noexcept {
         const auto [first, last] = panels(team);
-        T* const sums = Cell::normalised ? ih_hat_ : gates_;
-        const SliceProduct<T> product{x_,
-                                      x_stride_,
-                                      call_.weights.weight_ih,
-                                      input_,
-                                      Cell::normalised ? nullptr : call_.weights.bias,
-                                      0,
-                                      sums,
-                                      gates_width_};
+        const SliceProduct<T> product{
+            x_,     x_stride_,   call_.weights.weight_ih, input_, call_.weights.bias, 0,
+            gates_, gates_width_};
         const index_t n = by_rows_ ? 0 : schedule_.first(t1) - schedule_.first(t0);
         const auto for_rows = [&](auto f) {
             for_each_packed(team, t0, t1, [&](index_t from, index_t to) {
@@ -177,12 +163,6 @@ template <class Cell> class ForwardRun {
             });
         };
         detail::multiply(product, n, first * slices, last * slices, for_rows);
-        if constexpr (Cell::normalised) {
-            for_rows([&](index_t from, index_t to) {
-                for (index_t row = from; row < to; ++row)
-                    keep_moments(row, 0, {rows().normalise(sums + row * gates_width_)});
-            });
-        }
     }
 
     /// f(first, last) over this thread's sorted rows of step t.
@@ -216,47 +196,6 @@ template <class Cell> class ForwardRun {
         }
     }
 
-    /// Step t by this thread's rows, whole: normalised before their cells, and those
-    /// before their outputs.
-    void normalised_step(const Team& team, index_t t, index_t origin) const noexcept {
-        const index_t start = schedule_.first(t) - origin;
-        T* const hh_hat = hh_hat_ + (call_.cache == nullptr ? 0 : start * gates_width_);
-        const SliceProduct<T> product{
-            h_[(t + 1) % 2], h_stride_,   call_.weights.weight_hh, output_, nullptr, 0,
-            hh_hat,          gates_width_};
-        const auto for_rows = [&](auto f) { for_each_rows(team, t, f); };
-        detail::multiply(product, by_rows_ ? 0 : schedule_.active(t), 0,
-                         gates_width_ / detail::slice_width<T>, for_rows);
-        for_rows([&](index_t from, index_t to) {
-            for (index_t r = from; r < to; ++r)
-                normalised_row(t, r, start + r, hh_hat + r * gates_width_);
-        });
-    }
-
-    void normalised_row(index_t t, index_t r, index_t row, T* hh_hat) const noexcept {
-        T* const gates = gates_ + row * gates_width_;
-        T* const cells = m_ + r * m_stride_;
-        const T scale = rows().normalise(hh_hat);
-        rows().join(ih_hat_ + row * gates_width_, hh_hat, call_.weights.bias, gates);
-        for (index_t p = 0; p < Layout<Cell>::unit_panels(hidden_); ++p)
-            finish_cell(t, r, p, gates);
-        const index_t at =
-            schedule_.position[static_cast<std::size_t>(schedule_.first(t) + r)];
-        const auto moments = rows().outputs(gates, cells, [&](index_t unit, V m) {
-            if (projected_) return simd::store(cells + unit, m);
-            finish_output(t, r, at, unit, m);
-        });
-        keep_moments(row, 1, {scale, moments.mean, moments.scale});
-    }
-
-    detail::LayerNormRows<T> rows() const noexcept { return {call_.parts, hidden_}; }
-
-    void keep_moments(index_t row, index_t from,
-                      std::initializer_list<T> values) const noexcept {
-        if (call_.cache == nullptr) return;
-        std::copy(values.begin(), values.end(), call_.cache->moments + 4 * row + from);
-    }
-
     /// Activations and states of panel p of sorted row r, at step t.
     FASTNOTES_INLINE void finish_cell(index_t t, index_t r, index_t p,
                                       T* row) const noexcept {
@@ -268,16 +207,13 @@ template <class Cell> class ForwardRun {
             V c(T(0));
             if constexpr (Cell::has_c) c = simd::load<V>(cell_before(t, r) + unit);
             typename Arithmetic::Forward cell(gates, units, c, call_.parts, unit);
-            [[maybe_unused]] const V cell_without_zoneout = cell.c;
             if constexpr (Cell::extended) {
                 cell.c = detail::zone_out(call_.parts.zoneout_c, at * hidden_ + unit,
                                           hidden_ - unit, c, cell.c);
             }
             if constexpr (Cell::has_c) simd::store(cell_at(t, r) + unit, cell.c);
-            if (Cell::normalised || call_.cache != nullptr) cell.keep(gates, units);
-            if constexpr (Cell::normalised) {
-                simd::store(m_ + r * m_stride_ + unit, cell_without_zoneout);
-            } else if (Cell::extended && projected_) {
+            if (call_.cache != nullptr) cell.keep(gates, units);
+            if (Cell::extended && projected_) {
                 simd::store(m_ + r * m_stride_ + unit, cell.h);
             } else {
                 finish_output(t, r, at, unit, cell.h);
@@ -352,7 +288,7 @@ template <class Cell> class ForwardRun {
     const bool projected_;
     const index_t padded_, output_width_, gates_width_, x_stride_, h_stride_, m_stride_;
     const index_t chunk_;
-    T *h_[2], *m_, *c_, *x_, *gates_, *ih_hat_, *hh_hat_;
+    T *h_[2], *m_, *c_, *x_, *gates_;
     index_t size_;
 };
 
@@ -452,9 +388,6 @@ index_t forward_scratch(const Sizes& sizes, const Schedule& schedule, bool keep_
     Forward<T> call{};
     call.sizes = sizes;
     call.cache = keep_cache ? &cache : nullptr;
-    if (sizes.normalised)
-        return ForwardRun<typename Cell::Normalised>(call, schedule, false)
-            .scratch_size();
     return ForwardRun<Cell>(call, schedule, false).scratch_size();
 }
 
@@ -472,7 +405,7 @@ void forward(const Forward<typename Cell::Value>& call, const Schedule& schedule
 
 template <class Cell> void step(const Step<typename Cell::Value>& call) noexcept {
     const index_t panels = Layout<Cell>::unit_panels(call.sizes.hidden);
-    detail::with_extended<Cell>(call.parts, [&](auto variant) {
+    detail::with_variant<Cell>(call.parts, [&](auto variant) {
         for (index_t p = 0; p < panels; p += detail::panels_at_once) {
             const index_t end = std::min(p + detail::panels_at_once, panels);
             for (index_t r = 0; r < call.sizes.batch; r += nn::tile_rows) {

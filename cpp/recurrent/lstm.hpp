@@ -36,13 +36,24 @@ template <class T> struct LSTM {
     static constexpr bool has_c = true, extended = false, normalised = false;
 };
 
-/// The same with whichever of its optional parts a call has; the passes choose.
+/// The same with whichever of its optional parts a call has, and with layer
+/// normalisation; the passes choose.
 template <class T> struct ExtendedLSTM : LSTM<T> {
     static constexpr bool extended = true;
 };
 template <class T> struct NormalisedLSTM : ExtendedLSTM<T> {
     static constexpr bool normalised = true;
 };
+
+// ---------------------------------------------------------------- layer normalisation
+
+/// forward of pass.hpp for weights with layer normalisation, which forward lacks.
+template <class T>
+index_t layer_norm_forward_scratch(const Sizes& sizes, const Schedule& schedule,
+                                   bool keep_cache);
+template <class T>
+void layer_norm_forward(const Forward<T>& call, const Schedule& schedule,
+                        int n_threads) noexcept;
 
 // ---------------------------------------------------------------- CUDA
 

@@ -49,16 +49,9 @@ template <class Cell> struct Layout {
 
 /// f(cell) with Cell, or where the call has an optional part with Cell::Extended.
 template <class Cell, class F>
-void with_extended(const Parts<typename Cell::Value>& parts, F&& f) {
+void with_variant(const Parts<typename Cell::Value>& parts, F&& f) {
     if (parts.any()) return f(typename Cell::Extended());
     f(Cell());
-}
-
-/// The same, or with Cell::Normalised.
-template <class Cell, class F>
-void with_variant(const Parts<typename Cell::Value>& parts, F&& f) {
-    if (parts.layer_norm.gain_ih != nullptr) return f(typename Cell::Normalised());
-    with_extended<Cell>(parts, f);
 }
 
 template <index_t N> using Constant = std::integral_constant<index_t, N>;
