@@ -338,10 +338,14 @@ def test_lstm(data):
         "weight_hr": data.draw(st.none() | inputs((H, H))),
         "zoneout_h": data.draw(SCALARS | inputs((B, T, H))),
     }
+    gains = [data.draw(inputs((n * H,))) for n in (4, 4, 1, 1)]
+    options["layer_norm"] = data.draw(
+        st.none() | SCALARS | st.just(recurrent.LayerNorm(*gains))
+    )
     arguments = (*required, *states)
     check(
         lambda: recurrent.lstm_forward(*arguments, **parts, **options),
-        *(*arguments, *parts.values()),
+        *(*arguments, *parts.values(), *gains),
     )
 
 

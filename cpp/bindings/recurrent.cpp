@@ -63,6 +63,11 @@ std::unique_ptr<CacheData<T>> make_cache(const SharedWeights<T>& weights,
     cache->h0 = Workspace<T>(sizes.batch * outputs);
     cache->parts = parts;
     if (cache->keeps_h()) cache->h = Workspace<T>(rows * outputs);
+    if (sizes.normalised) {
+        cache->ih_hat = Workspace<T>(rows * weights->gates_width);
+        cache->hh_hat = Workspace<T>(rows * weights->gates_width);
+        cache->moments = Workspace<T>(rows * 4);
+    }
     const index_t places = sizes.batch * sizes.time;
     keep_copy(places * sizes.output(), cache->parts.zoneout_h, cache->zoneout_h);
     keep_copy(places * sizes.hidden, cache->parts.zoneout_c, cache->zoneout_c);
@@ -84,6 +89,25 @@ py::tuple forward_without_units(const SharedWeights<T>& weights, const Sizes& si
     return py::make_tuple(empty<T>(sizes.batch, sizes.time, 0),
                           empty<T>(sizes.batch, 0), new_c<Cell<T>>(sizes.batch, 0),
                           std::move(kept));
+}
+
+/// The pass that the weights ask for.
+template <class Cell, class T = typename Cell::Value>
+index_t scratch_of_forward(const Sizes& sizes, const Schedule& schedule,
+                           bool keep_cache) {
+    return sizes.normalised
+               ? recurrent::layer_norm_forward_scratch<T>(sizes, schedule, keep_cache)
+               : recurrent::forward_scratch<Cell>(sizes, schedule, keep_cache);
+}
+template <class Cell, class T = typename Cell::Value>
+void run_forward(const recurrent::Forward<T>& call, const Schedule& schedule,
+                 int n_threads) {
+    const py::gil_scoped_release nogil;
+    if (call.sizes.normalised) {
+        recurrent::layer_norm_forward(call, schedule, n_threads);
+    } else {
+        recurrent::forward<Cell>(call, schedule, n_threads);
+    }
 }
 
 /// Of one call, [B, T, H] or None: in place of the weights' parts.
@@ -119,7 +143,7 @@ py::tuple forward(const SharedWeights<T>& weights, py::handle x, py::handle h0,
     auto h_last = pooled_empty<T>(sizes.batch, sizes.output());
     auto c_last = new_c<Cell<T>>(sizes.batch, sizes.hidden);
     const Workspace<T> scratch(
-        recurrent::forward_scratch<Cell<T>>(sizes, schedule, keep_cache));
+        scratch_of_forward<Cell<T>>(sizes, schedule, keep_cache));
     std::unique_ptr<CacheData<T>> cache;
     recurrent::Cache<T> cache_view{};
     const Schedule* running = &schedule;
@@ -139,10 +163,7 @@ py::tuple forward(const SharedWeights<T>& weights, py::handle x, py::handle h0,
                                      data_of<T>(c_last),
                                      keep_cache ? &cache_view : nullptr,
                                      scratch.data()};
-    {
-        const py::gil_scoped_release nogil;
-        recurrent::forward<Cell<T>>(call, *running, n_threads);
-    }
+    run_forward<Cell<T>>(call, *running, n_threads);
     py::object kept = py::none();
     if (keep_cache) kept = py::cast(Cache<Cell>{std::move(cache)});
     return py::make_tuple(std::move(h), std::move(h_last), std::move(c_last),
@@ -167,6 +188,21 @@ template <class T> struct StepStates {
     }
 };
 
+/// With layer normalisation, whose sums are of whole rows.
+template <class T> void step_as_forward(const recurrent::Step<T>& call) {
+    const Sizes& sizes = call.sizes;
+    if (sizes.hidden == 0) return;
+    const Schedule schedule = recurrent::make_schedule(sizes, nullptr);
+    const Workspace<T> h(sizes.batch * sizes.output());
+    const Workspace<T> scratch(
+        recurrent::layer_norm_forward_scratch<T>(sizes, schedule, false));
+    const recurrent::Forward<T> pass{
+        sizes,    call.parts,  call.weights, call.x,  call.h,        call.c,
+        h.data(), call.h_next, call.c_next,  nullptr, scratch.data()};
+    const py::gil_scoped_release nogil;
+    recurrent::layer_norm_forward(pass, schedule, 1);
+}
+
 template <template <class> class Cell, class T>
 void step(const PackedWeights<T>& weights, py::handle x, py::handle h, py::handle c,
           py::handle h_next, py::handle c_next) {
@@ -179,7 +215,8 @@ void step(const PackedWeights<T>& weights, py::handle x, py::handle h, py::handl
     check_apart(h_states.after, input, where, "out");
     check_apart(h_states.after, h_states.before, where, "out");
     Workspace<T> scratch; // which even empty would take its time
-    if (weights.projection > 0) scratch = Workspace<T>(input.rows * weights.hidden);
+    if (weights.projection > 0 && !weights.normalised)
+        scratch = Workspace<T>(input.rows * weights.hidden);
     recurrent::Step<T> call{sizes,
                             weights.parts(),
                             weights.view(),
@@ -200,6 +237,7 @@ void step(const PackedWeights<T>& weights, py::handle x, py::handle h, py::handl
         call.c = c_states.before.data;
         call.c_next = c_states.after.data;
     }
+    if (weights.normalised) return step_as_forward(call);
     const py::gil_scoped_release nogil;
     recurrent::step<Cell<T>>(call);
 }
@@ -231,13 +269,15 @@ py::tuple backward(const CacheData<T>& cache, py::handle dh, py::handle dh_last,
     py::object dweight_hr = py::none();
     if (sizes.projection > 0)
         dweight_hr = pooled_empty<T>(sizes.projection, sizes.hidden);
+    py::object dlayer_norm = py::none();
+    if (sizes.normalised) dlayer_norm = pooled_empty<T>(10 * sizes.hidden);
     auto dh0 = pooled_empty<T>(sizes.batch, sizes.output());
     auto dc0 = new_c<Cell<T>>(sizes.batch, sizes.hidden);
     const auto results = [&] {
         return py::make_tuple(std::move(dx), std::move(dweight_ih),
                               std::move(dweight_hh), std::move(dbias), std::move(dh0),
                               std::move(dc0), std::move(dpeephole),
-                              std::move(dweight_hr));
+                              std::move(dweight_hr), std::move(dlayer_norm));
     };
     if (sizes.hidden == 0) { // dx alone has elements, and nothing flows into it
         std::fill_n(dx.mutable_data(), dx.size(), T(0));
@@ -261,6 +301,7 @@ py::tuple backward(const CacheData<T>& cache, py::handle dh, py::handle dh_last,
                                       dbias.mutable_data(),
                                       data_of<T>(dpeephole),
                                       data_of<T>(dweight_hr),
+                                      data_of<T>(dlayer_norm),
                                       dh0.mutable_data(),
                                       data_of<T>(dc0),
                                       scratch.data()};
@@ -346,16 +387,17 @@ void register_recurrent(py::module_& m) {
         [](const py::array& weight_ih, const py::array& weight_hh,
            const py::object& bias, const py::object& peephole, bool tanh_candidate,
            const py::object& weight_hr, double zoneout_h, double zoneout_c,
-           bool backward, int n_threads) {
+           const py::object& layer_norm, bool backward, int n_threads) {
             const auto candidate =
                 tanh_candidate ? Candidate::tanh : Candidate::sigmoid;
             return pack_weights<LSTM>(
                 weight_ih, weight_hh, bias,
-                {candidate, peephole, weight_hr, zoneout_h, zoneout_c}, backward,
-                n_threads);
+                {candidate, peephole, weight_hr, zoneout_h, zoneout_c, layer_norm},
+                backward, n_threads);
         },
         "weight_ih"_a, "weight_hh"_a, "bias"_a, "peephole"_a, "tanh_candidate"_a,
-        "weight_hr"_a, "zoneout_h"_a, "zoneout_c"_a, "backward"_a, "n_threads"_a);
+        "weight_hr"_a, "zoneout_h"_a, "zoneout_c"_a, "layer_norm"_a, "backward"_a,
+        "n_threads"_a);
     room.def(
         "lstm_forward",
         [](const Weights<LSTM>& weights, const py::array& x, const py::object& h0,

@@ -39,6 +39,7 @@ struct GivenParts {
     Candidate candidate;
     py::object peephole = py::none(), weight_hr = py::none();
     double zoneout_h = 0, zoneout_c = 0;
+    py::object layer_norm = py::none();
 };
 
 template <class T> struct PackedWeights {
@@ -50,13 +51,22 @@ template <class T> struct PackedWeights {
     Workspace<T> weight_hr;                // null without a projection
     Workspace<T> backward_ih, backward_hh; // null unless packed for training
     Workspace<T> backward_hr;              // null unless both
-    bool for_training = false, has_peephole = false;
+    Workspace<T> layer_norm;               // null unless normalised
+    index_t gates_width, state_width;
+    bool for_training = false, has_peephole = false, normalised = false;
 
     recurrent::Parts<T> parts() const noexcept {
-        return {candidate, peephole.data(), weight_hr.data(), {zoneout_h}, {zoneout_c}};
+        recurrent::LayerNorm<T> norm;
+        if (normalised) {
+            const T* const cells = layer_norm.data() + 2 * gates_width;
+            norm = {layer_norm.data(), layer_norm.data() + gates_width, cells,
+                    cells + state_width};
+        }
+        return {candidate,   peephole.data(), weight_hr.data(),
+                {zoneout_h}, {zoneout_c},     norm};
     }
     Sizes sizes(index_t batch, index_t time) const noexcept {
-        return {batch, time, input, hidden, projection};
+        return {batch, time, input, hidden, projection, normalised};
     }
     recurrent::PackedWeights<T> view() const noexcept {
         return {weight_ih.data(), weight_hh.data(), bias.data()};
@@ -74,15 +84,24 @@ template <class T> struct CacheData {
     Sizes sizes;
     Schedule schedule;
     Workspace<T> x, gates, c, h0, h;
+    Workspace<T> ih_hat, hh_hat, moments;
     Workspace<T> zoneout_h, zoneout_c; // copies of the call's
     recurrent::Parts<T> parts;
 
-    bool keeps_h() const noexcept { return parts.zones() || sizes.projection > 0; }
+    bool keeps_h() const noexcept {
+        return parts.zones() || sizes.projection > 0 || sizes.normalised;
+    }
 
     /// Null c where the cell has none.
     template <class U> recurrent::Cache<U> view(bool has_c) const {
-        return {x.data(), gates.data(), has_c ? c.data() : nullptr, h0.data(),
-                keeps_h() ? h.data() : nullptr};
+        return {x.data(),
+                gates.data(),
+                has_c ? c.data() : nullptr,
+                h0.data(),
+                keeps_h() ? h.data() : nullptr,
+                ih_hat.data(),
+                hh_hat.data(),
+                moments.data()};
     }
 };
 
@@ -151,6 +170,8 @@ SharedWeights<T> pack(const char* where, py::handle weight_ih, py::handle weight
     const T* const bias_data = optional_vector<T>(bias, where, "bias", rows);
     const T* const peephole_data =
         optional_vector<T>(parts.peephole, where, "peephole", 3 * hidden);
+    const T* const layer_norm_data =
+        optional_vector<T>(parts.layer_norm, where, "layer_norm", 10 * hidden);
     check_threads(n_threads, where);
 
     auto out = std::make_shared<PackedWeights<T>>();
@@ -169,10 +190,14 @@ SharedWeights<T> pack(const char* where, py::handle weight_ih, py::handle weight
     };
     out->weight_ih = Workspace<T>(forward_size(input));
     out->weight_hh = Workspace<T>(forward_size(hh.columns));
-    out->bias = Workspace<T>(recurrent::gates_width<Cell>(hidden));
+    out->gates_width = recurrent::gates_width<Cell>(hidden);
+    out->state_width = recurrent::state_width<Cell>(hidden);
+    out->bias = Workspace<T>(out->gates_width);
+    out->normalised = layer_norm_data != nullptr;
+    if (out->normalised)
+        out->layer_norm = Workspace<T>(2 * (out->gates_width + out->state_width));
     out->has_peephole = !parts.peephole.is_none();
-    if (out->has_peephole)
-        out->peephole = Workspace<T>(3 * recurrent::state_width<Cell>(hidden));
+    if (out->has_peephole) out->peephole = Workspace<T>(3 * out->state_width);
     const auto projection_size = [](index_t columns, index_t depth) {
         return recurrent::packed_projection_size<Cell>(columns, depth);
     };
@@ -187,6 +212,7 @@ SharedWeights<T> pack(const char* where, py::handle weight_ih, py::handle weight
                                      hr.value_or(View2<const T>{}),
                                      bias_data,
                                      peephole_data,
+                                     layer_norm_data,
                                      out->weight_ih.data(),
                                      out->weight_hh.data(),
                                      out->bias.data(),
@@ -194,7 +220,8 @@ SharedWeights<T> pack(const char* where, py::handle weight_ih, py::handle weight
                                      out->backward_hh.data(),
                                      out->peephole.data(),
                                      out->weight_hr.data(),
-                                     out->backward_hr.data()};
+                                     out->backward_hr.data(),
+                                     out->layer_norm.data()};
     {
         const py::gil_scoped_release nogil;
         recurrent::pack<Cell>(call, n_threads);

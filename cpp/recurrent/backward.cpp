@@ -4,6 +4,7 @@
 /// they are still in cache when the weight gradients and dx take them up. The cache of
 /// the forward pass is only read: h is o * tanh(c) again, rather than stored, where it
 /// is that.
+#include "recurrent/layer_norm.hpp"
 #include "recurrent/weight_gradients.hpp"
 
 namespace fastnotes::recurrent {
@@ -42,6 +43,10 @@ template <class Cell> class BackwardRun {
           through_(take(projected_ ? rows_ * output_width_ : 0)),
           dh_(take(batch_ * dh_width_)), dm_(take(projected_ ? batch_ * dm_width_ : 0)),
           dc_(take(Cell::has_c ? batch_ * padded_ : 0)),
+          da_ih_(Cell::normalised ? take(rows_ * da_stride_) : da_),
+          da_hh_(Cell::normalised ? take(rows_ * da_stride_) : da_),
+          dz_(take(Cell::normalised ? rows_ * padded_ : 0)),
+          c_hat_(take(Cell::normalised ? rows_ * padded_ : 0)),
           weights_(call, schedule, rows_, n_threads,
                    [&](index_t size) { return take(size); }) {}
 
@@ -54,8 +59,10 @@ template <class Cell> class BackwardRun {
         for (index_t block = blocks; block-- > 0;) {
             const index_t t0 = block * block_;
             const index_t t1 = std::min(t0 + block_, schedule_.steps);
-            const detail::Block<T> all{
-                t0, t1, block + 1 == blocks, da_, da_stride_, h_before_, m_, through_};
+            const detail::Block<T> all{t0,         t1,        block + 1 == blocks,
+                                       da_,        da_ih_,    da_hh_,
+                                       da_stride_, h_before_, m_,
+                                       through_,   dz_,       c_hat_};
             for (index_t t = t1; t-- > t0;) {
                 if constexpr (Cell::extended) {
                     if (projected_) project_back(team, t, t0);
@@ -148,6 +155,10 @@ template <class Cell> class BackwardRun {
                 } else if (r < needed && call_.cache.h == nullptr) {
                     h = h_before_ + block_row(t + 1, r, t0) * padded_;
                 }
+                if constexpr (Cell::normalised) {
+                    row_gradients(t, r, block_row(t, r, t0), h);
+                    continue;
+                }
                 for (index_t p = panels.first; p < panels.last; ++p) {
                     gate_gradient(t, r, p, block_row(t, r, t0), h);
                 }
@@ -199,6 +210,29 @@ template <class Cell> class BackwardRun {
         }
     }
 
+    /// Sorted row r, whole: its moments are those of all its units.
+    void row_gradients(index_t t, index_t r, index_t row, T* m) const noexcept {
+        const index_t packed = schedule_.first(t) + r, gates = packed * gates_width_;
+        const index_t da = row * da_stride_, unit_row = row * padded_;
+        const detail::LayerNormRows<T> rows{call_.parts, hidden_};
+        const typename detail::LayerNormRows<T>::Kept kept{
+            call_.cache.gates + gates, call_.cache.ih_hat + gates,
+            call_.cache.hh_hat + gates, call_.cache.moments + 4 * packed,
+            cell_before(t, r)};
+        const typename detail::LayerNormRows<T>::Left left{
+            da_ + da, da_ih_ + da, da_hh_ + da, dz_ + unit_row, c_hat_ + unit_row, m};
+        rows.through_outputs(kept, left, [&](index_t unit) {
+            return projected_ ? simd::load<V>(dm_ + r * dm_width_ + unit)
+                              : through_step(r, packed, unit);
+        });
+        rows.through_cells(kept, left, dc_ + r * padded_, [&](index_t unit) {
+            return detail::part_that_stays(call_.parts.zoneout_c,
+                                           position(packed) * hidden_ + unit,
+                                           hidden_ - unit);
+        });
+        rows.through_sums(kept, left);
+    }
+
     /// What of dh goes through the step; dh_ keeps what stays, from which
     /// state_gradients goes on.
     FASTNOTES_INLINE V through_step(index_t r, index_t packed,
@@ -241,7 +275,7 @@ template <class Cell> class BackwardRun {
     /// after what stays of dh.
     void state_gradients(const Team& team, index_t t, index_t t0) const noexcept {
         const bool goes_on = Cell::extended && call_.parts.zoneout_h.any();
-        const SliceProduct<T> product{da_ + block_row(t, 0, t0) * da_stride_,
+        const SliceProduct<T> product{da_hh_ + block_row(t, 0, t0) * da_stride_,
                                       da_stride_,
                                       call_.weight_hh,
                                       gates_width_,
@@ -302,7 +336,7 @@ template <class Cell> class BackwardRun {
         const auto [first, last] = team.share(schedule_.first(t1) - start);
         const index_t n = last - first;
         T* const sums = weights_.own(team);
-        SliceProduct<T> product{da_ + first * da_stride_,
+        SliceProduct<T> product{da_ih_ + first * da_stride_,
                                 da_stride_,
                                 call_.weight_ih,
                                 gates_width_,
@@ -363,6 +397,7 @@ template <class Cell> class BackwardRun {
     const index_t rows_;
     T *const da_, *const h_before_, *const m_, *const through_;
     T *const dh_, *const dm_, *const dc_;
+    T *const da_ih_, *const da_hh_, *const dz_, *const c_hat_;
     const detail::WeightGradients<Cell> weights_;
 };
 
@@ -372,6 +407,9 @@ template <class Cell>
 index_t backward_scratch(const Sizes& sizes, const Schedule& schedule, int n_threads) {
     Backward<typename Cell::Value> call{};
     call.sizes = sizes;
+    if (sizes.normalised)
+        return BackwardRun<typename Cell::Normalised>(call, schedule, false, n_threads)
+            .scratch_size();
     return BackwardRun<Cell>(call, schedule, false, n_threads).scratch_size();
 }
 
@@ -381,11 +419,13 @@ void backward(const Backward<typename Cell::Value>& call, const Schedule& schedu
     const index_t shares = Layout<Cell>::column_slices(call.sizes.hidden);
     const auto split =
         detail::choose_split(call.sizes, Cell::gates, schedule, n_threads, shares);
-    detail::with_variant<Cell>(call.parts, [&](auto variant) {
-        const BackwardRun<decltype(variant)> run(call, schedule, split.by_rows,
-                                                 n_threads);
-        parallel_region(split.n_threads, run);
-    });
+    const auto run = [&](auto variant) {
+        const BackwardRun<decltype(variant)> pass(call, schedule, split.by_rows,
+                                                  n_threads);
+        parallel_region(split.n_threads, pass);
+    };
+    if (call.sizes.normalised) return run(typename Cell::Normalised());
+    detail::with_variant<Cell>(call.parts, run);
 }
 
 #define FASTNOTES_INSTANTIATE(Cell)                                                    \

@@ -8,7 +8,7 @@
 /// added, a_o has p * c_t, each by one more fused multiply-add at its chain's end.
 /// With zoneout z the states after the step are z c_(t-1) + (1 - z) c_t and likewise
 /// for h; h_t and the peepholes still see the c_t of above. With a projection o *
-/// tanh(c_t) is m_t.
+/// tanh(c_t) is m_t. Layer normalisation is layer_norm.hpp's.
 ///
 /// Source: Hochreiter and Schmidhuber, "Long Short-Term Memory" (1997), with the forget
 /// gate of Gers, Schmidhuber and Cummins (2000); gate order as in PyTorch. The sigmoid
@@ -25,19 +25,35 @@
 namespace fastnotes::recurrent {
 
 template <class T> struct ExtendedLSTM;
+template <class T> struct NormalisedLSTM;
 
 /// Cache: gates hold i, f, g, o after their activations; c and h are after zoneout.
 template <class T> struct LSTM {
     using Value = T;
     using Extended = ExtendedLSTM<T>;
+    using Normalised = NormalisedLSTM<T>;
     static constexpr index_t gates = 4;
-    static constexpr bool has_c = true, extended = false;
+    static constexpr bool has_c = true, extended = false, normalised = false;
 };
 
-/// The same with whichever of its optional parts a call has; the passes choose.
+/// The same with whichever of its optional parts a call has, and with layer
+/// normalisation; the passes choose.
 template <class T> struct ExtendedLSTM : LSTM<T> {
     static constexpr bool extended = true;
 };
+template <class T> struct NormalisedLSTM : ExtendedLSTM<T> {
+    static constexpr bool normalised = true;
+};
+
+// ---------------------------------------------------------------- layer normalisation
+
+/// forward of pass.hpp for weights with layer normalisation, which forward lacks.
+template <class T>
+index_t layer_norm_forward_scratch(const Sizes& sizes, const Schedule& schedule,
+                                   bool keep_cache);
+template <class T>
+void layer_norm_forward(const Forward<T>& call, const Schedule& schedule,
+                        int n_threads) noexcept;
 
 // ---------------------------------------------------------------- CUDA
 

@@ -95,17 +95,32 @@ template <class T, bool extended> struct LSTMArithmetic {
     struct Backward {
         V da[4], dc_before, h;
 
+        Backward() = default;
         FASTNOTES_INLINE Backward(const T* gates, index_t stride, V c_before, V c, V dh,
                                   V dc_after, const Parts<T>& parts, index_t unit) {
+            const auto tanh_c = simd::tanh(c);
+            const V one(T(1)), dm = through_output(gates, stride, tanh_c, dh);
+            const V dc = simd::fma(dm, one - tanh_c * tanh_c, dc_after);
+            through_cell(gates, stride, c_before, dc, parts, unit);
+        }
+
+        /// The gradient of tanh_c, after that of the output gate.
+        FASTNOTES_INLINE V through_output(const T* gates, index_t stride, V tanh_c,
+                                          V dh) {
+            const auto o = simd::load<V>(gates + 3 * stride);
+            da[3] = dh * tanh_c * (o * (V(T(1)) - o));
+            h = o * tanh_c;
+            return dh * o;
+        }
+
+        /// The others, from that of c through all but the output gate's peephole.
+        FASTNOTES_INLINE void through_cell(const T* gates, index_t stride, V c_before,
+                                           V dc, const Parts<T>& parts, index_t unit) {
             const auto i = simd::load<V>(gates), f = simd::load<V>(gates + stride);
             const auto g = simd::load<V>(gates + 2 * stride);
-            const auto o = simd::load<V>(gates + 3 * stride);
-            const auto tanh_c = simd::tanh(c);
             const V one(T(1));
-            V dc = simd::fma(dh * o, one - tanh_c * tanh_c, dc_after);
             const auto slope =
                 parts.candidate == Candidate::tanh ? one - g * g : g * (one - g);
-            da[3] = dh * tanh_c * (o * (one - o));
             const bool peeps = extended && parts.peephole != nullptr;
             if (peeps) dc = simd::fma(da[3], Peepholes<T>(parts.peephole, unit).o, dc);
             da[0] = dc * g * (i * (one - i));
@@ -117,12 +132,12 @@ template <class T, bool extended> struct LSTMArithmetic {
                 dc_before = simd::fma(da[0], peephole.i, dc_before);
                 dc_before = simd::fma(da[1], peephole.f, dc_before);
             }
-            h = o * tanh_c;
         }
     };
 };
 
 template <class T> struct Arithmetic<LSTM<T>> : LSTMArithmetic<T, false> {};
 template <class T> struct Arithmetic<ExtendedLSTM<T>> : LSTMArithmetic<T, true> {};
+template <class T> struct Arithmetic<NormalisedLSTM<T>> : LSTMArithmetic<T, true> {};
 
 } // namespace fastnotes::recurrent::detail

@@ -56,6 +56,10 @@ Split choose_split(const Sizes& sizes, index_t n_gates, const Schedule& schedule
     const index_t flops =
         2 * n_gates * sizes.hidden * (sizes.hidden + sizes.input) * rows;
     const int threads = worthwhile_threads(flops, grain, n_threads);
+    if (sizes.normalised) { // a row's moments are of all its units
+        const auto owners = static_cast<int>(std::clamp<index_t>(rows, 1, threads));
+        return {owners, owners > 1};
+    }
     const bool by_rows = threads > 1 && rows >= rows_per_thread * threads &&
                          n_gates * sizes.hidden * sizes.hidden <= most_weights;
     if (by_rows) return {threads, true};
@@ -120,12 +124,6 @@ void pack_forward_panel(View2<const T> weight, index_t p, T* packed) noexcept {
     }
 }
 
-/// Where a row of gates keeps a unit's gate.
-template <class Cell> index_t place(index_t gate, index_t unit) {
-    constexpr index_t U = Layout<Cell>::units;
-    return (unit / U * Cell::gates + gate) * U + unit % U;
-}
-
 /// Slice q of [Q(columns), G, S].
 template <class Cell, class T>
 void pack_backward_slice(View2<const T> weight, index_t q, T* packed) noexcept {
@@ -139,13 +137,36 @@ void pack_backward_slice(View2<const T> weight, index_t q, T* packed) noexcept {
     for (index_t gate = 0; gate < n_gates; ++gate) {
         for (index_t unit = 0; unit < hidden; ++unit) {
             const T* const from = weight.row(gate * hidden + unit) + q * width;
-            T* const to = panel + place<Cell>(gate, unit) * width;
+            T* const to = panel + Layout<Cell>::place(gate, unit) * width;
             for (index_t j = 0; j < width; j += L) {
                 const index_t left = std::max<index_t>(0, count - j);
                 simd::store(to + j, detail::load_partial<T>(from + j, left));
             }
         }
     }
+}
+
+/// [n H], or null for zeros, into a row of gates.
+template <class Cell, class T>
+void pack_gates(const T* values, index_t hidden, T* packed) noexcept {
+    std::fill_n(packed, Layout<Cell>::gates(hidden), T(0));
+    const index_t n = values == nullptr ? 0 : Cell::gates * hidden;
+    for (index_t i = 0; i < n; ++i)
+        packed[Layout<Cell>::place(i / hidden, i % hidden)] = values[i];
+}
+
+/// [10 H] into [2 G + 2 Hs].
+template <class Cell, class T>
+void pack_layer_norm(const T* values, index_t hidden, T* packed) noexcept {
+    if (values == nullptr) return;
+    const index_t n = Cell::gates * hidden, gates = Layout<Cell>::gates(hidden);
+    const index_t padded = Layout<Cell>::padded(hidden);
+    pack_gates<Cell>(values, hidden, packed);
+    pack_gates<Cell>(values + n, hidden, packed + gates);
+    T* const cells = packed + 2 * gates;
+    std::fill_n(cells, 2 * padded, T(0));
+    std::copy_n(values + 2 * n, hidden, cells);
+    std::copy_n(values + 2 * n + hidden, hidden, cells + padded);
 }
 
 /// [3 H] into [Hs / L, 3, L].
@@ -184,7 +205,6 @@ void pack_projection(View2<const T> weight, T* forward, T* backward) noexcept {
 
 template <class Cell>
 void pack(const Packing<typename Cell::Value>& call, int n_threads) noexcept {
-    using T = typename Cell::Value;
     constexpr index_t grain = index_t{1} << 14; // elements that are worth a thread
     const index_t hidden = call.weight_hh.rows / Cell::gates;
     const index_t inputs = call.weight_ih.columns;
@@ -198,12 +218,8 @@ void pack(const Packing<typename Cell::Value>& call, int n_threads) noexcept {
                 pack_forward_panel<Cell>(call.weight_hh, p, call.forward_hh);
             }
             if (team.index == 0) {
-                T* const packed = call.forward_bias;
-                std::fill_n(packed, Layout<Cell>::gates(hidden), T(0));
-                const index_t n = call.bias == nullptr ? 0 : Cell::gates * hidden;
-                for (index_t i = 0; i < n; ++i) {
-                    packed[place<Cell>(i / hidden, i % hidden)] = call.bias[i];
-                }
+                pack_gates<Cell>(call.bias, hidden, call.forward_bias);
+                pack_layer_norm<Cell>(call.layer_norm, hidden, call.packed_layer_norm);
                 pack_peephole<Cell>(call.peephole, hidden, call.packed_peephole);
                 pack_projection(call.weight_hr, call.forward_hr, call.backward_hr);
             }

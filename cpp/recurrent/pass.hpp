@@ -40,7 +40,8 @@ enum class Candidate { tanh, sigmoid, relu };
 
 struct Sizes {
     index_t batch, time, input, hidden;
-    index_t projection = 0; // R; 0: none
+    index_t projection = 0;  // R; 0: none
+    bool normalised = false; // by layer_norm.hpp
 
     index_t output() const noexcept { return projection > 0 ? projection : hidden; }
 };
@@ -53,12 +54,19 @@ template <class T> struct Zoneout {
     bool any() const noexcept { return part != T(0) || parts != nullptr; }
 };
 
+/// Gains of what layer_norm.hpp normalises, and the bias of the cell's.
+template <class T> struct LayerNorm {
+    const T *gain_ih = nullptr, *gain_hh = nullptr; // [G]; null: none
+    const T *gain_c = nullptr, *bias_c = nullptr;   // [Hs]
+};
+
 /// What a cell reads beside sums and states.
 template <class T> struct Parts {
     Candidate candidate;
     const T* peephole;  // [Hs / L, 3, L]  of the gates i, f, o; null: none
     const T* weight_hr; // forward [Q(R), H, S], backward [Q(H), R, S]; null: none
     Zoneout<T> zoneout_h, zoneout_c;
+    LayerNorm<T> layer_norm;
 
     bool zones() const noexcept { return zoneout_h.any() || zoneout_c.any(); }
     bool any() const noexcept {
@@ -111,6 +119,8 @@ template <class Cell> index_t packed_projection_size(index_t columns, index_t de
 ///   weight_ih [n H, D], weight_hh [n H, H] T  in
 ///   bias [n H] T                              in; null: zeros
 ///   peephole [3 H], weight_hr [R, H] T        in; null data: none
+///   layer_norm [10 H] T                       in; null: none. gain_ih [4 H], gain_hh
+///                                             [4 H], gain_c [H], bias_c [H]
 ///   forward_ih [G / S, D, S], forward_hh [G / S, H, S], forward_bias [G] T
 ///       out, overwritten: S columns of a row of gates, zeros for padding units
 ///   backward_ih [Q(D), G, S], backward_hh [Q(H), G, S] T
@@ -121,14 +131,16 @@ template <class Cell> index_t packed_projection_size(index_t columns, index_t de
 ///   forward_hr [Q(R), H, S], backward_hr [Q(H), R, S] T
 ///       out, overwritten; null where weight_hr or backward_hh is: S rows of weight_hr,
 ///       S columns of it, zeros for padding
+///   packed_layer_norm [2 G + 2 Hs] T
+///       out, overwritten; null where layer_norm is: its four parts, zeros for padding
 ///
 /// Outputs alias nothing. One pass over the weights for each layout.
 template <class T> struct Packing {
     View2<const T> weight_ih, weight_hh, weight_hr;
-    const T *bias, *peephole;
+    const T *bias, *peephole, *layer_norm;
     T *forward_ih, *forward_hh, *forward_bias;
     T *backward_ih, *backward_hh;
-    T *packed_peephole, *forward_hr, *backward_hr;
+    T *packed_peephole, *forward_hr, *backward_hr, *packed_layer_norm;
 };
 template <class Cell>
 void pack(const Packing<typename Cell::Value>& call, int n_threads) noexcept;
@@ -156,8 +168,10 @@ template <class T> struct Cache {
     T* c;     // [B + N, Hs]  c0 in sorted order, then c of the packed rows; null where
               //              the cell has no c
     T* h0;    // [B, Hs]      h0 in sorted order
-    T* h;     // [N, Hs]      h of the packed rows; null unless there is zoneout or a
-              //              projection
+    T* h;     // [N, Hs]      h of the packed rows; null unless there is zoneout, a
+              //              projection or layer normalisation
+    T *ih_hat, *hh_hat; // [N, G]   both sums, normalised; null without, and so
+    T* moments;         // [N, 4]   1 / deviation of both, mean and 1 / deviation of c
 };
 
 /// Elements of scratch that forward needs.
@@ -189,7 +203,7 @@ void forward(const Forward<typename Cell::Value>& call, const Schedule& schedule
              int n_threads) noexcept;
 
 /// One step of B sequences on the calling thread; the same bytes as forward. Zoneout is
-/// one part for all.
+/// one part for all. Without layer normalisation: there a step is a forward pass.
 ///
 ///   x [B, D], h, c [B, H] T        in; c null where the cell has none
 ///   h_next, c_next [B, H] T        out, overwritten; apart from x, h and c; likewise
@@ -217,7 +231,8 @@ index_t backward_scratch(const Sizes& sizes, const Schedule& schedule, int n_thr
 ///   dh_last, dc_last [B, H]   in; null: zeros
 ///   dx [B, T, D] T            out, overwritten (=); 0 past a sequence's end
 ///   dweight_ih [n H, D], dweight_hh [n H, H], dbias [n H]   out, overwritten (=)
-///   dpeephole [3 H], dweight_hr [R, H]   out, overwritten (=); null without the part
+///   dpeephole [3 H], dweight_hr [R, H], dlayer_norm [10 H]   out, overwritten (=);
+///                             null without the part
 ///   dh0, dc0 [B, H] T         out, overwritten (=)
 ///   scratch                   [backward_scratch] T, on a cache line
 ///
@@ -229,7 +244,8 @@ template <class T> struct Backward {
     const T *weight_ih, *weight_hh;
     Cache<const T> cache;
     const T *dh, *dh_last, *dc_last;
-    T *dx, *dweight_ih, *dweight_hh, *dbias, *dpeephole, *dweight_hr, *dh0, *dc0;
+    T *dx, *dweight_ih, *dweight_hh, *dbias, *dpeephole, *dweight_hr, *dlayer_norm;
+    T *dh0, *dc0;
     T* scratch;
 };
 template <class Cell>

@@ -14,8 +14,9 @@ namespace fastnotes::recurrent {
 template <class T> struct RNN {
     using Value = T;
     using Extended = RNN;
+    using Normalised = RNN;
     static constexpr index_t gates = 1;
-    static constexpr bool has_c = false, extended = false;
+    static constexpr bool has_c = false, extended = false, normalised = false;
 };
 
 } // namespace fastnotes::recurrent

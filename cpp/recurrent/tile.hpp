@@ -41,6 +41,10 @@ template <class Cell> struct Layout {
     static constexpr index_t column_slices(index_t n) {
         return ceil_div(n, slice_width<T>);
     }
+    /// Where a row of gates keeps a unit's gate.
+    static constexpr index_t place(index_t gate, index_t unit) {
+        return (unit / units * n_gates + gate) * units + unit % units;
+    }
 };
 
 /// f(cell) with Cell, or where the call has an optional part with Cell::Extended.

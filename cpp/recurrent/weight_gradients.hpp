@@ -3,6 +3,7 @@
 #pragma once
 
 #include "nn/gemm_parts.hpp"
+#include "recurrent/layer_norm_gradients.hpp"
 #include "recurrent/lstm_cell.hpp"
 #include "recurrent/rnn_cell.hpp"
 #include "recurrent/tile.hpp"
@@ -15,12 +16,14 @@ inline constexpr index_t block_rows = 256;
 /// Steps [t0, t1), and what the recurrence left of their rows.
 template <class T> struct Block {
     index_t t0, t1;
-    bool first;  // of those that are summed: the last of the sequences
-    const T* da; // [rows, G]   gradients of the gates, rows da_stride apart
+    bool first;             // of those that are summed: the last of the sequences
+    const T* da;            // [rows, G]   gradients of the gates, rows da_stride apart
+    const T *da_ih, *da_hh; // [rows, G]   of both sums: da without normalisation
     index_t da_stride;
-    const T* h_before; // [rows, output_width]
-    const T* m;        // [rows, Hs]   with a projection, and so
-    const T* dh;       // [rows, Rs]   what goes through it
+    const T* h_before;   // [rows, output_width]
+    const T* m;          // [rows, Hs]   with a projection, and so
+    const T* dh;         // [rows, Rs]   what goes through it
+    const T *dz, *c_hat; // [rows, Hs]   with normalisation: LayerNormRows has them
 };
 
 template <class Cell> class WeightGradients {
@@ -38,7 +41,7 @@ template <class Cell> class WeightGradients {
           projection_(call.sizes.projection), padded_(Layout<Cell>::padded(hidden_)),
           output_width_(Layout<Cell>::output(call.sizes)),
           gates_width_(Layout<Cell>::gates(hidden_)),
-          own_size_(detail::slice<T>(rows * slice)) {
+          own_size_(detail::slice<T>(rows * slice)), layer_norm_(call.sizes, take) {
         x_columns_ = take(rows * input_);
         h_columns_ = take(rows * output_);
         m_columns_ = take(projection_ > 0 ? rows * hidden_ : 0);
@@ -59,6 +62,7 @@ template <class Cell> class WeightGradients {
         std::fill_n(dbias_, gates_width_, T(0));
         std::fill_n(dpeephole_, peephole_size(), T(0));
         std::fill_n(dweight_hr_, hr_size(), T(0));
+        if constexpr (Cell::normalised) layer_norm_.clear();
     }
 
     /// x, h_(t-1) and m of the block as tiles of packed rows, which `add` reads.
@@ -86,10 +90,12 @@ template <class Cell> class WeightGradients {
             for (auto& sum : total) sum = V(T(0));
             for (index_t row = 0; row < n; ++row) {
                 for (index_t v = 0; v < nn::panel_vectors; ++v) {
-                    const auto value = simd::load<V>(block.da + row * block.da_stride +
-                                                     s * slice + v * L);
+                    const index_t at = row * block.da_stride + s * slice + v * L;
+                    const auto value = simd::load<V>(block.da + at);
                     total[v] += value;
-                    simd::store(own + row * slice + v * L, value);
+                    simd::store(own + row * slice + v * L,
+                                Cell::normalised ? simd::load<V>(block.da_ih + at)
+                                                 : value);
                 }
             }
             for (index_t v = 0; v < nn::panel_vectors; ++v) {
@@ -98,12 +104,23 @@ template <class Cell> class WeightGradients {
             }
             accumulate(x_columns_, input_, own, n, dweight_ih_ + s * input_ * slice,
                        block.first);
+            if constexpr (Cell::normalised) {
+                for (index_t row = 0; row < n; ++row)
+                    std::copy_n(block.da_hh + row * block.da_stride + s * slice, slice,
+                                own + row * slice);
+            }
             accumulate(h_columns_, output_, own, n, dweight_hh_ + s * output_ * slice,
                        block.first);
         }
         if constexpr (Cell::extended) {
             if (projection_ > 0) add_projection(team, block, n);
             if (call_.parts.peephole != nullptr) add_peephole(team, block);
+        }
+        if constexpr (Cell::normalised) {
+            const index_t at = schedule_.first(block.t0) * gates_width_;
+            layer_norm_.add(team, {n, block.first, block.da, call_.cache.ih_hat + at,
+                                   call_.cache.hh_hat + at, block.da_stride, block.dz,
+                                   block.c_hat});
         }
     }
 
@@ -119,6 +136,7 @@ template <class Cell> class WeightGradients {
             if (call_.dpeephole != nullptr) unpack_peephole(team);
             if (projection_ > 0) unpack_projection(team);
         }
+        if constexpr (Cell::normalised) layer_norm_.finish(team, call_.dlayer_norm);
     }
 
   private:
@@ -244,6 +262,7 @@ template <class Cell> class WeightGradients {
     const index_t padded_, output_width_, gates_width_, own_size_;
     T *x_columns_, *h_columns_, *m_columns_, *own_;
     T *dweight_ih_, *dweight_hh_, *dbias_, *dpeephole_, *dweight_hr_;
+    const LayerNormGradients<T> layer_norm_;
 };
 
 } // namespace fastnotes::recurrent::detail

@@ -13,7 +13,7 @@ Array = NDArray[Any]
 
 
 #: Optional parts that are weights, and so have gradients.
-PARAMETERS = ("peephole", "weight_hr")
+PARAMETERS = ("peephole", "weight_hr", "layer_norm")
 
 
 class Case(NamedTuple):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fastnotes.recurrent import LSTM, LSTMWeights, lstm_backward, lstm_forward
+from fastnotes.recurrent.layer_norm import split
 from recurrent.cases import (
     PARAMETERS,
     Case,
@@ -39,8 +40,9 @@ SHAPES = [
 each_dtype = pytest.mark.parametrize("dtype", DTYPES)
 
 
-#: Which parts a case has: each alone, and together.
-KINDS = ["peephole", "rates", "masks", "projection", "all"]
+#: Which parts a case has: each alone, and together, as they are and normalised.
+KINDS = ["peephole", "rates", "masks", "projection", "all", "normed", "normed all"]
+TOGETHER = ("all", "normed all")
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -48,25 +50,38 @@ def make_projected(
     kind: str, *shape: int, dtype: Any = np.float64, **options: Any
 ) -> Case:
     """With a projection to three fifths of the units where the kind has one."""
-    projection = -(-shape[3] * 3 // 5) if kind in ("projection", "all") else 0
+    projected = kind == "projection" or kind in TOGETHER
+    projection = -(-shape[3] * 3 // 5) if projected else 0
     return make_case(*shape, dtype, projection=projection, **options)
 
 
 def make_parts(case: Case, kind: str) -> Parts:
     rng = np.random.default_rng(7)
     parts: Parts = {}
-    if kind in ("peephole", "all"):
+    together = kind in TOGETHER
+    if kind == "peephole" or together:
         values = rng.normal(size=3 * case.c0.shape[1])
         parts["peephole"] = values.astype(case.x.dtype)
-    if kind in ("rates", "all"):
+    if kind == "rates" or together:
         parts |= {"zoneout_h": 0.25, "zoneout_c": 0.375}
-    if kind in ("projection", "all") and case.h0.shape[1] > 0:
+    if (kind == "projection" or together) and case.h0.shape[1] > 0:
         values = rng.normal(size=(case.h0.shape[1], case.c0.shape[1]))
         parts["weight_hr"] = values.astype(case.x.dtype) / case.c0.shape[1] ** 0.5
     if kind == "masks":
         masks = rng.integers(0, 2, (2, *case.dh.shape)).astype(case.x.dtype)
         parts |= {"zoneout_h": masks[0], "zoneout_c": masks[1]}
+    if kind.startswith("normed"):
+        values = rng.normal(0.8, 0.3, size=10 * case.c0.shape[1])
+        parts["layer_norm"] = values.astype(case.x.dtype)
     return parts
+
+
+def as_given(parts: Parts) -> Parts:
+    """The same as keyword arguments: what is one array of ten parts, as four."""
+    if "layer_norm" not in parts:
+        return parts
+    stacked = parts["layer_norm"]
+    return {**parts, "layer_norm": split(stacked, stacked.size // 10)}
 
 
 def parameters_of(parts: Parts) -> Parts:
@@ -83,7 +98,7 @@ def run(
         lengths=case.lengths,
         candidate=candidate,
         n_threads=n_threads,
-        **parts,
+        **as_given(parts),
     )
     gradients = lstm_backward(
         case.dh,
@@ -93,7 +108,8 @@ def run(
         n_threads=n_threads,
     )
     of_parts = (getattr(gradients, f"d{name}") for name in parameters_of(parts))
-    return (*out[:3], *gradients, *of_parts)
+    flat = (np.concatenate(d) if isinstance(d, tuple) else d for d in of_parts)
+    return (*out[:3], *gradients, *flat)
 
 
 @each_dtype
@@ -104,7 +120,7 @@ def test_matches_the_reference(
 ) -> None:
     case = make_projected(kind, *shape, dtype=dtype, seed=sum(shape))
     parts = make_parts(case, kind)
-    candidate = "tanh" if kind != "all" else "sigmoid"
+    candidate = "sigmoid" if kind in TOGETHER else "tanh"
     got = same_bytes_for_threads(lambda n: run(case, parts, candidate, n))
     forward, gradients = reference_run(case, candidate, **parts)
     for ours, theirs in zip(got, (*forward, *gradients), strict=True):
@@ -169,7 +185,7 @@ def test_finite_differences(check: Any, shape: Any, kind: str, candidate: str) -
             lengths=case.lengths,
             candidate=candidate,
             keep_cache=False,
-            **{**parts, **dict(zip(weights, inputs[6:], strict=True))},
+            **as_given({**parts, **dict(zip(weights, inputs[6:], strict=True))}),
         )
         ends = np.vdot(h_last, case.dh_last) + np.vdot(c_last, case.dc_last)
         return float(np.vdot(h, case.dh) + ends)
@@ -202,11 +218,11 @@ def test_rows_neither_see_each_other_nor_padding(dtype: Any, kind: str) -> None:
 
 
 @each_dtype
-@pytest.mark.parametrize("kind", ["peephole", "rates", "projection", "all"])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "masks"])
 @pytest.mark.parametrize("batch", [1, 3, 8])
 def test_steps_are_the_forward_pass(batch: int, kind: str, dtype: Any) -> None:
     case = make_projected(kind, batch, 4, 3, 21, dtype=dtype, ragged=False)
-    weights = LSTMWeights(*case[1:4], **make_parts(case, kind))
+    weights = LSTMWeights(*case[1:4], **as_given(make_parts(case, kind)))
     h, c = case.h0, case.c0
     for t in range(4):
         h, c = weights.step(case.x[:, t], h, c)
@@ -220,7 +236,8 @@ def test_steps_are_the_forward_pass(batch: int, kind: str, dtype: Any) -> None:
         case.dh, kept.cache, dh_last=case.dh_last, dc_last=case.dc_last
     )
     assert_same_bytes(tuple(gradients), whole_gradients)
-    assert (gradients.dpeephole is None) == (kind not in ("peephole", "all"))
+    assert (gradients.dpeephole is None) == (kind not in ("peephole", *TOGETHER))
+    assert (gradients.dlayer_norm is None) == (not kind.startswith("normed"))
 
 
 @each_kind
@@ -228,7 +245,7 @@ def test_the_cache_holds_copies(kind: str) -> None:
     case = make_projected(kind, 7, 6, 5, 9)
     parts = make_parts(case, kind)
     expected = run(case, parts)[3:9]
-    out = lstm_forward(*case.forward, lengths=case.lengths, **parts)
+    out = lstm_forward(*case.forward, lengths=case.lengths, **as_given(parts))
     for array in (*case.forward, *(p for p in parts.values() if np.ndim(p))):
         array[...] = 0
     for _ in range(2):
@@ -293,7 +310,8 @@ LAYERS: list[Parts] = [
     {"peephole": True},
     {"zoneout": 0.25},
     {"proj_size": 2},
-    {"peephole": True, "zoneout": (0.5, 0.125), "proj_size": 3},
+    {"layer_norm": True},
+    {"peephole": True, "zoneout": (0.5, 0.125), "proj_size": 3, "layer_norm": True},
 ]
 each_layer = pytest.mark.parametrize("options", LAYERS, ids=str)
 

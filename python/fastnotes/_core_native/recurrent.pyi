@@ -23,6 +23,7 @@ def pack_lstm_weights(
     weight_hr: NDArray[Any] | None,
     zoneout_h: float,
     zoneout_c: float,
+    layer_norm: NDArray[Any] | None,
     backward: bool,
     n_threads: int,
 ) -> LSTMWeights: ...
@@ -59,6 +60,7 @@ def lstm_backward(
     NDArray[Any],
     NDArray[Any],
     NDArray[Any],
+    NDArray[Any] | None,
     NDArray[Any] | None,
     NDArray[Any] | None,
 ]: ...

@@ -13,6 +13,11 @@ Zoneout (Krueger et al. 2017) keeps a part z of the states before,
 without it.
 
 With a projection (Sak, Senior and Beaufays 2014) h is ``weight_hr @ (o * tanh(c))``.
+
+With layer normalisation (Ba, Kiros and Hinton 2016, equations 20 to 22) the gates are
+``gain_ih * N(x @ weight_ih.T) + gain_hh * N(h @ weight_hh.T) + bias``, and
+``gain_c * N(c) + bias_c`` stands in the output's tanh; N takes a row's mean away and
+divides by sqrt(variance + 1e-5).
 """
 
 from __future__ import annotations
@@ -23,6 +28,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.floating[Any]]
+
+
+class Norm(NamedTuple):
+    """Rows normalised, and by what they were divided."""
+
+    hat: Array
+    deviation: Array
 
 
 class Step(NamedTuple):
@@ -38,6 +50,8 @@ class Step(NamedTuple):
     c: Array
     stay_h: Array
     stay_c: Array
+    tanh_c: Array
+    norms: tuple[Norm, ...]
 
 
 class Forward(NamedTuple):
@@ -60,6 +74,28 @@ class Backward(NamedTuple):
     dc0: Array
     dpeephole: Array
     dweight_hr: Array | None
+    dlayer_norm: Array
+
+
+def normalise(rows: Array) -> Norm:
+    """N of each row."""
+    centred = rows - _mean(rows)
+    deviation = np.sqrt(_mean(centred**2) + 1e-5)
+    return Norm(centred / deviation, deviation)
+
+
+def normalise_backward(gradient: Array, norm: Norm) -> Array:
+    """Gradient of the rows from that of N."""
+    hat, deviation = norm
+    slope = _mean(gradient * hat)
+    rows: Array = (gradient - _mean(gradient) - hat * slope) / deviation
+    return rows
+
+
+def _mean(rows: Array) -> Array:
+    """Mean of each row; 0 of one without elements."""
+    mean: Array = rows.sum(axis=1, keepdims=True) / max(1, rows.shape[1])
+    return mean
 
 
 def sigmoid(a: Array) -> Array:
@@ -82,32 +118,46 @@ def lstm_forward(
     weight_hr: Array | None = None,
     zoneout_h: float | Array = 0.0,
     zoneout_c: float | Array = 0.0,
+    layer_norm: Array | None = None,
 ) -> Forward:
     """Run every sequence to its length; a finished row keeps its state.
 
     Shapes: x (B, T, D), weight_ih (4H, D), weight_hh (4H, H), bias (4H,), h0 and c0
     (B, H), lengths (B,), peephole (3H,), zoneout a number or (B, T, H). With weight_hr
     (R, H) all of h is R wide. h is 0 past a sequence's end, and x is not read there.
+    layer_norm (10H,) holds gain_ih and gain_hh (4H), gain_c and bias_c (H).
     """
     outputs = np.zeros((*x.shape[:2], weight_hh.shape[1]), dtype=x.dtype)
     stays_h = np.broadcast_to(zoneout_h, outputs.shape)
     stays_c = np.broadcast_to(zoneout_c, (*x.shape[:2], c0.shape[1]))
     p_i, p_f, p_o = _peepholes(peephole, c0)
+    gains = _gains(layer_norm, c0)
     h, c, steps = h0, c0, []
     for t in range(x.shape[1]):
         running = lengths > t
         x_t = np.where(running[:, None], x[:, t], x.dtype.type(0))
-        a = x_t @ weight_ih.T + h @ weight_hh.T + bias
+        sum_ih, sum_hh = x_t @ weight_ih.T, h @ weight_hh.T
+        norms: tuple[Norm, ...] = ()
+        if layer_norm is not None:
+            norms = normalise(sum_ih), normalise(sum_hh)
+            sum_ih, sum_hh = gains[0] * norms[0].hat, gains[1] * norms[1].hat
+        a = sum_ih + sum_hh + bias
         a_i, a_f, a_g, a_o = np.split(a, 4, axis=1)
         i, f = sigmoid(a_i + p_i * c), sigmoid(a_f + p_f * c)
         g = np.tanh(a_g) if candidate == "tanh" else sigmoid(a_g)
         c_new = f * c + i * g
         o = sigmoid(a_o + p_o * c_new)
-        h_new = o * np.tanh(c_new)
+        seen = c_new
+        if layer_norm is not None:
+            norms = (*norms, normalise(c_new))
+            seen = gains[2] * norms[2].hat + gains[3]
+        tanh_c = np.tanh(seen)
+        h_new = o * tanh_c
         if weight_hr is not None:
             h_new = h_new @ weight_hr.T
         stay_h, stay_c = stays_h[:, t], stays_c[:, t]
-        steps.append(Step(running, h, c, i, f, g, o, c_new, stay_h, stay_c))
+        stays = stay_h, stay_c
+        steps.append(Step(running, h, c, i, f, g, o, c_new, *stays, tanh_c, norms))
         c = np.where(running[:, None], stay_c * c + (1 - stay_c) * c_new, c)
         h = np.where(running[:, None], stay_h * h + (1 - stay_h) * h_new, h)
         outputs[running, t] = h[running]
@@ -125,6 +175,7 @@ def lstm_backward(
     candidate: str = "tanh",
     peephole: Array | None = None,
     weight_hr: Array | None = None,
+    layer_norm: Array | None = None,
 ) -> Backward:
     """Backpropagation through time, from the gradients of h, h_last and c_last."""
     dx, dweight_ih = np.zeros_like(x), np.zeros_like(weight_ih)
@@ -133,35 +184,61 @@ def lstm_backward(
     p_i, p_f, p_o = _peepholes(peephole, dc_last)
     dpeephole = np.zeros((3, dc_last.shape[1]), dtype=x.dtype)
     dweight_hr = None if weight_hr is None else np.zeros_like(weight_hr)
+    gains = _gains(layer_norm, dc_last)
+    dlayer_norm = np.zeros(10 * dc_last.shape[1], dtype=x.dtype)
+    dgains = _gains(dlayer_norm, dc_last)
     dh_carried, dc_carried = dh_last.copy(), dc_last.copy()
     for t in reversed(range(x.shape[1])):
-        running, h_before, c_before, i, f, g, o, c, stay_h, stay_c = steps[t]
+        running, h_before, c_before, i, f, g, o, c, stay_h, stay_c = steps[t][:10]
+        tanh_c, norms = steps[t][10:]
         on = running[:, None]
         dh_after = dh_carried + np.where(on, dh[:, t], 0)
         dh_t = (1 - stay_h) * dh_after
-        tanh_c = np.tanh(c)
         if weight_hr is not None:
             dweight_hr += dh_t[running].T @ (o * tanh_c)[running]
             dh_t = dh_t @ weight_hr
         da_o = dh_t * tanh_c * o * (1 - o)
-        dc_t = (1 - stay_c) * dc_carried + dh_t * o * (1 - tanh_c**2) + da_o * p_o
+        dseen = dh_t * o * (1 - tanh_c**2)
+        if layer_norm is not None:
+            dgains[2] += (dseen * norms[2].hat)[running].sum(axis=0)
+            dgains[3] += dseen[running].sum(axis=0)
+            dseen = normalise_backward(dseen * gains[2], norms[2])
+        dc_t = (1 - stay_c) * dc_carried + dseen + da_o * p_o
         slope = 1 - g**2 if candidate == "tanh" else g * (1 - g)
         da_i, da_f = dc_t * g * i * (1 - i), dc_t * c_before * f * (1 - f)
         da = np.concatenate([da_i, da_f, dc_t * i * slope, da_o], axis=1)[running]
         seen = np.stack([da_i * c_before, da_f * c_before, da_o * c])
         dpeephole += seen[:, running].sum(axis=1)
-        dx[running, t] = da @ weight_ih
-        dweight_ih += da.T @ x[running, t]
-        dweight_hh += da.T @ h_before[running]
         dbias += da.sum(axis=0)
-        dh_carried[running] = da @ weight_hh + (stay_h * dh_after)[running]
+        da_ih = da_hh = da
+        if layer_norm is not None:
+            norm_ih, norm_hh = (
+                Norm(hat[running], deviation[running]) for hat, deviation in norms[:2]
+            )
+            dgains[0] += (da * norm_ih.hat).sum(axis=0)
+            dgains[1] += (da * norm_hh.hat).sum(axis=0)
+            da_ih = normalise_backward(da * gains[0], norm_ih)
+            da_hh = normalise_backward(da * gains[1], norm_hh)
+        dx[running, t] = da_ih @ weight_ih
+        dweight_ih += da_ih.T @ x[running, t]
+        dweight_hh += da_hh.T @ h_before[running]
+        dh_carried[running] = da_hh @ weight_hh + (stay_h * dh_after)[running]
         dc_before = dc_t * f + da_i * p_i + da_f * p_f + stay_c * dc_carried
         dc_carried = np.where(on, dc_before, dc_carried)
     return Backward(
         *(dx, dweight_ih, dweight_hh, dbias, dh_carried, dc_carried),
         dpeephole.ravel(),
         dweight_hr,
+        dlayer_norm,
     )
+
+
+def _gains(layer_norm: Array | None, like: Array) -> list[Array]:
+    """Views of gain_ih, gain_hh, gain_c and bias_c; nobody's where there are none."""
+    hidden = like.shape[1]
+    if layer_norm is None:
+        layer_norm = np.zeros(10 * hidden, like.dtype)
+    return np.split(layer_norm, [4 * hidden, 8 * hidden, 9 * hidden])
 
 
 def _peepholes(peephole: Array | None, like: Array) -> list[Array]:

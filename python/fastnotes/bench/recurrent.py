@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnotes.bench import language_model, recurrent_ragged, recurrent_rnn
+from fastnotes.bench import (
+    language_model,
+    recurrent_normed,
+    recurrent_ragged,
+    recurrent_rnn,
+)
 from fastnotes.bench import recurrent_peers as of
 from fastnotes.bench.case import OURS, Case, Contender, Inputs, Run, Work
 
@@ -297,6 +302,7 @@ def _cases() -> tuple[Case, ...]:
         _step(64, quick=True),
         _step(256, quick=False),
         *_grid(),
+        *recurrent_normed.CASES,
         *recurrent_rnn.CASES,
         *language_model.CASES,
         *recurrent_ragged.CASES,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastnotes.recurrent.estimators import SequenceClassifier, SequenceRegressor
 from fastnotes.recurrent.language_model import LanguageModel
+from fastnotes.recurrent.layer_norm import LayerNorm
 from fastnotes.recurrent.layers import LSTM, RNN
 from fastnotes.recurrent.losses import (
     SequenceNLL,
@@ -33,6 +34,7 @@ __all__ = [
     "LSTMOutput",
     "LSTMWeights",
     "LanguageModel",
+    "LayerNorm",
     "RNNCache",
     "RNNGradients",
     "RNNOutput",

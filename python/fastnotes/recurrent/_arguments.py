@@ -20,6 +20,7 @@ from fastnotes._validation import (
     check_shape,
     fail,
 )
+from fastnotes.recurrent import layer_norm as norms
 from fastnotes.recurrent.results import LSTMOutput
 
 CANDIDATES = ("tanh", "sigmoid")
@@ -76,6 +77,7 @@ class Weights(NamedTuple):
     bias: RealArray | None
     peephole: RealArray | None = None
     weight_hr: RealArray | None = None
+    layer_norm: RealArray | None = None  # stacked
 
     @property
     def hidden_size(self) -> int:
@@ -98,6 +100,7 @@ class Weights(NamedTuple):
             self.weight_hr,
             cell.zoneout_h,
             cell.zoneout_c,
+            self.layer_norm,
             backward,
             n_threads,
         )
@@ -146,6 +149,7 @@ def as_weights(
     *,
     peephole: Any = None,
     weight_hr: Any = None,
+    layer_norm: Any = None,
 ) -> Weights:
     rows = "4H" if n_gates == 4 else "H"
     weight_ih = as_real_array(weight_ih, where, "weight_ih", ndim=2)
@@ -169,7 +173,8 @@ def as_weights(
         peephole = as_real_array(peephole, where, "peephole", ndim=1)
         check_shape(peephole, where, "peephole", (3 * hidden,), "(3H,)")
     check_fits(where, "weight_ih", weight_ih.shape, np.float64)
-    return Weights(weight_ih, weight_hh, bias, peephole, weight_hr)
+    stacked = norms.stack(layer_norm, where, hidden)
+    return Weights(weight_ih, weight_hh, bias, peephole, weight_hr, stacked)
 
 
 def as_inputs(

@@ -17,6 +17,7 @@ from fastnotes._validation import (
 )
 from fastnotes.recurrent._arguments import CANDIDATES
 from fastnotes.recurrent.exchange import read_parameters, settings_of, write_module
+from fastnotes.recurrent.layer_norm import LayerNorm
 from fastnotes.recurrent.lstm import lstm_backward, lstm_forward
 from fastnotes.recurrent.rnn import (
     NONLINEARITIES,
@@ -58,6 +59,9 @@ class LSTM(Stack):
     zoneout
         Probability that a unit of the state stays as it was, at every step of training
         anew, or two, of h and of c. Otherwise that part of it stays, its expectation.
+    layer_norm
+        Sums and cells are normalised, as in :func:`lstm_forward`, with the parameters
+        of a :class:`LayerNorm`: gains that start at 1, and a bias at 0.
     forget_bias
         Start of the forget gate's bias.
     random_state
@@ -96,6 +100,7 @@ class LSTM(Stack):
         proj_size: int = 0,
         peephole: bool = False,
         zoneout: float | tuple[float, float] = 0.0,
+        layer_norm: bool = False,
         forget_bias: float = 1.0,
         random_state: int = 0,
         dtype: DTypeLike = np.float32,
@@ -111,6 +116,9 @@ class LSTM(Stack):
         self.proj_size = as_integer(proj_size, where, "proj_size", low=0)
         if self.proj_size > 0:
             self._kinds = (*self._kinds, "weight_hr")
+        self.layer_norm = bool(layer_norm)
+        if self.layer_norm:
+            self._kinds = (*self._kinds, *LayerNorm._fields)
         super().__init__(
             input_size,
             hidden_size,
@@ -175,7 +183,10 @@ class LSTM(Stack):
         gradients = lstm_backward(
             dh, cache, dh_last=dstate[0], dc_last=dstate[1], n_threads=n_threads
         )
-        weights = tuple(getattr(gradients, "d" + kind) for kind in self._kinds)
+        norm = LayerNorm._fields
+        own = (kind for kind in self._kinds if kind not in norm)
+        weights = tuple(getattr(gradients, "d" + kind) for kind in own)
+        weights += gradients.dlayer_norm or ()
         return gradients.dx, weights, (gradients.dh0, gradients.dc0)
 
     @property
@@ -185,7 +196,10 @@ class LSTM(Stack):
 
     def _parts(self, weights: States) -> dict[str, Any]:
         """What one layer passes on beside its two weights and its bias."""
-        optional = dict(zip(self._kinds[3:], weights[3:], strict=True))
+        optional: dict[str, Any] = dict(zip(self._kinds[3:], weights[3:], strict=True))
+        if self.layer_norm:
+            parts = (optional.pop(name) for name in LayerNorm._fields)
+            optional["layer_norm"] = LayerNorm(*parts)
         rates = {"zoneout_h": self.zoneout[0], "zoneout_c": self.zoneout[1]}
         return {"candidate": self.candidate, **rates, **optional}
 
@@ -226,13 +240,16 @@ class LSTM(Stack):
         Raises
         ------
         ValueError
-            With what torch has not: the sigmoid candidate, peepholes, zoneout.
+            With what torch has not: the sigmoid candidate, peepholes, zoneout, layer
+            normalisation.
         """
         where = "recurrent.LSTM.to_torch"
         if self.candidate != "tanh":
             fail(where, "candidate 'tanh'", repr(self.candidate))
         if self.peephole:
             fail(where, "peephole=False", "True")
+        if self.layer_norm:
+            fail(where, "layer_norm=False", "True")
         if any(self.zoneout):
             fail(where, "zoneout 0", str(self.zoneout))
         return write_module(self, proj_size=self.proj_size)

@@ -16,6 +16,7 @@ from fastnotes._validation import (
     check_shape,
     fail_type,
 )
+from fastnotes.recurrent import layer_norm as norms
 from fastnotes.recurrent._arguments import (
     as_cell,
     as_inputs,
@@ -26,6 +27,7 @@ from fastnotes.recurrent._arguments import (
     refuse_on_cuda,
     split_zoneout,
 )
+from fastnotes.recurrent.layer_norm import LayerNorm
 from fastnotes.recurrent.results import LSTMCache, LSTMGradients, LSTMOutput
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ def lstm_forward(
     weight_hr: ArrayLike | None = None,
     zoneout_h: float | ArrayLike = 0.0,
     zoneout_c: float | ArrayLike = 0.0,
+    layer_norm: LayerNorm | None = None,
     reverse: bool = False,
     keep_cache: bool = True,
     n_threads: int | None = None,
@@ -87,13 +90,16 @@ def lstm_forward(
         drawn at random in training. Peepholes and h_t see c_t without it. Arrays are
         converted to the dtype of the others and not read past a sequence's end. Not
         on CUDA.
+    layer_norm
+        Gains and a bias, by which both products above and the cell that h_t sees are
+        normalised: :class:`LayerNorm`, or four arrays as it has them. Not on CUDA.
     reverse
         Run every sequence from its own end to its beginning: ``h[b, t]`` has seen
         ``x[b, t]`` and all that follows it, and ``h_last`` is the state at t = 0. Not
         on CUDA.
     keep_cache
         Keep what :func:`lstm_backward` needs (about 6 H + D numbers per step, with
-        zoneout H more and its arrays).
+        zoneout H more and its arrays, with ``layer_norm`` 9 H more).
     n_threads
         Threads to use; None: see the threads page. Small batches use fewer.
     device
@@ -128,7 +134,8 @@ def lstm_forward(
     "Learning Precise Timing with LSTM Recurrent Networks", for peepholes; Krueger et
     al. (2017), "Zoneout: Regularizing RNNs by Randomly Preserving Hidden Activations";
     Sak, Senior and Beaufays (2014), "Long Short-Term Memory Recurrent Neural Network
-    Architectures", for the projection. Goodfellow, Bengio and Courville (2016), "Deep
+    Architectures", for the projection; Ba, Kiros and Hinton (2016), "Layer
+    Normalization". Goodfellow, Bengio and Courville (2016), "Deep
     Learning", section 10.10.1, for the sigmoid candidate.
     """
     where = "recurrent.lstm_forward"
@@ -138,6 +145,7 @@ def lstm_forward(
     part_c, units_c = split_zoneout(zoneout_c)
     parts: dict[str, Any] = {"peephole": peephole, "weight_hr": weight_hr}
     arrays = {**parts, "zoneout_h": units_h, "zoneout_c": units_c}
+    arrays |= norms.arrays_of(layer_norm, where)
     if call_wants_cuda(where, device, lengths, given | arrays):
         from fastnotes.recurrent import _cuda
 
@@ -148,9 +156,11 @@ def lstm_forward(
             weight_hr=weight_hr,
             zoneout_h=zoneout_h,
             zoneout_c=zoneout_c,
+            layer_norm=layer_norm,
         )
         return _cuda.lstm_forward(given, lengths, candidate, keep_cache, device)
     threads = resolve_n_threads(n_threads, where)
+    parts["layer_norm"] = layer_norm
     weights = as_weights(weight_ih, weight_hh, bias, where, **parts)
     cell = as_cell(candidate, part_h, part_c, where)
     inputs = as_inputs(x, h0, c0, lengths, where, weights, (units_h, units_c))
@@ -190,8 +200,8 @@ def lstm_backward(
     -------
     LSTMGradients
         ``(dx, dweight_ih, dweight_hh, dbias, dh0, dc0)`` in the dtype of the forward
-        pass, to which the arguments are converted; ``dpeephole`` and
-        ``dweight_hr`` as attributes.
+        pass, to which the arguments are converted; ``dpeephole``, ``dweight_hr`` and
+        ``dlayer_norm`` as attributes.
 
     Raises
     ------
@@ -227,9 +237,10 @@ def lstm_backward(
     )
     d_h, d_h_last, d_c_last = (cast(a, cache.dtype) for a in arrays)
     with memory_of(where):
-        *always, dpeephole, dweight_hr = native.recurrent.lstm_backward(
+        *always, dpeephole, dweight_hr, stacked = native.recurrent.lstm_backward(
             cache, d_h, d_h_last, d_c_last, threads
         )
     gradients = LSTMGradients(*always)
     gradients.dpeephole, gradients.dweight_hr = dpeephole, dweight_hr
+    gradients.dlayer_norm = norms.split(stacked, hidden)
     return gradients

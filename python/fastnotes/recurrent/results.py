@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fastnotes._core import native
 from fastnotes._validation import RealArray
+from fastnotes.recurrent.layer_norm import LayerNorm
 
 if TYPE_CHECKING:
     from fastnotes._core_native.recurrent import LSTMCache as LSTMCache
@@ -64,10 +65,13 @@ class LSTMGradients(_LSTMGradients):
     dpeephole, dweight_hr
         (3H,), (R, H), summed over the batch; None without the part. With a projection
         dweight_hh is (4H, R) and dh0 (B, R).
+    dlayer_norm
+        :class:`LayerNorm` of the gains' and the cell's bias', likewise.
     """
 
     dpeephole: RealArray | None = None
     dweight_hr: RealArray | None = None
+    dlayer_norm: LayerNorm | None = None
 
 
 class RNNOutput(NamedTuple):

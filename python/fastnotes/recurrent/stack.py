@@ -167,18 +167,23 @@ class Stack(ABC):
             "bias": (rows,),
             "peephole": (3 * self.hidden_size,),
             "weight_hr": (self.output_size, self.hidden_size),
+            "gain_ih": (rows,),
+            "gain_hh": (rows,),
+            "gain_c": (self.hidden_size,),
+            "bias_c": (self.hidden_size,),
         }
         return shapes[kind]
 
     def _start_weights(self) -> None:
-        """Uniform in +-1/sqrt(H), as PyTorch starts them; biases 0."""
+        """Uniform in +-1/sqrt(H), as PyTorch starts them; biases 0, gains 1."""
         drawn, bound = 0, self.hidden_size**-0.5
         for layer, direction in self._each_direction():
             names = self._names(layer, direction)
             for name, kind in zip(names, self._kinds, strict=True):
                 shape = self._shape(kind, layer)
-                if kind == "bias":
-                    self.parameters[name] = np.zeros(shape, self.dtype)
+                if kind.startswith(("bias", "gain")):
+                    start = float(kind.startswith("gain"))
+                    self.parameters[name] = np.full(shape, start, self.dtype)
                     continue
                 values = np.empty(math.prod(shape), self.dtype)
                 native.runtime.fill_uniform(

@@ -11,6 +11,7 @@ from fastnotes._core import native
 from fastnotes._device import wants_cuda
 from fastnotes._threads import resolve_n_threads
 from fastnotes._validation import RealArray, check_choice, fail_type
+from fastnotes.recurrent import layer_norm as norms
 from fastnotes.recurrent._arguments import (
     CANDIDATES,
     Weights,
@@ -21,6 +22,7 @@ from fastnotes.recurrent._arguments import (
     call_wants_cuda,
     refuse_on_cuda,
 )
+from fastnotes.recurrent.layer_norm import LayerNorm
 from fastnotes.recurrent.results import LSTMOutput
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ class LSTMWeights:
         (R, H) or None, as in :func:`lstm_forward`. Not on CUDA.
     zoneout_h, zoneout_c
         Numbers from 0 to 1, as in :func:`lstm_forward`. Not on CUDA.
+    layer_norm
+        :class:`LayerNorm` or None, as in :func:`lstm_forward`. Not on CUDA.
     device
         None: where the arrays are. ``"cuda"`` copies host arrays there; calls then take
         host arrays too, and give results back.
@@ -56,7 +60,7 @@ class LSTMWeights:
     Notes
     -----
     Immutable, so threads may share one. With a projection h has R columns where calls
-    say H, and a step takes scratch.
+    say H. A step with a projection or layer normalisation takes scratch.
     """
 
     def __init__(
@@ -70,13 +74,16 @@ class LSTMWeights:
         weight_hr: ArrayLike | None = None,
         zoneout_h: float = 0.0,
         zoneout_c: float = 0.0,
+        layer_norm: LayerNorm | None = None,
         device: str | None = None,
     ) -> None:
         where = "recurrent.LSTMWeights"
         self._device: DeviceWeights | None = None
         given = {"weight_ih": weight_ih, "weight_hh": weight_hh, "bias": bias}
         parts: dict[str, Any] = {"peephole": peephole, "weight_hr": weight_hr}
-        if wants_cuda(where, device, **given, **parts):
+        arrays = given | parts | norms.arrays_of(layer_norm, where)
+        parts["layer_norm"] = layer_norm
+        if wants_cuda(where, device, **arrays):
             zoneouts = {"zoneout_h": zoneout_h, "zoneout_c": zoneout_c}
             refuse_on_cuda(where, False, **parts, **zoneouts)
             self._keep_on_device(where, device, candidate, given)
@@ -181,6 +188,7 @@ class LSTMWeights:
         if self._device is None:
             weights = self._weights._asdict()
             arrays = tuple(weights.pop(name) for name in Weights._fields[:3])
+            weights["layer_norm"] = norms.split(weights["layer_norm"], self.hidden_size)
             return _unpickle_weights, (arrays, {**self._cell._asdict(), **weights})
         options = {"candidate": self.candidate, "device": f"cuda:{self._device.device}"}
         return _unpickle_weights, (self._device.to_numpy(), options)
