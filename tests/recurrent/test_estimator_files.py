@@ -19,7 +19,12 @@ RNG = np.random.default_rng(0)
 X: Any = [RNG.normal(size=(length, 2)) for length in RNG.integers(1, 9, 20)]
 STEPS = [np.arange(len(x)) % 3 - 1 for x in X]
 QUICK: dict[str, Any] = {"hidden_size": 4, "n_epochs": 2}
-PARTS: dict[str, Any] = {"peephole": True, "proj_size": 3, "zoneout": (0.2, 0.1)}
+PARTS: dict[str, Any] = {
+    "peephole": True,
+    "proj_size": 3,
+    "zoneout": (0.2, 0.1),
+    "layer_norm": True,
+}
 OF_STEPS: dict[str, Any] = {**QUICK, "return_sequences": True}
 MODELS: list[tuple[Any, Any]] = [
     (SequenceClassifier(**QUICK, bidirectional=True), np.arange(20) % 2),
@@ -70,6 +75,7 @@ HOSTILE: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"parameters": {"hidden_size": 4, "num_layers": 1000}}, {}, "weight_hh_l1 with"),
     ({"parameters": {"hidden_size": 4, "proj_size": 3}}, {}, "weight_hh_l0 with"),
     ({"parameters": {"hidden_size": 4, "peephole": True}}, {}, "an array 'peephole_l0"),
+    ({"parameters": {"hidden_size": 4, "layer_norm": True}}, {}, "an array 'bias_c_l0"),
     ({"parameters": {"hidden_size": "4"}}, {}, "hidden_size as an integer"),
     ({"parameters": {"hidden_size": 4, "cell": "gru"}}, {}, "cell as one of"),
     ({"parameters": {"hidden_size": 4, "cell": []}}, {}, "cell as a string"),

@@ -28,6 +28,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "adam": {},
     "dropout": {"dropout": 0.3},
     "parts": {"peephole": True, "proj_size": 3, "zoneout": (0.2, 0.1), "dropout": 0.1},
+    "norm": {"layer_norm": True, "num_layers": 2},
     "tied": {"tie_weights": True, "cell": "rnn"},
     "sgd": {"optimizer": "sgd", "momentum": 0.5, "learning_rate_decay": 0.7},
     "tokens": {"level": "token", "unknown": "<unk>", "min_count": 2, "batch_size": 2},

@@ -61,6 +61,7 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         peephole: bool = False,
         proj_size: int = 0,
         zoneout: float | tuple[float, float] = 0.0,
+        layer_norm: bool = False,
         optimizer: str = "adam",
         learning_rate: float = 0.005,
         learning_rate_decay: float = 1.0,
@@ -86,6 +87,7 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         self.peephole = peephole
         self.proj_size = proj_size
         self.zoneout = zoneout
+        self.layer_norm = layer_norm
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.learning_rate_decay = learning_rate_decay

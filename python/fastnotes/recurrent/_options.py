@@ -18,6 +18,7 @@ class LSTMOptions:
     peephole: bool = False
     proj_size: int = 0
     zoneout: tuple[float, float] = (0.0, 0.0)
+    layer_norm: bool = False
 
     @classmethod
     def of(cls, model: Any, where: str) -> LSTMOptions:
@@ -26,8 +27,10 @@ class LSTMOptions:
             peephole=bool(model.peephole),
             proj_size=as_integer(model.proj_size, where, "proj_size", low=0),
             zoneout=as_zoneout_rates(model.zoneout, where),
+            layer_norm=bool(model.layer_norm),
         )
         cell = check_choice(model.cell, where, "cell", CELLS)
         if cell == "rnn" and found != cls():
-            fail(where, "cell 'lstm' for peephole, proj_size or zoneout", "'rnn'")
+            options = "peephole, proj_size, zoneout or layer_norm"
+            fail(where, f"cell 'lstm' for {options}", "'rnn'")
         return found

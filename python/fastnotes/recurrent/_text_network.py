@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from fastnotes._core import native
 from fastnotes._validation import RealArray
 from fastnotes.nn import PackedMatrix, matmul, softmax_cross_entropy
+from fastnotes.recurrent import layer_norm
 from fastnotes.recurrent._options import LSTMOptions
 from fastnotes.recurrent._streams import Streams, Window
 from fastnotes.recurrent.layers import LSTM, RNN
@@ -88,6 +89,9 @@ class TextSizes:
                 shapes[f"peephole_l{layer}"] = (3 * hidden,)
             if self.parts.proj_size:
                 shapes[f"weight_hr_l{layer}"] = outputs, hidden
+            if self.parts.layer_norm:
+                norm = layer_norm.shapes(hidden)
+                shapes |= {f"{name}_l{layer}": norm[name] for name in norm}
         if not self.tie_weights:
             shapes["head_weight"] = tokens, outputs
         shapes["head_bias"] = (tokens,)
@@ -154,7 +158,7 @@ class TextNetwork:
         found, drawn = {}, 0
         for name, shape in self.sizes.shapes().items():
             own = self._stack.parameters.get(name)
-            if "bias" in name:
+            if name.startswith(("bias", "gain", "head_bias")):
                 found[name] = np.zeros(shape, self._dtype) if own is None else own
                 continue
             values = np.empty(shape, self._dtype)

@@ -26,7 +26,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
     cell : {"lstm", "rnn"}
     hidden_size, num_layers, bidirectional, dropout
         Of the layers, as in :class:`LSTM`.
-    peephole, proj_size, zoneout
+    peephole, proj_size, zoneout, layer_norm
         Optional parts, as in :class:`LSTM`; not of the vanilla network.
     pooling : {"last", "mean", "max"}
         What the head sees: the state after each sequence's last step (for the second
@@ -96,6 +96,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
         peephole: bool = False,
         proj_size: int = 0,
         zoneout: float | tuple[float, float] = 0.0,
+        layer_norm: bool = False,
         optimizer: str = "adam",
         learning_rate: float = 0.005,
         learning_rate_decay: float = 1.0,
@@ -123,6 +124,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
             peephole=peephole,
             proj_size=proj_size,
             zoneout=zoneout,
+            layer_norm=layer_norm,
             optimizer=optimizer,
             learning_rate=learning_rate,
             learning_rate_decay=learning_rate_decay,

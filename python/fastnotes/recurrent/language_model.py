@@ -62,7 +62,7 @@ class LanguageModel(BaseEstimator):  # type: ignore[misc]
     dropout
         Part of what enters the layers and the head that training sets to 0; what flows
         in time is left alone.
-    peephole, proj_size, zoneout
+    peephole, proj_size, zoneout, layer_norm
         Optional parts of the layers, as in :class:`LSTM`; not of the vanilla network.
     tie_weights
         The embedding is the head's weights too; E must be H, or ``proj_size``.
@@ -142,6 +142,7 @@ class LanguageModel(BaseEstimator):  # type: ignore[misc]
         peephole: bool = False,
         proj_size: int = 0,
         zoneout: float | tuple[float, float] = 0.0,
+        layer_norm: bool = False,
         tie_weights: bool = False,
         init_scale: float | None = None,
         forget_bias: float = 1.0,
@@ -171,6 +172,7 @@ class LanguageModel(BaseEstimator):  # type: ignore[misc]
         self.peephole = peephole
         self.proj_size = proj_size
         self.zoneout = zoneout
+        self.layer_norm = layer_norm
         self.tie_weights = tie_weights
         self.init_scale = init_scale
         self.forget_bias = forget_bias

@@ -32,6 +32,12 @@ class LayerNorm(NamedTuple):
     bias_c: RealArray
 
 
+def shapes(hidden: int) -> dict[str, tuple[int]]:
+    """Shapes of the four by name."""
+    gains, cells = (4 * hidden,), (hidden,)
+    return dict(zip(LayerNorm._fields, (gains, gains, cells, cells), strict=True))
+
+
 def arrays_of(layer_norm: Any, where: str) -> dict[str, Any]:
     """Its four arrays by name, not yet checked; none for None."""
     if layer_norm is None:
@@ -48,9 +54,8 @@ def stack(layer_norm: Any, where: str, hidden: int) -> RealArray | None:
     parts = []
     for name, array in arrays_of(layer_norm, where).items():
         part = as_real_array(array, where, name, ndim=1)
-        gates = 1 if name.endswith("_c") else 4
-        shape = (gates * hidden,)
-        check_shape(part, where, name, shape, "(H,)" if gates == 1 else "(4H,)")
+        form = "(H,)" if name.endswith("_c") else "(4H,)"
+        check_shape(part, where, name, shapes(hidden)[name], form)
         parts.append(part)
     return np.concatenate(parts) if parts else None
 

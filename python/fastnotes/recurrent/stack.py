@@ -20,6 +20,7 @@ from fastnotes._validation import (
     fail,
     fail_type,
 )
+from fastnotes.recurrent import layer_norm
 from fastnotes.recurrent._arguments import as_lengths
 from fastnotes.recurrent.rnn import RNNWeights
 from fastnotes.recurrent.weights import LSTMWeights
@@ -167,10 +168,7 @@ class Stack(ABC):
             "bias": (rows,),
             "peephole": (3 * self.hidden_size,),
             "weight_hr": (self.output_size, self.hidden_size),
-            "gain_ih": (rows,),
-            "gain_hh": (rows,),
-            "gain_c": (self.hidden_size,),
-            "bias_c": (self.hidden_size,),
+            **layer_norm.shapes(self.hidden_size),
         }
         return shapes[kind]
 
