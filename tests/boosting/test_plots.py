@@ -10,6 +10,7 @@ from fastnotes.boosting.plots import plot_history, plot_importance, plot_tree
 from support.forests import random_forest
 
 matplotlib = pytest.importorskip("matplotlib")
+pyplot = pytest.importorskip("matplotlib.pyplot")
 
 HISTORY = {
     "train": {"error": [0.4, 0.3, 0.3], "logloss": [0.6, 0.4, 0.3]},
@@ -21,7 +22,7 @@ HISTORY = {
 def _close_figures():
     matplotlib.use("Agg")
     yield
-    matplotlib.pyplot.close("all")
+    pyplot.close("all")
 
 
 def drawn(ax):
@@ -137,10 +138,10 @@ def test_a_picture_has_its_largest_size():
     ],
 )
 def test_given_axes(plot):
-    figure = matplotlib.pyplot.figure()
+    figure = pyplot.figure()
     ax = figure.add_subplot()
     assert plot(ax) is ax
-    assert len(matplotlib.pyplot.get_fignums()) == 1
+    assert len(pyplot.get_fignums()) == 1
     drawn(ax)
 
 
@@ -159,7 +160,7 @@ def test_given_axes(plot):
 def test_nothing_to_draw(plot, message):
     with pytest.raises(ValueError, match=message):
         plot()
-    assert matplotlib.pyplot.get_fignums() == []
+    assert pyplot.get_fignums() == []
 
 
 def test_wrong_kinds():

@@ -12,13 +12,14 @@ from fastnotes.nn.training import History
 from fastnotes.recurrent import SequenceClassifier, plot_history
 
 matplotlib = pytest.importorskip("matplotlib")
+pyplot = pytest.importorskip("matplotlib.pyplot")
 
 
 @pytest.fixture(autouse=True)
 def _close_figures() -> Iterator[None]:
     matplotlib.use("Agg")
     yield
-    matplotlib.pyplot.close("all")
+    pyplot.close("all")
 
 
 def labels(ax: Any) -> list[str]:
