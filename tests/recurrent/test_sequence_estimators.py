@@ -143,6 +143,14 @@ def test_validation_keeps_the_best_epoch() -> None:
     assert_same_bytes(shorter.predict_proba(X), model.predict_proba(X))
 
 
+def test_a_fraction_of_0_holds_nothing_out() -> None:
+    X, y = draw(20)
+    model = SequenceClassifier(**QUICK, validation_fraction=0.0).fit(X, y)
+    assert "validation_loss" not in model.history_
+    other = SequenceClassifier(**QUICK).fit(X, y)
+    assert_same_bytes(model.predict_proba(X), other.predict_proba(X))
+
+
 def test_weights() -> None:
     X, y = draw()
     few = np.where(y == "up", 1.0, 0.05)

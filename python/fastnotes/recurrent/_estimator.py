@@ -121,7 +121,7 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         self, X: Any, y: Any, lengths: Any, sample_weight: Any, validation: Any
     ) -> None:
         where = self._where("fit")
-        loop = self._loop(where)
+        loop, fraction = self._loop(where), self._fraction_held_out(where)
         data = as_ragged(X, lengths, where)
         n_features = data.steps.shape[1]
         stack = self._stack(n_features, loop.n_threads, where)
@@ -138,8 +138,8 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         held_out = None
         if validation is not None:
             held_out = self._validation(validation, targets, n_features, scaling, where)
-        elif self.validation_fraction is not None:
-            train, held_out = self._split(train, where)
+        elif fraction > 0:
+            train, held_out = self._split(train, fraction, where)
         network = self._network_on(stack, targets.n_outputs, loop.n_threads)
         optimizer = self._new_optimizer(network.parameters, where)
         task, history = Task(network, targets, train, held_out), History()
@@ -209,11 +209,14 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
             return Adam(parameters, rate, weight_decay=decay)
         return SGD(parameters, rate, momentum=0.9, weight_decay=decay)
 
-    def _split(self, part: Part, where: str) -> tuple[Part, Part]:
+    def _fraction_held_out(self, where: str) -> float:
+        if self.validation_fraction is None:
+            return 0.0
+        name = "validation_fraction"
+        return as_real(self.validation_fraction, where, name, low=0.0, high=1.0)
+
+    def _split(self, part: Part, fraction: float, where: str) -> tuple[Part, Part]:
         """Training part and held-out part."""
-        fraction = as_real(
-            self.validation_fraction, where, "validation_fraction", low=0.0, high=1.0
-        )
         by_class = isinstance(self, ClassifierMixin) and part.values.ndim == 1
         try:
             rows, held_out = train_test_split(
@@ -234,7 +237,7 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         scaling: tuple[Array, Array] | None,
         where: str,
     ) -> Part:
-        if self.validation_fraction is not None:
+        if self._fraction_held_out(where) > 0:
             fail(where, "validation or validation_fraction", "both")
         if not isinstance(given, tuple | list) or len(given) not in (2, 3):
             fail_type(

@@ -48,7 +48,7 @@ class SequenceClassifier(ClassifierMixin, SequenceEstimator):  # type: ignore[mi
         Bring every feature to mean 0 and deviation 1 over the training steps.
     validation_fraction : float or None
         Part of the sequences that is held out, stratified; the epoch with the least
-        loss on it is kept. None holds nothing out. By steps or labels: not stratified.
+        loss on it is kept. None or 0: nothing. By steps or labels: not stratified.
     patience : int or None
         Epochs without a better validation loss after which training stops.
     class_weight : dict, "balanced" or None
