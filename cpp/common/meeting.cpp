@@ -94,7 +94,8 @@ void keep_teams(bool keep) noexcept {
     teams_are_kept.store(keep, std::memory_order_relaxed);
 }
 
-Meeting::Meeting(int n_threads) noexcept : started_(steady_time()) {
+Meeting::Meeting(int n_threads, bool awake) noexcept
+    : awake_(awake), started_(steady_time()) {
     for (int i = 0; i < std::min(n_threads, most_seats); ++i) {
         seats_[i].clock.store(0, std::memory_order_relaxed);
         seats_[i].arrived.store(~Phase{0}, std::memory_order_relaxed);
@@ -104,7 +105,7 @@ Meeting::Meeting(int n_threads) noexcept : started_(steady_time()) {
 void Meeting::enter(int index) noexcept {
     if (Seat* const own = seat(index))
         own->clock.store(own_cpu_clock(), std::memory_order_relaxed);
-    if (index == 0) lost_ = steady_time() - started_;
+    if (index == 0 && awake_) lost_ = steady_time() - started_;
 }
 
 bool Meeting::wait(int index, int size) noexcept {
@@ -185,6 +186,7 @@ void Meeting::watch_missing(int size, Phase phase) noexcept {
     const int clock = missing->clock.load(std::memory_order_relaxed);
     const int64_t start = steady_time(), used = cpu_time(clock);
     sleep_while(phase_, phase);
+    if (clock == 0 && !awake_) return;
     const int64_t ran = cpu_time(clock) - used;
     lost_ += std::max<int64_t>(0, steady_time() - start - ran);
 }

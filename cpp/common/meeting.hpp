@@ -17,7 +17,8 @@ void keep_teams(bool keep) noexcept;
 /// it has none is lost.
 class Meeting {
   public:
-    explicit Meeting(int n_threads) noexcept;
+    /// Where the threads are not awake, the wait until they are is no loss.
+    Meeting(int n_threads, bool awake) noexcept;
 
     /// The calling thread is in.
     void enter(int index) noexcept;
@@ -54,6 +55,7 @@ class Meeting {
         return index < most_seats ? &seats_[index] : nullptr;
     }
 
+    const bool awake_;
     const std::int64_t started_;
     std::int64_t left_ = 0, lost_ = 0;
     alignas(64) std::atomic<int> waiting_{0};

@@ -37,8 +37,8 @@ bool threads_usable() noexcept {
     return owner.compare_exchange_strong(expected, self) || expected == self;
 }
 
-/// When the sites that lose by threads try them again: the later, the sooner the trials
-/// before have failed.
+/// When the sites that lose by threads try them again: soon after a first loss; the
+/// later, the more trials in a row have failed.
 class Trials {
   public:
     bool due() const noexcept {
@@ -49,7 +49,8 @@ class Trials {
         const int64_t now = steady_time(),
                       last = pause_.load(std::memory_order_relaxed);
         const bool soon = now < next_.load(std::memory_order_relaxed) + last;
-        const int64_t pause = std::min(soon ? 2 * last : 8 * lost, longest_pause);
+        const int64_t wanted = soon ? std::max(2 * last, 8 * lost) : 2 * lost;
+        const int64_t pause = std::min(wanted, longest_pause);
         pause_.store(pause, std::memory_order_relaxed);
         next_.store(now + pause, std::memory_order_relaxed);
     }
@@ -58,6 +59,10 @@ class Trials {
     std::atomic<int64_t> next_{0}, pause_{0};
 };
 Trials trials;
+
+/// A thread that has slept for longer may have to wait until its core wakes up, too.
+constexpr int64_t stays_awake = 1'000'000;
+std::atomic<int64_t> last_team{0};
 
 /// A region, as its threads see it.
 struct Region {
@@ -205,10 +210,13 @@ void detail::run_region(int n_threads, RegionBody body, void* context,
     const bool loses = site.loses.load(std::memory_order_relaxed);
     if (in_region() || !threads_usable() || (loses && !trials.due()))
         return run_alone(body, context);
-    Region region{body, context, Meeting(n_threads)};
+    const bool awake =
+        steady_time() < last_team.load(std::memory_order_relaxed) + stays_awake;
+    Region region{body, context, Meeting(n_threads, awake)};
     const int size = run_team(n_threads, region);
     if (size == 0) return run_alone(body, context);
     region.meeting.close();
+    last_team.store(steady_time(), std::memory_order_relaxed);
     const bool lost = region.meeting.is_loss(size);
     if (lost) trials.failed(region.meeting.lost());
     if (lost != loses) site.loses.store(lost, std::memory_order_relaxed);
