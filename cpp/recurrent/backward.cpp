@@ -35,22 +35,22 @@ template <class Cell> class BackwardRun {
           da_stride_(row_stride<T>(gates_width_)),
           dh_width_(row_stride<T>(round_up(output_, slice))),
           dm_width_(row_stride<T>(round_up(hidden_, slice))),
-          block_(block_steps(schedule)), next_(call.scratch),
+          block_(block_steps(schedule)), take_(call.scratch),
           rows_(std::min(block_, std::max<index_t>(1, schedule.steps)) *
                 schedule.active(0)),
-          da_(take(rows_ * da_stride_)), h_before_(take(rows_ * output_width_)),
-          m_(take(projected_ ? rows_ * padded_ : 0)),
-          through_(take(projected_ ? rows_ * output_width_ : 0)),
-          dh_(take(batch_ * dh_width_)), dm_(take(projected_ ? batch_ * dm_width_ : 0)),
-          dc_(take(Cell::has_c ? batch_ * padded_ : 0)),
-          da_ih_(Cell::normalised ? take(rows_ * da_stride_) : da_),
-          da_hh_(Cell::normalised ? take(rows_ * da_stride_) : da_),
-          dz_(take(Cell::normalised ? rows_ * padded_ : 0)),
-          c_hat_(take(Cell::normalised ? rows_ * padded_ : 0)),
-          weights_(call, schedule, rows_, n_threads,
-                   [&](index_t size) { return take(size); }) {}
+          da_(take_(rows_ * da_stride_)), h_before_(take_(rows_ * output_width_)),
+          m_(take_(projected_ ? rows_ * padded_ : 0)),
+          through_(take_(projected_ ? rows_ * output_width_ : 0)),
+          dh_(take_(batch_ * dh_width_)),
+          dm_(take_(projected_ ? batch_ * dm_width_ : 0)),
+          dc_(take_(Cell::has_c ? batch_ * padded_ : 0)),
+          da_ih_(Cell::normalised ? take_(rows_ * da_stride_) : da_),
+          da_hh_(Cell::normalised ? take_(rows_ * da_stride_) : da_),
+          dz_(take_(Cell::normalised ? rows_ * padded_ : 0)),
+          c_hat_(take_(Cell::normalised ? rows_ * padded_ : 0)),
+          weights_(call, schedule, rows_, n_threads, take_) {}
 
-    index_t scratch_size() const { return next_ - call_.scratch; }
+    index_t scratch_size() const { return take_.size(); }
 
     void operator()(Team team) const noexcept {
         begin(team);
@@ -379,12 +379,6 @@ template <class Cell> class BackwardRun {
         return call_.cache.c + row * padded_;
     }
 
-    T* take(index_t size) noexcept {
-        T* const part = next_;
-        next_ += detail::slice<T>(size);
-        return part;
-    }
-
     const Backward<T>& call_;
     const Schedule& schedule_;
     const bool by_rows_;
@@ -393,7 +387,7 @@ template <class Cell> class BackwardRun {
     const index_t padded_, output_width_, gates_width_, da_stride_, dh_width_,
         dm_width_;
     const index_t block_;
-    T* next_; // of the scratch, while parts are taken
+    detail::Scratch<T> take_;
     const index_t rows_;
     T *const da_, *const h_before_, *const m_, *const through_;
     T *const dh_, *const dm_, *const dc_;

@@ -6,7 +6,7 @@
 /// it again does not change it, so neither choice has an influence on results.
 #include "recurrent/lstm_cell.hpp"
 #include "recurrent/rnn_cell.hpp"
-#include "recurrent/tile.hpp"
+#include "recurrent/states.hpp"
 
 namespace fastnotes::recurrent {
 namespace {
@@ -14,22 +14,8 @@ namespace {
 using detail::Layout;
 using detail::SliceProduct;
 
-constexpr index_t chunk_bytes = index_t{256} << 10;
-
 /// Rows of a step from which on it is projected alone.
 constexpr index_t rows_alone = 2 * nn::tile_rows;
-
-/// Steps whose inputs, or sums unless each is projected alone, are ready together.
-template <class Cell>
-index_t chunk_steps(const Sizes& sizes, const Schedule& schedule, bool alone) {
-    using T = typename Cell::Value;
-    const index_t row =
-        alone ? row_stride<T>(sizes.input) : Layout<Cell>::gates(sizes.hidden);
-    const index_t row_bytes = row * static_cast<index_t>(sizeof(T));
-    const index_t step_bytes = std::max<index_t>(1, schedule.active(0) * row_bytes);
-    return std::clamp<index_t>(chunk_bytes / step_bytes, 1,
-                               std::max<index_t>(1, schedule.steps));
-}
 
 template <class Cell> class ForwardRun {
     using T = typename Cell::Value;
@@ -43,33 +29,17 @@ template <class Cell> class ForwardRun {
           output_(call.sizes.output()), projected_(call.sizes.projection > 0),
           padded_(Layout<Cell>::padded(hidden_)),
           output_width_(Layout<Cell>::output(call.sizes)),
-          gates_width_(Layout<Cell>::gates(hidden_)),
-          c_stride_(call.cache == nullptr ? row_stride<T>(padded_) : padded_),
-          x_stride_(row_stride<T>(input_)), h_stride_(row_stride<T>(output_width_)),
+          gates_width_(Layout<Cell>::gates(hidden_)), x_stride_(row_stride<T>(input_)),
           m_stride_(row_stride<T>(padded_)), alone_(schedule.active(0) >= rows_alone),
-          chunk_(chunk_steps<Cell>(call.sizes, schedule, alone_)),
-          sums_rows_((alone_ ? 1 : chunk_) * schedule.active(0)) {
-        T* next = call.scratch;
-        const auto take = [&](index_t size) {
-            T* const part = next;
-            next += detail::slice<T>(size);
-            return part;
-        };
-        h_[0] = take(batch_ * h_stride_);
-        h_[1] = take(batch_ * h_stride_);
-        m_ = take(projected_ ? batch_ * m_stride_ : 0);
-        sums_ = take(sums_rows_ * gates_width_);
-        if (call.cache != nullptr) {
-            x_ = call.cache->x;
-            c_ = call.cache->c;
-        } else {
-            c_ = take(Cell::has_c ? batch_ * c_stride_ : 0);
-            x_ = take(chunk_ * schedule.active(0) * x_stride_);
-        }
-        size_ = next - call.scratch;
-    }
+          chunk_(detail::chunk_steps<T>(schedule, alone_ ? x_stride_ : gates_width_)),
+          sums_rows_((alone_ ? 1 : chunk_) * schedule.active(0)), take_(call.scratch),
+          states_(call, schedule, take_),
+          m_(take_(projected_ ? batch_ * m_stride_ : 0)),
+          sums_(take_(sums_rows_ * gates_width_)),
+          x_(call.cache != nullptr ? call.cache->x
+                                   : take_(chunk_ * schedule.active(0) * x_stride_)) {}
 
-    index_t scratch_size() const { return size_; }
+    index_t scratch_size() const { return take_.size(); }
 
     void operator()(Team team) const noexcept {
         begin(team);
@@ -104,29 +74,9 @@ template <class Cell> class ForwardRun {
     static constexpr index_t width = Layout<Cell>::panel_width;
     static constexpr index_t slices = Layout<Cell>::slices;
 
-    /// Initial states in sorted order; zeros past the sequences' ends.
     void begin(const Team& team) const noexcept {
         const auto [first, last] = team.share(batch_);
-        for (index_t r = first; r < last; ++r) {
-            const index_t b = schedule_.order[static_cast<std::size_t>(r)];
-            const auto load_h = [&](T* to) {
-                load_state(call_.h0, b, output_, to, output_width_);
-            };
-            load_h(h_[1] + r * h_stride_);
-            if (call_.cache != nullptr) load_h(call_.cache->h0 + r * output_width_);
-            if constexpr (Cell::has_c)
-                load_state(call_.c0, b, hidden_, c_ + r * c_stride_, padded_);
-            const index_t length = schedule_.length[static_cast<std::size_t>(r)];
-            const index_t time = call_.sizes.time;
-            std::fill_n(call_.h + (b * time + length) * output_,
-                        (time - length) * output_, T(0));
-        }
-    }
-
-    static void load_state(const T* state, index_t b, index_t n, T* to,
-                           index_t padded) noexcept {
-        std::fill_n(to, padded, T(0));
-        if (state != nullptr) std::copy_n(state + b * n, n, to);
+        for (index_t r = first; r < last; ++r) states_.begin(r);
     }
 
     /// f(first, last) over the packed rows of steps [t0, t1) that this thread owns.
@@ -237,9 +187,14 @@ template <class Cell> class ForwardRun {
             T* const sums = group.sums + row * group.stride;
             const T* const weight =
                 call_.weights.weight_hh + group.first * width * output_;
-            const SliceProduct<T> product{
-                h_[(t + 1) % 2], h_stride_, weight,      output_, sums,
-                group.stride,    sums,      group.stride};
+            const SliceProduct<T> product{states_.h_before(t, 0),
+                                          states_.h_stride(),
+                                          weight,
+                                          output_,
+                                          sums,
+                                          group.stride,
+                                          sums,
+                                          group.stride};
             detail::multiply(product, n, 0, (group.last - group.first) * slices,
                              for_rows);
             const auto for_cells = [&](auto f) {
@@ -265,7 +220,8 @@ template <class Cell> class ForwardRun {
         for (index_t v = 0; v < Layout<Cell>::vectors; ++v) {
             const index_t unit = p * units + v * L;
             V c(T(0));
-            if constexpr (Cell::has_c) c = simd::load<V>(cell_before(t, r) + unit);
+            if constexpr (Cell::has_c)
+                c = simd::load<V>(states_.cell_before(t, r) + unit);
             typename Arithmetic::Forward cell(sums + v * L, units, c, call_.parts,
                                               unit);
             cell.hold(sums + v * L, units);
@@ -274,7 +230,8 @@ template <class Cell> class ForwardRun {
                                           position(row) * hidden_ + unit,
                                           hidden_ - unit, c, cell.c);
             }
-            if constexpr (Cell::has_c) simd::store(cell_at(t, r) + unit, cell.c);
+            if constexpr (Cell::has_c)
+                simd::store(states_.cell_at(t, r) + unit, cell.c);
             if (call_.cache != nullptr)
                 cell.keep(call_.cache->gates + row * gates_width_ + p * width + v * L,
                           units);
@@ -298,10 +255,10 @@ template <class Cell> class ForwardRun {
     /// A vector of h of sorted row r at step t.
     FASTNOTES_INLINE void finish_output(index_t t, index_t r, index_t unit,
                                         V h) const noexcept {
-        T* const to = h_[t % 2] + r * h_stride_ + unit;
+        T* const to = states_.h_at(t, r) + unit;
         if constexpr (Cell::extended) {
             const index_t row = schedule_.first(t) + r, n = output_ - unit;
-            const auto before = simd::load<V>(h_[(t + 1) % 2] + r * h_stride_ + unit);
+            const auto before = simd::load<V>(states_.h_before(t, r) + unit);
             h = detail::zone_out(call_.parts.zoneout_h, position(row) * output_ + unit,
                                  n, before, h);
             if (call_.cache != nullptr && call_.cache->h != nullptr)
@@ -315,7 +272,7 @@ template <class Cell> class ForwardRun {
     void give_outputs(const Team& team, index_t t) const noexcept {
         const auto copy = [&](index_t first, index_t last) {
             for (index_t r = first; r < last; ++r)
-                std::copy_n(h_[t % 2] + r * h_stride_, output_,
+                std::copy_n(states_.h_at(t, r), output_,
                             call_.h + position(schedule_.first(t) + r) * output_);
         };
         if (by_rows_) return for_each_rows(team, t, copy);
@@ -332,9 +289,10 @@ template <class Cell> class ForwardRun {
         if (!by_rows_) team.barrier();
         const index_t all = Layout<Cell>::column_slices(output_);
         const auto own = by_rows_ ? Team::Share{0, all} : team.share(all);
-        T* const h = h_[t % 2];
-        const SliceProduct<T> product{
-            m_, m_stride_, call_.parts.weight_hr, hidden_, nullptr, 0, h, h_stride_};
+        T* const h = states_.h_at(t, 0);
+        const SliceProduct<T> product{m_,      m_stride_,         call_.parts.weight_hr,
+                                      hidden_, nullptr,           0,
+                                      h,       states_.h_stride()};
         const auto for_rows = [&](auto f) { for_each_rows(team, t, f); };
         detail::multiply(product, by_rows_ ? 0 : schedule_.active(t), own.first,
                          own.last, for_rows);
@@ -342,32 +300,14 @@ template <class Cell> class ForwardRun {
             for (index_t r = from; r < to; ++r) {
                 const index_t end = own.last * detail::slice_width<T>;
                 for (index_t k = own.first * detail::slice_width<T>; k < end; k += L)
-                    finish_output(t, r, k, simd::load<V>(h + r * h_stride_ + k));
+                    finish_output(t, r, k, simd::load<V>(states_.h_at(t, r) + k));
             }
         });
     }
 
-    T* cell_at(index_t t, index_t r) const noexcept {
-        const index_t row =
-            call_.cache == nullptr ? r : batch_ + schedule_.first(t) + r;
-        return c_ + row * c_stride_;
-    }
-    const T* cell_before(index_t t, index_t r) const noexcept {
-        return t == 0 ? c_ + r * c_stride_ : cell_at(t - 1, r);
-    }
-
-    /// States at the sequences' ends, back in the caller's order.
     void finish(const Team& team) const noexcept {
         const auto [first, last] = team.share(batch_);
-        for (index_t r = first; r < last; ++r) {
-            const index_t b = schedule_.order[static_cast<std::size_t>(r)];
-            const index_t length = schedule_.length[static_cast<std::size_t>(r)];
-            const T* const h = h_[(length + 1) % 2] + r * h_stride_;
-            std::copy_n(h, output_, call_.h_last + b * output_);
-            if constexpr (Cell::has_c)
-                std::copy_n(cell_before(length, r), hidden_,
-                            call_.c_last + b * hidden_);
-        }
+        for (index_t r = first; r < last; ++r) states_.finish(r);
     }
 
     const Forward<T>& call_;
@@ -375,12 +315,12 @@ template <class Cell> class ForwardRun {
     const bool by_rows_;
     const index_t batch_, input_, hidden_, output_;
     const bool projected_;
-    const index_t padded_, output_width_, gates_width_, c_stride_, x_stride_, h_stride_,
-        m_stride_;
+    const index_t padded_, output_width_, gates_width_, x_stride_, m_stride_;
     const bool alone_;
     const index_t chunk_, sums_rows_;
-    T *h_[2], *m_, *c_, *x_, *sums_;
-    index_t size_;
+    detail::Scratch<T> take_;
+    const detail::States<Cell> states_;
+    T *const m_, *const sums_, *const x_;
 };
 
 } // namespace

@@ -3,13 +3,12 @@
 /// A chunk of inputs is projected at once, as in forward.cpp; threads meet between
 /// chunks, whose rows lie in one place, and never inside.
 #include "recurrent/layer_norm.hpp"
+#include "recurrent/states.hpp"
 
 namespace fastnotes::recurrent {
 namespace {
 
 using detail::SliceProduct;
-
-constexpr index_t chunk_bytes = index_t{256} << 10;
 
 template <class T> class LayerNormRun {
     using V = simd::Vec<T>;
@@ -23,35 +22,24 @@ template <class T> class LayerNormRun {
           hidden_(call.sizes.hidden), output_(call.sizes.output()),
           projected_(call.sizes.projection > 0), padded_(Shape::padded(hidden_)),
           output_width_(Shape::output(call.sizes)), gates_width_(Shape::gates(hidden_)),
-          x_stride_(row_stride<T>(input_)), h_stride_(row_stride<T>(output_width_)),
-          chunk_(chunk_steps()) {
-        T* next = call.scratch;
-        const auto take = [&](index_t size) {
-            T* const part = next;
-            next += detail::slice<T>(size);
-            return part;
-        };
-        h_[0] = take(batch_ * h_stride_);
-        h_[1] = take(batch_ * h_stride_);
-        cells_ = take(batch_ * padded_);
+          x_stride_(row_stride<T>(input_)),
+          chunk_(detail::chunk_steps<T>(schedule, gates_width_)), take_(call.scratch),
+          states_(call, schedule, take_), cells_(take_(batch_ * padded_)) {
         if (call.cache != nullptr) {
             const Cache<T>& cache = *call.cache;
             x_ = cache.x;
             gates_ = cache.gates;
-            c_ = cache.c;
             ih_hat_ = cache.ih_hat;
             hh_hat_ = cache.hh_hat;
         } else {
             const index_t rows = chunk_ * schedule.active(0);
-            c_ = take(batch_ * padded_);
-            x_ = take(rows * x_stride_);
-            gates_ = ih_hat_ = take(rows * gates_width_);
-            hh_hat_ = take(batch_ * gates_width_);
+            x_ = take_(rows * x_stride_);
+            gates_ = ih_hat_ = take_(rows * gates_width_);
+            hh_hat_ = take_(batch_ * gates_width_);
         }
-        size_ = next - call.scratch;
     }
 
-    index_t scratch_size() const { return size_; }
+    index_t scratch_size() const { return take_.size(); }
 
     void operator()(const Team& team) const noexcept {
         const auto each = [&](auto f) {
@@ -60,7 +48,7 @@ template <class T> class LayerNormRun {
                                           for (; r < end; ++r) f(r);
                                       });
         };
-        each([&](index_t r) { begin(r); });
+        each([&](index_t r) { states_.begin(r); });
         for (index_t t0 = 0; t0 < schedule_.steps; t0 += chunk_) {
             const index_t t1 = std::min(t0 + chunk_, schedule_.steps);
             const index_t origin = call_.cache == nullptr ? schedule_.first(t0) : 0;
@@ -68,7 +56,7 @@ template <class T> class LayerNormRun {
             for (index_t t = t0; t < t1; ++t) step(team, t, origin);
             team.barrier();
         }
-        each([&](index_t r) { finish(r); });
+        each([&](index_t r) { states_.finish(r); });
     }
 
   private:
@@ -76,37 +64,8 @@ template <class T> class LayerNormRun {
         return width / detail::slice_width<T>;
     }
 
-    index_t chunk_steps() const {
-        const index_t row = gates_width_ * static_cast<index_t>(sizeof(T));
-        const index_t step = std::max<index_t>(1, schedule_.active(0) * row);
-        return std::clamp<index_t>(chunk_bytes / step, 1,
-                                   std::max<index_t>(1, schedule_.steps));
-    }
-
-    index_t order(index_t r) const noexcept {
-        return schedule_.order[static_cast<std::size_t>(r)];
-    }
-    index_t length(index_t r) const noexcept {
-        return schedule_.length[static_cast<std::size_t>(r)];
-    }
     index_t position(index_t packed) const noexcept {
         return schedule_.position[static_cast<std::size_t>(packed)];
-    }
-
-    /// Initial states in sorted order; zeros past the sequence's end.
-    void begin(index_t r) const noexcept {
-        const auto load = [&](const T* state, index_t columns, T* to, index_t width) {
-            std::fill_n(to, width, T(0));
-            if (state != nullptr) std::copy_n(state + order(r) * columns, columns, to);
-        };
-        T* const h = h_[1] + r * h_stride_;
-        load(call_.h0, output_, h, output_width_);
-        if (call_.cache != nullptr)
-            std::copy_n(h, output_width_, call_.cache->h0 + r * output_width_);
-        load(call_.c0, hidden_, c_ + r * padded_, padded_);
-        const index_t time = call_.sizes.time;
-        std::fill_n(call_.h + (order(r) * time + length(r)) * output_,
-                    (time - length(r)) * output_, T(0));
     }
 
     /// ih_hat of this thread's rows of the chunk.
@@ -147,12 +106,16 @@ template <class T> class LayerNormRun {
 
     void step(const Team& team, index_t t, index_t origin) const noexcept {
         const index_t start = schedule_.first(t) - origin;
-        const T* const h_before = h_[(t + 1) % 2];
         T* const hh_hat = hh_hat_ + (call_.cache == nullptr ? 0 : start * gates_width_);
         const auto for_rows = [&](auto f) { for_own(team, t, f); };
-        const SliceProduct<T> product{h_before, h_stride_,   call_.weights.weight_hh,
-                                      output_,  nullptr,     0,
-                                      hh_hat,   gates_width_};
+        const SliceProduct<T> product{states_.h_before(t, 0),
+                                      states_.h_stride(),
+                                      call_.weights.weight_hh,
+                                      output_,
+                                      nullptr,
+                                      0,
+                                      hh_hat,
+                                      gates_width_};
         const index_t n = team.size == 1 ? schedule_.active(t) : 0;
         detail::multiply(product, n, 0, slices_of(gates_width_), for_rows);
         for_rows([&](index_t from, index_t to) {
@@ -160,14 +123,15 @@ template <class T> class LayerNormRun {
                 finish_cells(t, r, start + r, hh_hat + r * gates_width_);
         });
         if (!projected_) return;
-        T* const h = h_[t % 2];
-        const SliceProduct<T> outputs{
-            cells_, padded_, call_.parts.weight_hr, hidden_, nullptr, 0, h, h_stride_};
+        T* const h = states_.h_at(t, 0);
+        const SliceProduct<T> outputs{cells_,  padded_,           call_.parts.weight_hr,
+                                      hidden_, nullptr,           0,
+                                      h,       states_.h_stride()};
         detail::multiply(outputs, n, 0, slices_of(output_width_), for_rows);
         for_rows([&](index_t from, index_t to) {
             for (index_t r = from; r < to; ++r) {
                 for (index_t k = 0; k < output_; k += V::size)
-                    finish_output(t, r, k, simd::load<V>(h + r * h_stride_ + k));
+                    finish_output(t, r, k, simd::load<V>(states_.h_at(t, r) + k));
             }
         });
     }
@@ -180,13 +144,13 @@ template <class T> class LayerNormRun {
         rows_.join(ih_hat_ + row * gates_width_, hh_hat, call_.weights.bias, gates);
         const index_t at = position(schedule_.first(t) + r) * hidden_;
         for (index_t unit = 0; unit < hidden_; unit += V::size) {
-            const auto before = simd::load<V>(cell_before(t, r) + unit);
+            const auto before = simd::load<V>(states_.cell_before(t, r) + unit);
             T* const own = gates + Shape::place(0, unit);
             const typename Arithmetic::Forward cell(own, Shape::units, before,
                                                     call_.parts, unit);
             cell.keep(own, Shape::units);
             simd::store(cells + unit, cell.c);
-            simd::store(cell_at(t, r) + unit,
+            simd::store(states_.cell_at(t, r) + unit,
                         detail::zone_out(call_.parts.zoneout_c, at + unit,
                                          hidden_ - unit, before, cell.c));
         }
@@ -202,11 +166,11 @@ template <class T> class LayerNormRun {
                                         V h) const noexcept {
         const index_t packed = schedule_.first(t) + r;
         const index_t place = position(packed) * output_ + unit, n = output_ - unit;
-        const auto before = simd::load<V>(h_[(t + 1) % 2] + r * h_stride_ + unit);
+        const auto before = simd::load<V>(states_.h_before(t, r) + unit);
         h = detail::zone_out(call_.parts.zoneout_h, place, n, before, h);
         if (call_.cache != nullptr)
             simd::store(call_.cache->h + packed * output_width_ + unit, h);
-        simd::store(h_[t % 2] + r * h_stride_ + unit, h);
+        simd::store(states_.h_at(t, r) + unit, h);
         detail::store_partial<T>(call_.h + place, h, n);
     }
 
@@ -216,31 +180,16 @@ template <class T> class LayerNormRun {
         std::copy(values.begin(), values.end(), call_.cache->moments + 4 * row + from);
     }
 
-    T* cell_at(index_t t, index_t r) const noexcept {
-        const index_t row =
-            call_.cache == nullptr ? r : batch_ + schedule_.first(t) + r;
-        return c_ + row * padded_;
-    }
-    const T* cell_before(index_t t, index_t r) const noexcept {
-        return t == 0 ? c_ + r * padded_ : cell_at(t - 1, r);
-    }
-
-    /// States at the sequence's end, back in the caller's order.
-    void finish(index_t r) const noexcept {
-        const T* const h = h_[(length(r) + 1) % 2] + r * h_stride_;
-        std::copy_n(h, output_, call_.h_last + order(r) * output_);
-        std::copy_n(cell_before(length(r), r), hidden_,
-                    call_.c_last + order(r) * hidden_);
-    }
-
     const Forward<T>& call_;
     const Schedule& schedule_;
     const detail::LayerNormRows<T> rows_;
     const index_t batch_, input_, hidden_, output_;
     const bool projected_;
-    const index_t padded_, output_width_, gates_width_, x_stride_, h_stride_, chunk_;
-    T *h_[2], *cells_, *c_, *x_, *gates_, *ih_hat_, *hh_hat_;
-    index_t size_;
+    const index_t padded_, output_width_, gates_width_, x_stride_, chunk_;
+    detail::Scratch<T> take_;
+    const detail::States<LSTM<T>> states_;
+    T* const cells_;
+    T *x_, *gates_, *ih_hat_, *hh_hat_;
 };
 
 } // namespace

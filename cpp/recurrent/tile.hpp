@@ -61,6 +61,22 @@ template <class T> constexpr index_t slice(index_t size) {
     return round_up(size, static_cast<index_t>(64 / sizeof(T)));
 }
 
+/// Hands out parts of a call's scratch, one after the other.
+template <class T> class Scratch {
+  public:
+    explicit Scratch(T* begin) : begin_(begin), next_(begin) {}
+
+    T* operator()(index_t size) noexcept {
+        T* const part = next_;
+        next_ += slice<T>(size);
+        return part;
+    }
+    index_t size() const noexcept { return next_ - begin_; }
+
+  private:
+    T *begin_, *next_;
+};
+
 /// Cuts [first, last) into the fewest tiles, equal to within a row: f(row, n) with n a
 /// constant of 1 .. nn::tile_rows.
 template <class F> void for_each_tile(index_t first, index_t last, F&& f) {
