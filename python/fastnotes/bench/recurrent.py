@@ -15,7 +15,8 @@ from fastnotes.bench import (
     recurrent_rnn,
 )
 from fastnotes.bench import recurrent_peers as of
-from fastnotes.bench.case import OURS, Case, Contender, Inputs, Run, Work
+from fastnotes.bench.case import OURS, Case, Contender, Inputs, Run
+from fastnotes.bench.recurrent_work import work_of
 
 FORWARD_BOUND = 2e-5
 GRADIENT_BOUND = 1e-4
@@ -153,24 +154,6 @@ def _exact_gradients(inputs: Inputs) -> Any:
     return of.reference_gradients(inputs, np.float64)
 
 
-def _n_steps(inputs: Inputs) -> float:
-    x, lengths = inputs["x"], inputs["lengths"]
-    return float(x.shape[0] * x.shape[1] if lengths is None else lengths.sum())
-
-
-def _forward_work(inputs: Inputs) -> Work:
-    """Both products; weights and inputs read once, h written once."""
-    weights = inputs["weight_ih"].nbytes + inputs["weight_hh"].nbytes
-    flops = 2 * _n_steps(inputs) * weights / 4
-    return Work(weights + inputs["x"].nbytes + inputs["dh"].nbytes, flops)
-
-
-def _training_work(inputs: Inputs) -> Work:
-    """Forward, gradients of inputs and of weights: three times the products."""
-    forward = _forward_work(inputs)
-    return Work(3 * forward.n_bytes, 3 * forward.flops)
-
-
 # ---------------------------------------------------------------- cases
 
 
@@ -215,7 +198,7 @@ def _inference(name: str, title: str, **options: Any) -> Case:
         name=f"lstm-forward-{name}",
         title=f"LSTM inference, {title}",
         reference=_exact_states,
-        work=_forward_work,
+        work=work_of(1),
         error=_forward_error,
         error_name="max error",
         bound=FORWARD_BOUND,
@@ -230,7 +213,7 @@ def _training(name: str, title: str, **options: Any) -> Case:
         title=f"LSTM forward and all gradients, {title}",
         contenders=_TRAINING,
         reference=_exact_gradients,
-        work=_training_work,
+        work=work_of(3),
         bound=GRADIENT_BOUND,
         **options,
     )
@@ -247,7 +230,7 @@ def _step(hidden: int, quick: bool) -> Case:
         quick=parameters if quick else None,
         contenders=_STEP,
         reference=_exact_step,
-        work=_forward_work,
+        work=work_of(1),
         error=_forward_error,
         error_name="max error",
         bound=FORWARD_BOUND,

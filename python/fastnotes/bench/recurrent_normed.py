@@ -13,7 +13,9 @@ import numpy as np
 
 from fastnotes._reference import recurrent as reference
 from fastnotes.bench import peers
-from fastnotes.bench.case import OURS, Case, Contender, Inputs, Run, Work
+from fastnotes.bench.case import OURS, Case, Contender, Inputs, Run
+from fastnotes.bench.recurrent_peers import jax_gradients
+from fastnotes.bench.recurrent_work import work_of
 
 FORWARD_BOUND = 2e-5
 GRADIENT_BOUND = 1e-4
@@ -145,16 +147,8 @@ def _jax_inference(inputs: Inputs, n_threads: int) -> Run:
 
 def _jax_training(inputs: Inputs, n_threads: int) -> Run:
     jax = peers.jax_with(n_threads)
-    states = _jax_states(jax)
     arguments = [jax.numpy.asarray(each) for each in _arguments(inputs)]
-    dh = jax.numpy.asarray(inputs["dh"])
-
-    def gradients(dh: Any, *arguments: Any) -> Any:
-        _, pullback = jax.vjp(lambda *a: states(*a)[0], *arguments)
-        return pullback(dh)
-
-    compiled = jax.jit(gradients)
-    return lambda: jax.block_until_ready(compiled(dh, *arguments))
+    return jax_gradients(jax, _jax_states(jax), arguments, inputs["dh"])
 
 
 # ---------------------------------------------------------------- cases
@@ -173,16 +167,6 @@ def _exact(inputs: Inputs) -> tuple[Any, Any]:
     return out[:3], (*back[:4], *np.split(back.dlayer_norm, cuts))
 
 
-def _work(products: int) -> Any:
-    def count(inputs: Inputs) -> Work:
-        weights = inputs["weight_ih"].nbytes + inputs["weight_hh"].nbytes
-        rows = inputs["x"].shape[0] * inputs["x"].shape[1]
-        traffic = weights + inputs["x"].nbytes + inputs["dh"].nbytes
-        return Work(products * traffic, products * 2 * rows * weights / 4)
-
-    return count
-
-
 SIZES: Mapping[str, Any] = {
     "room": "recurrent",
     "build": generated,
@@ -199,7 +183,7 @@ CASES = (
             Contender("jax", "jit of lax.scan", _jax_inference, "jax"),
         ),
         reference=lambda inputs: _exact(inputs)[0],
-        work=_work(1),
+        work=work_of(1),
         bound=FORWARD_BOUND,
         **SIZES,
     ),
@@ -212,7 +196,7 @@ CASES = (
             Contender("jax", "jit of vjp of lax.scan", _jax_training, "jax"),
         ),
         reference=lambda inputs: _exact(inputs)[1],
-        work=_work(3),
+        work=work_of(3),
         bound=GRADIENT_BOUND,
         **SIZES,
     ),

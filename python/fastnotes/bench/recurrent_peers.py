@@ -285,8 +285,15 @@ def jax_inference(inputs: Inputs, n_threads: int) -> Run:
 def jax_training(inputs: Inputs, n_threads: int) -> Run:
     """The vector-Jacobian product of the same, under jit."""
     jax = peers.jax_with(n_threads)
-    forward, arguments = _jax_forward(jax), _jax_arguments(jax, inputs)
-    dh = jax.numpy.asarray(inputs["dh"])
+    arguments = _jax_arguments(jax, inputs)
+    return jax_gradients(jax, _jax_forward(jax), arguments, inputs["dh"])
+
+
+def jax_gradients(
+    jax: Any, forward: Any, arguments: list[Any], dh: NDArray[Any]
+) -> Run:
+    """What dh gives every argument through the first result of ``forward``."""
+    dh = jax.numpy.asarray(dh)
 
     def gradients(dh: Any, *arguments: Any) -> Any:
         _, pullback = jax.vjp(lambda *a: forward(*a)[0], *arguments)

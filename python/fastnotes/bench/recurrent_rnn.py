@@ -9,8 +9,9 @@ import numpy as np
 
 from fastnotes._reference import recurrent as reference
 from fastnotes.bench import peers
-from fastnotes.bench.case import OURS, Case, Contender, Inputs, Run, Work
+from fastnotes.bench.case import OURS, Case, Contender, Inputs, Run
 from fastnotes.bench.recurrent_peers import fastest
+from fastnotes.bench.recurrent_work import work_of
 
 FORWARD_BOUND = 2e-5
 GRADIENT_BOUND = 1e-4
@@ -108,16 +109,6 @@ def _exact(inputs: Inputs) -> tuple[Any, Any]:
     return out, reference.rnn_backward(dh, x, u, w, out.steps, h0)
 
 
-def _work(products: int) -> Any:
-    def count(inputs: Inputs) -> Work:
-        weights = inputs["weight_ih"].nbytes + inputs["weight_hh"].nbytes
-        rows = inputs["x"].shape[0] * inputs["x"].shape[1]
-        traffic = weights + inputs["x"].nbytes + inputs["dh"].nbytes
-        return Work(products * traffic, products * 2 * rows * weights / 4)
-
-    return count
-
-
 def _cases() -> tuple[Case, ...]:
     cases = []
     for hidden, n_rows in ((64, 1), (64, 16), (256, 1), (256, 16)):
@@ -136,7 +127,7 @@ def _cases() -> tuple[Case, ...]:
                 Contender("torch", "nn.RNN, faster layout", _torch_inference, "torch"),
             ),
             reference=lambda inputs: _exact(inputs)[0][:2],
-            work=_work(1),
+            work=work_of(1),
             bound=FORWARD_BOUND,
             **options,
         )
@@ -148,7 +139,7 @@ def _cases() -> tuple[Case, ...]:
                 Contender("torch", "nn.RNN, autograd", _torch_training, "torch"),
             ),
             reference=lambda inputs: _exact(inputs)[1][:4],
-            work=_work(3),
+            work=work_of(3),
             bound=GRADIENT_BOUND,
             **options,
         )
