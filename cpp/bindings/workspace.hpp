@@ -3,7 +3,9 @@
 /// A training loop asks for the same megabytes again and again; giving them back to the
 /// operating system in between costs a page fault, and the clearing of a page, for
 /// every page of every call (a third of the time of a small LSTM). So large blocks wait
-/// here, up to a fixed total, for the next workspace that they fit.
+/// here, up to a fixed total, for the next workspace that they fit; the oldest make
+/// room for the newest. The system may take the pages of very large ones if it runs
+/// short.
 #pragma once
 
 #include "bindings/arrays.hpp"
@@ -22,7 +24,9 @@ class WorkspacePool {
 
     /// Smaller blocks are malloc's business; more than this in total is not kept.
     static constexpr index_t smallest_kept = index_t{1} << 18;
-    static constexpr index_t most_kept = index_t{256} << 20;
+    static constexpr index_t most_kept = index_t{512} << 20;
+    /// From here on the system's permission to take pages costs little beside a use.
+    static constexpr index_t smallest_offered = index_t{32} << 20;
 
     static WorkspacePool& instance() {
         static auto* const pool = new WorkspacePool; // workspaces may outlive statics
@@ -43,10 +47,12 @@ class WorkspacePool {
     }
 
     void give(Block block) noexcept {
-        const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
         const index_t size = block.size();
-        if (!lock.owns_lock() || size < smallest_kept || total_ + size > most_kept)
-            return;
+        if (size < smallest_kept || size > most_kept) return;
+        if (size >= smallest_offered) block.offer_pages();
+        const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+        if (!lock.owns_lock()) return;
+        while (total_ + size > most_kept) remove(0);
         try {
             kept_.push_back(std::move(block));
             total_ += size;
@@ -66,15 +72,14 @@ class WorkspacePool {
     }
 
     Block remove(std::size_t i) {
-        std::swap(kept_[i], kept_.back());
-        Block block = std::move(kept_.back());
-        kept_.pop_back();
+        Block block = std::move(kept_[i]);
+        kept_.erase(kept_.begin() + static_cast<std::ptrdiff_t>(i));
         total_ -= block.size();
         return block;
     }
 
     std::mutex mutex_; // tried, never waited for: a fork may have taken its owner away
-    std::vector<Block> kept_;
+    std::vector<Block> kept_; // oldest first
     index_t total_ = 0;
 };
 

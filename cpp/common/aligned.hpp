@@ -53,6 +53,14 @@ template <class T> class AlignedBuffer {
         return *this;
     }
 
+    /// Elements are lost: until they are next written, the system may take their pages.
+    void offer_pages() noexcept {
+#ifdef MADV_FREE
+        const auto bytes = static_cast<std::size_t>(size_) * sizeof(T);
+        if (bytes >= huge_page) (void)madvise(data_, bytes, MADV_FREE);
+#endif
+    }
+
     T* data() const noexcept { return data_; }
     index_t size() const noexcept { return size_; }
 

@@ -20,8 +20,8 @@ template <class T> constexpr index_t tile_columns = tile_vectors * simd::lanes<T
 
 constexpr index_t cache_line_bytes = 64;
 constexpr index_t prefetch_distance = 20;      // entries; crosses row ends
-constexpr index_t prefetch_from = 1 << 20;     // bytes of X: beyond an L2
-constexpr index_t near_bytes = 1 << 19;        // of X between a row and its neighbour
+constexpr index_t prefetch_from = 1 << 18;     // bytes of X: half an L2
+constexpr index_t near_bytes = 1 << 18;        // of X between a row and its neighbour
 constexpr index_t sampled_rows = 256;          // to tell near graphs from far ones
 constexpr index_t sampled_entries = 8;         // of each
 constexpr index_t stream_from = 24 << 20;      // bytes of Y: most of an L3

@@ -31,7 +31,7 @@ def memory_of(where: str) -> Iterator[None]:
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any], where: str) -> NDArray[Any]:
     """Return an uninitialised C-contiguous array for a result.
 
-    Memory of large results that were freed (up to 256 MiB) is used again: a loop over
+    Memory of large results that were freed (up to 512 MiB) is used again: a loop over
     large arrays otherwise spends more time on the system's fresh pages than on its
     arithmetic. Large results lie on a cache line, very large ones on huge pages.
 

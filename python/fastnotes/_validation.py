@@ -76,7 +76,11 @@ def as_real_array(
         if (
             flags.c_contiguous
             and flags.aligned
-            and (ndim is None or ndim == value.ndim)
+            and (
+                ndim is None
+                or value.ndim == ndim
+                or (type(ndim) is tuple and value.ndim in ndim)
+            )
         ):
             return value
     array = as_array(value, where, name)

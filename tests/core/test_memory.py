@@ -50,3 +50,17 @@ def test_impossible_sizes_are_refused():
 def test_short_memory_speaks_in_the_one_voice():
     with pytest.raises(MemoryError, match=r"^\[t\] expected memory .*, got none"):
         empty((1 << 43,), np.dtype(np.float64), "t")
+
+
+def test_the_newest_memory_is_kept_and_the_oldest_makes_room():
+    sizes = [(n << 20,) for n in (300, 400)]
+    bytes_ = np.dtype(np.uint8)
+    older, newer = (empty(size, bytes_, "t") for size in sizes)
+    newer[:: 1 << 12] = 1
+    address = newer.ctypes.data
+    del older
+    del newer  # both together are more than is kept
+    again = empty(sizes[1], bytes_, "t")
+    assert again.ctypes.data == address
+    again[:: 1 << 12] = 2  # its pages may have been taken: they come back
+    assert (again[:: 1 << 12] == 2).all()
