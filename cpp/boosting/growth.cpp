@@ -85,7 +85,8 @@ TreeGrower::State::State(const GrowthTable& table, GrowthRules rules, int n_thre
       window_rows_(bundled_.codes().columns > window_columns
                        ? all_rows
                        : window_codes / bundled_.codes().columns * n_lists_) {
-    const bool may_overflow = table.bins.rows > most_packed_rows;
+    // Outliers add records, fewer than there are rows.
+    const bool may_overflow = 2 * table.bins.rows > most_packed_rows;
     for (int t = 0; t < n_threads_; ++t) {
         workers_.push_back(
             {AlignedBuffer<int64_t>(bundled_.codes().columns * column_slots),
