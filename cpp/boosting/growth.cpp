@@ -79,13 +79,17 @@ TreeGrower::State::State(const GrowthTable& table, GrowthRules rules, int n_thre
 TreeGrower::State::State(const GrowthTable& table, GrowthRules rules, int n_threads,
                          std::shared_ptr<const BundledTable> bundled)
     : GrowingTree(std::move(rules), table.bins.rows,
-                  worthwhile_threads(table.bins.size(), thread_grain, n_threads)),
+                  worthwhile_threads(table.bins.size(), thread_grain, n_threads),
+                  table.counts),
       table_(table), n_lists_(n_threads_), kept_(std::move(bundled)), bundled_(*kept_),
       layout_(make_layout(table, rules_)),
       window_rows_(bundled_.codes().columns > window_columns
                        ? all_rows
                        : window_codes / bundled_.codes().columns * n_lists_) {
-    const bool may_overflow = table.bins.rows > most_packed_rows;
+    source_ = {bundled_.codes(), &bundled_,           &layout_,
+               &tiles_,          table_.missing_code, table.counts.data};
+    // Outliers add records, fewer than there are rows.
+    const bool may_overflow = source_.most_rows(2 * table.bins.rows) > most_packed_rows;
     for (int t = 0; t < n_threads_; ++t) {
         workers_.push_back(
             {AlignedBuffer<int64_t>(bundled_.codes().columns * column_slots),
@@ -113,7 +117,6 @@ GrowthStatus TreeGrower::State::grow(const GrowthInput& input, GrownNodes& tree,
     std::sort(bundles_.begin(), bundles_.end());
     bundles_.erase(std::unique(bundles_.begin(), bundles_.end()), bundles_.end());
     tiles_ = make_tiles(bundles_);
-    source_ = {bundled_.codes(), &bundled_, &layout_, &tiles_, table_.missing_code};
     input_ = &input;
     pool_.reset(layout_.size, most_bytes);
     nodes_.clear();

@@ -15,6 +15,9 @@ namespace fastnotes::boosting {
 inline constexpr std::uint32_t level_columns_purpose = 0x626F6F02;
 inline constexpr std::uint32_t node_columns_purpose = 0x626F6F03;
 
+/// Equal rows that one may stand for: so few that sums of few rows stay narrow.
+inline constexpr index_t most_count = 15;
+
 struct GrowthRules {
     SplitRules split;
     double learning_rate;
@@ -38,6 +41,8 @@ struct GrowthTable {
     View1<const std::int32_t> column_bins; ///< codes 0 .. column_bins[c] - 1 are known
     View1<const std::uint8_t> categorical; ///< [n_columns] 0 or 1
     std::uint8_t missing_code;
+    /// [n_rows] how many equal rows a row stands for, 1 to most_count; null data: 1.
+    View1<const std::uint8_t> counts{};
 };
 
 struct GrowthInput {
@@ -92,7 +97,8 @@ enum class GrowthStatus { ok, gradient_not_finite, hessian_not_finite, bad_row }
 /// where the largest is beyond 512 times the mean, for 64 times the mean, and integers
 /// beyond are kept whole. Node sums are exact sums of them. Leaf values and covers come
 /// from sums of the float32 values at some 2^-40 of the largest, exact-order-free too;
-/// so a tree depends neither on n_threads nor on the order of rows.
+/// so a tree depends neither on n_threads nor on the order of rows. A row that counts
+/// k times gives what k rows of its gradient and hessian would, to the last bit.
 ///
 ///   value = -learning_rate T(G) / (H + lambda), 0 where H + lambda <= 0; cut to
 ///   +-max_delta_step and to the node's monotone bounds before the rate applies

@@ -39,7 +39,8 @@ void raise(NodeCut& best, const NodeCut& other) noexcept {
 
 void TreeGrower::State::reserve_parts(index_t n_parts, index_t most_rows) {
     const index_t packed = source_.bins.columns * column_slots;
-    const index_t wide = most_rows > most_packed_rows ? bundled_.wide_size() : 0;
+    const bool may_overflow = source_.most_rows(most_rows) > most_packed_rows;
+    const index_t wide = may_overflow ? bundled_.wide_size() : 0;
     if (part_packed_.size() < n_parts * packed) {
         part_packed_ = AlignedBuffer<std::int64_t>(n_parts * packed);
     }
@@ -64,9 +65,10 @@ void TreeGrower::State::search_summed(const Summed& sums, index_t first, index_t
                                       Cuts& cuts) noexcept {
     const GrowthNode& lighter = at(sums.lighter);
     const GrowthNode* const heavier = sums.heavier < 0 ? nullptr : &at(sums.heavier);
-    const SumsWidth width = packs_                            ? SumsWidth::narrow_tree
-                            : sums.n_rows <= most_packed_rows ? SumsWidth::narrow
-                                                              : SumsWidth::wide;
+    const bool narrow = source_.most_rows(sums.n_rows) <= most_packed_rows;
+    const SumsWidth width = packs_   ? SumsWidth::narrow_tree
+                            : narrow ? SumsWidth::narrow
+                                     : SumsWidth::wide;
     const auto search = [&](const GrowthNode& node, int32_t c, double* histogram,
                             NodeCut& best) {
         if (!may_use(node, c)) return;

@@ -147,22 +147,28 @@ void RowSums::flush(const RowSource& source) noexcept {
 
 template <class Rows>
 void RowSums::add_tiles(const RowSource& source, const Rows& rows) noexcept {
-    if (unflushed_ + rows.n > most_packed_rows) flush(source);
+    const index_t n_rows = source.most_rows(rows.n);
+    if (unflushed_ + n_rows > most_packed_rows) flush(source);
     for (const ColumnTile& tile : *source.tiles) {
         Rows of_tile = rows;
         of_tile.codes += tile.first;
         add_block(of_tile, tile.width, packed_ + tile.first * column_slots);
     }
-    unflushed_ += rows.n;
+    unflushed_ += n_rows;
 }
 
 template <class Rows>
 void RowSums::add_steps(const RowSource& source, const RowRecord* records, index_t n,
                         index_t readable) noexcept {
-    const index_t step = most_packed_rows / 2;
+    const index_t step = most_packed_rows / 2 / source.most_rows(1);
     for (index_t at = 0; at < n; at += step) {
-        add_tiles(source, Rows{source.bins.data, source.bins.columns, records + at,
-                               std::min(step, n - at), readable - at});
+        const Rows rows{source.bins.data, source.bins.columns, records + at,
+                        std::min(step, n - at), readable - at};
+        if (source.counts == nullptr) {
+            add_tiles(source, rows);
+        } else {
+            add_tiles(source, Counted<Rows>{rows, source.counts});
+        }
     }
 }
 

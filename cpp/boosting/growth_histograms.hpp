@@ -44,6 +44,15 @@ struct RowSource {
     const HistogramLayout* layout;
     const std::vector<ColumnTile>* tiles;
     std::uint8_t missing_code;
+    const std::uint8_t* counts; ///< as of GrowthTable
+
+    index_t count(index_t row) const noexcept {
+        return counts == nullptr ? 1 : counts[row];
+    }
+    /// How many rows n records may stand for.
+    index_t most_rows(index_t n) const noexcept {
+        return counts == nullptr ? n : n * most_count;
+    }
 };
 
 /// At most 65,535 rows of |q| <= 2^15 stay within 31 bits and a sign.
@@ -69,7 +78,8 @@ class RowSums {
     void add_near(const RowSource& source, const RowRecord* records,
                   index_t n) noexcept;
 
-    /// Adds n <= most_packed_rows rows from `first` on.
+    /// Adds n rows from `first` on, most_rows(n) <= most_packed_rows; values are times
+    /// their counts.
     void add_consecutive(const RowSource& source, index_t first,
                          const std::int64_t* values, index_t n) noexcept;
 

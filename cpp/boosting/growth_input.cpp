@@ -8,6 +8,19 @@ namespace {
 using std::int32_t;
 using std::int64_t;
 
+/// Multiplies packed values of records by what they count; gives their totals.
+QuantisedTotals count_values(const RowSource& source, const RowRecord* records,
+                             index_t n, int64_t* packed) noexcept {
+    QuantisedTotals total;
+    for (index_t i = 0; i < n; ++i) {
+        const int64_t count = source.counts[records[i].row];
+        packed[i] *= count;
+        total.G += count * records[i].grad;
+        total.H += count * records[i].hess;
+    }
+    return total;
+}
+
 } // namespace
 
 /// Splits what is beyond the largest quantised value into further records of the row.
@@ -40,9 +53,10 @@ QuantisedTotals TreeGrower::State::list_rows(int list, RowSums* sums) noexcept {
             grad[i] = input.grad.data[rows[i]];
             hess[i] = input.hess.data[rows[i]];
         }
-        const auto found = record_rows(listed ? grad : input.grad.data + at,
-                                       listed ? hess : input.hess.data + at, rows, at,
-                                       n, scales_.quantiser, to, packed);
+        auto found = record_rows(listed ? grad : input.grad.data + at,
+                                 listed ? hess : input.hess.data + at, rows, at, n,
+                                 scales_.quantiser, to, packed);
+        if (source_.counts != nullptr) found = count_values(source_, to, n, packed);
         total.G += found.G;
         total.H += found.H;
         if (sums != nullptr && listed) sums->add(source_, to, n, n);
@@ -50,8 +64,8 @@ QuantisedTotals TreeGrower::State::list_rows(int list, RowSums* sums) noexcept {
         const View1<const RowRecord> extra = extra_records(at, n);
         std::copy(extra.begin(), extra.end(), to + n);
         for (const RowRecord& record : extra) {
-            total.G += record.grad;
-            total.H += record.hess;
+            total.G += source_.count(record.row) * record.grad;
+            total.H += source_.count(record.row) * record.hess;
         }
         if (sums != nullptr) sums->add(source_, to + n, extra.size, extra.size);
         std::inplace_merge(
@@ -95,7 +109,7 @@ void TreeGrower::State::plant_root() {
         first += n;
     }
     at(0).rows = n_used_ + n_extra;
-    packs_ = at(0).rows <= most_packed_rows;
+    packs_ = source_.most_rows(at(0).rows) <= most_packed_rows;
     search_root();
 }
 

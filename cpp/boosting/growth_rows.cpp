@@ -201,7 +201,7 @@ void search_rows(const RowSource& source, View1<const Segment> segments,
                                 segment.n, segment.n};
         for (index_t i = 0; i < segment.n; ++i, ++n) {
             scratch.codes[n] = rows.codes + rows.row(i) * rows.stride;
-            scratch.values[n] = rows.value(i);
+            scratch.values[n] = rows.value(i) * source.count(rows.row(i));
             simd::prefetch(scratch.codes[n]);
         }
     }

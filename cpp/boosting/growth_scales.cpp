@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 namespace fastnotes::boosting {
@@ -12,6 +13,7 @@ namespace {
 
 using std::int32_t;
 using std::int64_t;
+using std::uint8_t;
 
 constexpr index_t survey_step = 4096;
 constexpr int mantissa_bits = 23;
@@ -35,25 +37,52 @@ struct Survey {
     }
 };
 
-void survey(const float* values, index_t first, index_t last, Survey& found) noexcept {
+using Counts = View1<const uint8_t>;
+
+struct Once {
+    int32_t operator()(index_t) const noexcept { return 1; }
+};
+
+struct AsCounted {
+    const uint8_t* counts;
+    int32_t operator()(index_t i) const noexcept { return counts[i]; }
+};
+
+template <class CountOf>
+void survey(const float* values, index_t first, index_t last, CountOf count_of,
+            Survey& found) noexcept {
     for (index_t at = first; at < last; at += survey_step) {
         const index_t stop = std::min(at + survey_step, last);
         int32_t largest = 0, orders = 0;
         for (index_t i = at; i < stop; ++i) {
             const int32_t bits = magnitude_bits(values[i]);
             largest = std::max(largest, bits);
-            orders += bits >> mantissa_bits;
+            orders += (bits >> mantissa_bits) * count_of(i);
         }
         found.add({largest, orders});
     }
 }
 
+void survey(const float* values, index_t first, index_t last, Counts counts,
+            Survey& found) noexcept {
+    if (counts.data == nullptr) return survey(values, first, last, Once{}, found);
+    survey(values, first, last, AsCounted{counts.data}, found);
+}
+
+/// Rows, each as often as it counts.
+index_t total_count(Counts counts, index_t n_rows) noexcept {
+    if (counts.data == nullptr) return n_rows;
+    return std::accumulate(counts.begin(), counts.end(), index_t{0});
+}
+
 /// Sum of |v| scale, as integers.
-int64_t sum_magnitudes(View1<const float> values, double scale) noexcept {
+int64_t sum_magnitudes(View1<const float> values, Counts counts,
+                       double scale) noexcept {
     int64_t sum = 0;
-    for (const float v : values) {
-        const double scaled = std::abs(static_cast<double>(v)) * scale;
-        sum += static_cast<int64_t>(integer_bits(scaled) - magic_bits);
+    for (index_t i = 0; i < values.size; ++i) {
+        const double scaled = std::abs(static_cast<double>(values(i))) * scale;
+        const auto integer = static_cast<int64_t>(integer_bits(scaled) - magic_bits);
+        sum += integer * (counts.data == nullptr ? 1 : counts(i));
     }
     return sum;
 }
@@ -72,16 +101,18 @@ struct Chosen {
     bool has_outliers;
 };
 
-Chosen choose(const Survey& found, View1<const float> values) {
-    const int bits = exact_bits(values.size);
+/// Of n values in all.
+Chosen choose(const Survey& found, View1<const float> values, Counts counts,
+              index_t n_values) {
+    const int bits = exact_bits(n_values);
     int exponent = exponent_of<float>(found.largest_bits);
     const double exact = std::ldexp(1.0, bits - exponent);
-    const auto n = static_cast<double>(std::max<index_t>(1, values.size));
+    const auto n = static_cast<double>(std::max<index_t>(1, n_values));
     const double orders =
         (found.largest_bits >> mantissa_bits) - static_cast<double>(found.orders) / n;
     bool has_outliers = false;
     if (orders > suspect_orders) {
-        const auto sum = static_cast<double>(sum_magnitudes(values, exact));
+        const auto sum = static_cast<double>(sum_magnitudes(values, counts, exact));
         if (std::ldexp(1.0, bits) > outlying * (sum / n)) {
             int fits = 0;
             (void)std::frexp(fitting * (sum / n), &fits);
@@ -96,7 +127,7 @@ Chosen choose(const Survey& found, View1<const float> values) {
 } // namespace
 
 GrowthStatus find_scales(View1<const float> grad, View1<const float> hess,
-                         int n_threads, GrowthScales& scales) {
+                         Counts counts, int n_threads, GrowthScales& scales) {
     struct Both {
         Survey grad, hess;
     };
@@ -104,8 +135,8 @@ GrowthStatus find_scales(View1<const float> grad, View1<const float> hess,
     parallel_region(n_threads, [&](const Team& team) {
         const auto [first, last] = team.share(grad.size);
         Both& own = found[static_cast<std::size_t>(team.index)];
-        survey(grad.data, first, last, own.grad);
-        survey(hess.data, first, last, own.hess);
+        survey(grad.data, first, last, counts, own.grad);
+        survey(hess.data, first, last, counts, own.hess);
     });
     Both all;
     for (const Both& one : found) {
@@ -115,8 +146,9 @@ GrowthStatus find_scales(View1<const float> grad, View1<const float> hess,
     const auto infinity = magnitude_bits(std::numeric_limits<float>::infinity());
     if (all.grad.largest_bits >= infinity) return GrowthStatus::gradient_not_finite;
     if (all.hess.largest_bits >= infinity) return GrowthStatus::hessian_not_finite;
-    const Chosen of_grad = choose(all.grad, grad);
-    const Chosen of_hess = choose(all.hess, hess);
+    const index_t n_values = total_count(counts, grad.size);
+    const Chosen of_grad = choose(all.grad, grad, counts, n_values);
+    const Chosen of_hess = choose(all.hess, hess, counts, n_values);
     scales = {{of_grad.scale, of_hess.scale},
               {of_grad.unit, of_hess.unit},
               of_grad.exact,

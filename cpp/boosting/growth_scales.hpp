@@ -38,8 +38,10 @@ inline std::int16_t fitting_part(std::int64_t quantised) noexcept {
 }
 
 /// The scales of all rows, or what is wrong with their values. The largest fits, unless
-/// it is 512 times the mean magnitude: then 64 times the mean does.
+/// it is 512 times the mean magnitude: then 64 times the mean does. Rows count as
+/// `counts` says, [n_rows], with null data once.
 GrowthStatus find_scales(View1<const float> grad, View1<const float> hess,
-                         int n_threads, GrowthScales& scales);
+                         View1<const std::uint8_t> counts, int n_threads,
+                         GrowthScales& scales);
 
 } // namespace fastnotes::boosting

@@ -66,7 +66,7 @@ GrowthStatus GrowingTree::read_input(const GrowthInput& input) {
     if (rows.data != nullptr && !are_rows(rows, n_rows_, n_threads_)) {
         return GrowthStatus::bad_row;
     }
-    return find_scales(input.grad, input.hess, n_threads_, scales_);
+    return find_scales(input.grad, input.hess, counts_, n_threads_, scales_);
 }
 
 std::vector<GrowingTree::Excess>
@@ -197,6 +197,11 @@ void GrowingTree::sum_leaves(const GrowthInput& input, const int32_t* leaf_of_ro
             }
             exact_integers(listed ? grad : input.grad.data + at,
                            listed ? hess : input.hess.data + at, n, scales_, integers);
+            for (index_t i = 0; counts_.data != nullptr && i < n; ++i) {
+                const int64_t count = counts_(listed ? rows[i] : at + i);
+                integers[2 * i] *= count;
+                integers[2 * i + 1] *= count;
+            }
             for (index_t i = 0; i < n; ++i) {
                 const index_t leaf_number = leaf_of_row[listed ? rows[i] : at + i];
                 Totals& leaf = own[i % 2 * n_nodes + leaf_number];

@@ -13,8 +13,10 @@ namespace fastnotes::boosting {
 /// Nodes of the tree that grows, its scales, and its values in the end.
 class GrowingTree {
   protected:
-    GrowingTree(GrowthRules rules, index_t n_rows, int n_threads) noexcept
-        : rules_(std::move(rules)), n_rows_(n_rows), n_threads_(n_threads) {}
+    GrowingTree(GrowthRules rules, index_t n_rows, int n_threads,
+                View1<const std::uint8_t> counts = {}) noexcept
+        : rules_(std::move(rules)), n_rows_(n_rows), n_threads_(n_threads),
+          counts_(counts) {}
 
     struct Totals {
         std::int64_t G = 0, H = 0;
@@ -47,6 +49,7 @@ class GrowingTree {
     GrowthRules rules_;
     index_t n_rows_;
     int n_threads_;
+    View1<const std::uint8_t> counts_; ///< as of GrowthTable
 
     // Of the tree that grows.
     index_t n_used_ = 0;

@@ -79,6 +79,15 @@ template <bool Near> struct RecordsToAdd {
 using RecordedRows = RecordsToAdd<false>;
 using NearRows = RecordsToAdd<true>;
 
+/// Records of which each stands for several rows.
+template <class Records> struct Counted : Records {
+    const std::uint8_t* counts; ///< of row 0
+
+    std::int64_t value(index_t i) const noexcept {
+        return Records::value(i) * counts[Records::row(i)];
+    }
+};
+
 /// One packed add per column. Columns go by words: one load of several codes.
 template <int Width>
 FASTNOTES_INLINE void add_row(const std::uint8_t* codes, std::int64_t value,

@@ -262,3 +262,16 @@ def test_outliers_do_not_wipe_out_the_rest():
     order = rng.permutation(20_000)
     other = grow((bins[order], column_bins, grad[order], ones), max_depth=4)
     assert other.value.tobytes() == got.value.tobytes()
+
+
+def test_outliers_of_just_under_two_bytes_of_rows():
+    """Their records outnumber the rows that packed sums of a node hold."""
+    n = 65_500
+    bins = np.zeros((n, 2), np.uint8)
+    bins[:8, 0] = 1
+    bins[:, 1] = np.arange(n) % 3
+    grad, hess = np.ones(n, np.float32), np.ones(n, np.float32)
+    grad[:8], hess[:8] = -1e4, 1e4
+    grad[100:130] = -5e3
+    tree = TreeGrower(bins, [2, 3], n_threads=1).grow(grad, hess)
+    assert tree.cover[:2].tolist() == [n - 8 + 8e4, n - 8]

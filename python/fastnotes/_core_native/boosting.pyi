@@ -145,11 +145,15 @@ def assign_sparse_bins(
     n_bins: int,
     n_threads: int,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]: ...
+def count_equal_rows(
+    codes: NDArray[np.uint8], tags: NDArray[np.uint8], n_threads: int
+) -> NDArray[np.uint8]: ...
 
 class TreeGrower:
     def __init__(
         self,
         bins: NDArray[np.uint8],
+        counts: NDArray[np.uint8] | None,
         column_bins: NDArray[np.int32],
         categorical: NDArray[np.bool_],
         missing_code: int,

@@ -281,3 +281,18 @@ def _gain(
     sides = (left, right, total)
     scores = [soft_threshold(G, alpha) ** 2 / (H + lam) for G, H in sides]
     return float(0.5 * (scores[0] + scores[1] - scores[2]) - gamma)
+
+
+def count_equal_rows(codes: Array, tags: Array, most: int) -> Array:
+    """How many equal rows each row stands for: the first for up to ``most`` of them.
+
+    0 where an earlier row stands for it.
+    """
+    counts = np.zeros(len(codes), np.uint8)
+    first: dict[bytes, int] = {}
+    for row, octets in enumerate(np.hstack([codes, tags])):
+        key = octets.tobytes()
+        if key not in first or counts[first[key]] == most:
+            first[key] = row
+        counts[first[key]] += 1
+    return counts

@@ -58,6 +58,8 @@ class Objective(ABC):
         where the Newton step of the grown tree is right.
     needs_groups : bool
         Rows form lists.
+    goes_by_row : bool
+        A row's derivatives depend on its own target, weight and margins alone.
     default_max_delta_step : float
         What the parameter of that name means where the user leaves it out.
     """
@@ -65,6 +67,7 @@ class Objective(ABC):
     name: ClassVar[str]
     link: ClassVar[str] = "identity"
     needs_groups: ClassVar[bool] = False
+    goes_by_row: ClassVar[bool] = True
     default_max_delta_step: ClassVar[float] = 0.0
 
     @property
@@ -173,6 +176,7 @@ class BoundObjective(ABC):
     def __init__(self, objective: Objective, targets: Targets) -> None:
         self.objective = objective
         self.y, self.weight = targets
+        self.row_numbers: NDArray[np.int64] | None = None  # for messages; None: own
 
     @property
     def base_score(self) -> NDArray[np.float64]:
@@ -213,11 +217,13 @@ class BoundObjective(ABC):
         bad = self._differentiate(margins, grad, hess, n_threads)
         if bad >= 0:
             output, row = divmod(bad, margins.shape[1])
+            numbers = self.row_numbers
+            named = row if numbers is None else numbers[row]
             fail(
                 _GRADIENTS,
                 "finite gradients (a smaller learning_rate or a max_delta_step helps "
                 "where margins run away)",
-                f"{grad[output, row]} and {hess[output, row]} at row {row} of output "
+                f"{grad[output, row]} and {hess[output, row]} at row {named} of output "
                 f"{output}, margin {margins[output, row]}",
             )
 

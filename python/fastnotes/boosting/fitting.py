@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,23 +13,28 @@ from fastnotes._callbacks import as_callbacks
 from fastnotes._threads import resolve_n_jobs
 from fastnotes._validation import (
     as_real,
-    as_real_array,
-    check_finite,
-    check_shape,
     fail,
     fail_type,
 )
-from fastnotes.boosting._objective import as_weight
 from fastnotes.boosting.binning import as_seed
 from fastnotes.boosting.growth import GrownTree, GrowthParameters, add_tree_values
 from fastnotes.boosting.metrics import Metric, resolve_metric
-from fastnotes.boosting.objectives import Objective
+from fastnotes.boosting.objectives import BoundObjective, Objective
 from fastnotes.boosting.parameters import (
     check_parameters,
     interaction_sets,
     monotone_signs,
 )
 from fastnotes.boosting.prediction import Predictor
+from fastnotes.boosting.rows import (
+    Rows,
+    as_margins,
+    as_rows,
+    gather_lists,
+    merge_equal,
+    order_lists,
+    repeated_rows,
+)
 from fastnotes.boosting.sparse_growth import SparseRows
 from fastnotes.boosting.sparse_table import (
     SparseBins,
@@ -39,15 +43,15 @@ from fastnotes.boosting.sparse_table import (
     bin_sparse,
 )
 from fastnotes.boosting.table import TableEncoder
-from fastnotes.boosting.targets import as_qid, as_target, group_rows
+from fastnotes.boosting.targets import as_qid, as_target
 from fastnotes.boosting.training import RowSet, Schedule, Start, Training
 from fastnotes.boosting.training_table import ColumnBins, TrainingTable, bin_table
 
 #: Rows of a sparse matrix that are made dense at a time.
 BLOCK_ROWS = 4096
 
-#: Up to so many rows in all, integer weights repeat rows.
-_MOST_REPEATED = 1 << 14
+#: Trees that repay a look for equal rows.
+_LEAST_TREES = 8
 
 
 class FitData(NamedTuple):
@@ -64,39 +68,6 @@ class FitData(NamedTuple):
     eval_qid: Any = None
 
 
-@dataclass(eq=False)
-class Rows:
-    """Rows in the encoder's form, lists together.
-
-    Attributes
-    ----------
-    values : encoded matrix
-    y, weight : arrays of shape (n_rows,), or None for no weights
-    offsets : int64 array of shape (n_lists + 1,), or None
-    base_margin : float64 array of shape (n_rows, n_outputs), or None
-    moved : bool
-        Whether they are not the user's rows one by one.
-    """
-
-    values: Any
-    y: NDArray[Any]
-    weight: NDArray[np.float32] | None
-    offsets: NDArray[np.int64] | None
-    base_margin: NDArray[np.float64] | None
-    moved: bool = False
-
-    def take(self, order: NDArray[np.int64], with_values: bool = True) -> None:
-        """Put other rows in place: some twice, some not at all, in another order."""
-        if with_values:
-            self.values = self.values[order]
-        self.y = self.y[order]
-        if self.weight is not None:
-            self.weight = self.weight[order]
-        if self.base_margin is not None:
-            self.base_margin = self.base_margin[order]
-        self.moved = True
-
-
 def prepare(
     model: Any, data: FitData, start: Start | None, n_rounds: int, where: str
 ) -> Training:
@@ -111,8 +82,8 @@ def prepare(
     if objective.needs_groups:
         if isinstance(table, SparseTrainingTable):
             table = TrainingTable(_dense(table.bins), table.columns)
-        table = _order_lists(learning, table, with_values=start is not None)
-    bound = objective.bind(learning.y, learning.weight, learning.offsets, where=where)
+        table = order_lists(learning, table, with_values=start is not None)
+    bound = _bind(objective, learning, where)
     if start is None:
         base = _base_score(model, bound, data.base_margin, where)
     else:
@@ -121,6 +92,10 @@ def prepare(
             wanted = f"trees of {objective.n_outputs} outputs for {objective.name!r}"
             fail(where, wanted, f"{len(base)} for {start.objective!r}")
     model.base_score_ = base
+    may_merge = start is None and _may_merge(model, data, given, n_rounds)
+    if may_merge and isinstance(table, TrainingTable):
+        table = merge_equal(learning, table, n_threads)
+        bound = _bind(objective, learning, where)
     margins = starting_margins(model, learning, start, n_threads, where)
     train = RowSet("train", None, [], margins)
     scored = _scored_rows(model, data, learning, table, train, start, n_threads, where)
@@ -130,13 +105,33 @@ def prepare(
     for rows, y, weight, offsets in scored:
         rows.metrics = [m.bind(y, weight, offsets, where=where) for m in metrics]
     if not scored and given["verbose"]:
-        shown = (learning.y, learning.weight, learning.offsets)
+        shown = (learning.y, learning.total_weight, learning.offsets)
         train.metrics = [metrics[-1].bind(*shown, where=where)]
     first = 0 if start is None else start.n_rounds
     rounds = first, first + n_rounds
     schedule = _schedule(model, given, rounds, seed, n_threads, where)
     others = [rows for rows, *_ in scored]
     return Training(table, bound, train, others, metrics, schedule, start)
+
+
+def _bind(objective: Objective, rows: Rows, where: str) -> BoundObjective:
+    bound = objective.bind(rows.y, rows.weight, rows.offsets, where=where)
+    bound.row_numbers = rows.numbers
+    return bound
+
+
+def _may_merge(model: Any, data: FitData, given: dict[str, Any], n_rounds: int) -> bool:
+    """Whether nothing but the sums of gradients depends on single rows."""
+    objective: Objective = model._objective
+    named = model.eval_metric is None or isinstance(model.eval_metric, str)
+    return (
+        objective.goes_by_row
+        and not objective.renews_leaves
+        and given["subsample"] == 1
+        and data.base_margin is None
+        and n_rounds * objective.n_outputs >= _LEAST_TREES
+        and (named or data.eval_set is not None or not given["verbose"])
+    )
 
 
 def _schedule(
@@ -183,85 +178,22 @@ def _learning_rows(model: Any, data: FitData, start: Start | None, where: str) -
     target = as_target(data.y, values.shape[0], where)
     y = model._learn_target(target, None if start is None else start.classes, where)
     weight = model._row_weights(data.sample_weight, y, where)
-    rows = _rows(values, y, weight, data.base_margin, where)
-    repeated = _repeats(rows.weight)
+    rows = as_rows(values, y, weight, data.base_margin, where)
+    repeated = repeated_rows(rows.weight)
     qid = as_qid(data.qid, values.shape[0], where)
     if repeated is not None:
         rows.take(repeated)
         rows.weight = None
         qid = None if qid is None else qid[repeated]
-    _gather_lists(rows, qid)
+    gather_lists(rows, qid)
     return rows
-
-
-def _rows(
-    values: Any, y: NDArray[Any], weight: Any, base_margin: Any, where: str
-) -> Rows:
-    n_rows = values.shape[0]
-    if base_margin is not None:
-        base_margin = as_margins(base_margin, n_rows, None, where)
-    return Rows(values, y, as_weight(weight, n_rows, where), None, base_margin)
-
-
-def _repeats(weight: NDArray[np.float32] | None) -> NDArray[np.int64] | None:
-    """Rows as often as integer weights say, if they are few; None for weights to use.
-
-    So the model of weights is that of repeated rows to the last bit. Of many rows it is
-    so to rounding, which decides between splits that are equally good: few rows have
-    many of those.
-    """
-    if weight is None or not weight.sum(dtype=np.float64) <= _MOST_REPEATED:
-        return None
-    if (weight != np.rint(weight)).any():
-        return None
-    return np.repeat(np.arange(len(weight)), weight.astype(np.int64))
-
-
-def _gather_lists(rows: Rows, qid: NDArray[np.int64] | None) -> None:
-    """Put the rows of each list together."""
-    if qid is not None:
-        groups = group_rows(qid)
-        if groups.order is not None:
-            rows.take(groups.order)
-        rows.offsets = groups.offsets
-
-
-def _order_lists(rows: Rows, table: TrainingTable, with_values: bool) -> TrainingTable:
-    """Put the rows of each list in an order that does not depend on the user's.
-
-    A ranking breaks ties by place. By a hash of what a row holds, neither a list sorted
-    by relevance gives itself away, nor does the order of rows change the model.
-    """
-    key = np.zeros(len(table.bins), np.uint64)
-    for column in (rows.y.astype(np.float64).view(np.uint64), *table.bins.T):
-        key = (key ^ column) * np.uint64(0x9E3779B97F4A7C15)
-        key ^= key >> np.uint64(32)
-    n_rows = len(key)
-    offsets = np.array([0, n_rows]) if rows.offsets is None else rows.offsets
-    which = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    order = np.lexsort((key, which))
-    rows.take(order, with_values)
-    return TrainingTable(table.bins[order], table.columns)
-
-
-def as_margins(
-    given: Any, n_rows: int, n_outputs: int | None, where: str
-) -> NDArray[np.float64]:
-    """Return the user's margins as float64 of shape (n_rows, n_outputs)."""
-    margins = as_real_array(given, where, "base_margin", ndim=(1, 2))
-    check_finite(margins, where, "base_margin")
-    columns: NDArray[np.float64] = margins.astype(np.float64, copy=False)
-    columns = columns.reshape(len(columns), -1)
-    shape = (n_rows, columns.shape[1] if n_outputs is None else n_outputs)
-    check_shape(columns, where, "base_margin", shape, "(n_rows, n_outputs)")
-    return columns
 
 
 def starting_margins(
     model: Any, rows: Rows, start: Start | None, n_threads: int, where: str
 ) -> NDArray[np.float64]:
     """Margins before the first round to come, of shape (n_outputs, n_rows)."""
-    n_rows, n_outputs = rows.values.shape[0], len(model.base_score_)
+    n_rows, n_outputs = len(rows.y), len(model.base_score_)
     if rows.base_margin is not None:
         margins = as_margins(rows.base_margin, n_rows, n_outputs, where).copy()
     else:
@@ -374,8 +306,8 @@ def _scored_rows(
         if values.shape[0] == 0:
             fail(where, f"rows in set {i} of eval_set", "none")
         target = model._encode_target(as_target(y, values.shape[0], where), where)
-        rows = _rows(values, target, weights[i], bases[i], where)
-        _gather_lists(rows, as_qid(queries[i], values.shape[0], where))
+        rows = as_rows(values, target, weights[i], bases[i], where)
+        gather_lists(rows, as_qid(queries[i], values.shape[0], where))
         as_learnt = X is data.X and bases[i] is data.base_margin
         if as_learnt and not (rows.moved or learning.moved or _has_orders(table)):
             row_set = RowSet(name, None, [], train.margins)

@@ -137,6 +137,9 @@ class TreeGrower:
     missing_code : int, default=255
     n_threads : int, optional
         Threads; None means the process's default. No tree depends on it.
+    counts : uint8 array of shape (n_rows,), optional
+        How many equal rows each row stands for, from 1 to 15; may be read in place.
+        Trees are those of the rows repeated so.
 
     Raises
     ------
@@ -164,11 +167,15 @@ class TreeGrower:
         parameters: GrowthParameters | None = None,
         missing_code: int = MISSING_CODE,
         n_threads: int | None = None,
+        counts: NDArray[np.uint8] | None = None,
     ) -> None:
         check_array(bins, "bins", np.uint8, 2)
+        if counts is not None:
+            check_array(counts, "counts", np.uint8, 1)
         self._native: native.boosting.TreeGrower | native.boosting.SparseTreeGrower
         self._native = native.boosting.TreeGrower(
             bins,
+            counts,
             *self._settings(
                 bins.shape,
                 column_bins,

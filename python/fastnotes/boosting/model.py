@@ -20,7 +20,6 @@ from fastnotes.boosting.explanation import Explained
 from fastnotes.boosting.fitting import (
     FitData,
     add_margins,
-    as_margins,
     dense_blocks,
     prepare,
 )
@@ -28,6 +27,7 @@ from fastnotes.boosting.model_files import SavedModel, read_model, write_model
 from fastnotes.boosting.objectives import Objective
 from fastnotes.boosting.parameters import check_parameters
 from fastnotes.boosting.prediction import Predictor
+from fastnotes.boosting.rows import as_margins
 from fastnotes.boosting.table import TableEncoder
 from fastnotes.boosting.targets import as_numbers
 from fastnotes.boosting.training import Start, Training

@@ -210,6 +210,7 @@ class CustomObjective(Objective):
 
     name = "custom"
     default_metric = "rmse"
+    goes_by_row = False
 
     @property
     def n_outputs(self) -> int:

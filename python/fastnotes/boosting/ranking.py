@@ -61,6 +61,7 @@ class LambdaRank(Objective):
     lambdarank_score_normalization: bool = True
 
     needs_groups = True
+    goes_by_row = False
 
     @property
     def default_metric(self) -> str:

@@ -273,7 +273,7 @@ def _grower(
     }
     if isinstance(table.bins, SparseBins):
         return SparseTreeGrower(table.bins, columns.column_bins, **options)
-    return TreeGrower(table.bins, columns.column_bins, **options)
+    return TreeGrower(table.bins, columns.column_bins, counts=table.counts, **options)
 
 
 def within_bounds(

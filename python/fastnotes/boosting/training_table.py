@@ -163,11 +163,12 @@ class TrainingTable(NamedTuple):
 
     The bins of training rows are not always those that ``columns.bin`` gives: where the
     categories of a column are ordered by statistics, a row's own label has no part in
-    its bin.
+    its bin. With ``counts`` a row stands for so many equal ones.
     """
 
     bins: NDArray[np.uint8]
     columns: ColumnBins
+    counts: NDArray[np.uint8] | None = None
 
 
 def bin_table(
