@@ -318,7 +318,11 @@ const char* dtype_name(const CacheData<double>&) { return "float64"; }
 template <template <class> class Cell>
 void register_types(py::module_& room, const char* weights, const char* cache) {
     using Kept = Cache<Cell>;
-    py::class_<Weights<Cell>>(room, weights, py::is_final());
+    py::class_<Weights<Cell>>(room, weights, py::is_final())
+        .def_property_readonly("nbytes", [](const Weights<Cell>& self) {
+            return std::visit([](const auto& packed) { return packed->nbytes(); },
+                              self.packed);
+        });
     py::class_<Kept>(room, cache, py::is_final())
         .def_property_readonly("sizes",
                                [](const Kept& self) {
@@ -387,17 +391,17 @@ void register_recurrent(py::module_& m) {
         [](const py::array& weight_ih, const py::array& weight_hh,
            const py::object& bias, const py::object& peephole, bool tanh_candidate,
            const py::object& weight_hr, double zoneout_h, double zoneout_c,
-           const py::object& layer_norm, bool backward, int n_threads) {
+           const py::object& layer_norm, bool bfloat16, bool backward, int n_threads) {
             const auto candidate =
                 tanh_candidate ? Candidate::tanh : Candidate::sigmoid;
-            return pack_weights<LSTM>(
-                weight_ih, weight_hh, bias,
-                {candidate, peephole, weight_hr, zoneout_h, zoneout_c, layer_norm},
-                backward, n_threads);
+            return pack_weights<LSTM>(weight_ih, weight_hh, bias,
+                                      {candidate, peephole, weight_hr, zoneout_h,
+                                       zoneout_c, layer_norm, bfloat16},
+                                      backward, n_threads);
         },
         "weight_ih"_a, "weight_hh"_a, "bias"_a, "peephole"_a, "tanh_candidate"_a,
-        "weight_hr"_a, "zoneout_h"_a, "zoneout_c"_a, "layer_norm"_a, "backward"_a,
-        "n_threads"_a);
+        "weight_hr"_a, "zoneout_h"_a, "zoneout_c"_a, "layer_norm"_a, "bfloat16"_a,
+        "backward"_a, "n_threads"_a);
     room.def(
         "lstm_forward",
         [](const Weights<LSTM>& weights, const py::array& x, const py::object& h0,
@@ -416,12 +420,27 @@ void register_recurrent(py::module_& m) {
     room.def(
         "pack_rnn_weights",
         [](const py::array& weight_ih, const py::array& weight_hh,
-           const py::object& bias, bool tanh, bool backward, int n_threads) {
-            const auto nonlinearity = tanh ? Candidate::tanh : Candidate::relu;
-            return pack_weights<RNN>(weight_ih, weight_hh, bias, {nonlinearity},
-                                     backward, n_threads);
+           const py::object& bias, bool tanh, bool bfloat16, bool backward,
+           int n_threads) {
+            GivenParts parts{tanh ? Candidate::tanh : Candidate::relu};
+            parts.bfloat16 = bfloat16;
+            return pack_weights<RNN>(weight_ih, weight_hh, bias, parts, backward,
+                                     n_threads);
         },
-        "weight_ih"_a, "weight_hh"_a, "bias"_a, "tanh"_a, "backward"_a, "n_threads"_a);
+        "weight_ih"_a, "weight_hh"_a, "bias"_a, "tanh"_a, "bfloat16"_a, "backward"_a,
+        "n_threads"_a);
+    room.def(
+        "round_to_bfloat16",
+        [](const py::array& values) {
+            const auto view =
+                as_flat_view<const float>(values, "recurrent.bfloat16", "values");
+            auto rounded = pooled_empty<std::uint16_t>(view.size);
+            std::uint16_t* const bits = rounded.mutable_data();
+            const py::gil_scoped_release nogil;
+            recurrent::round_to_bfloat16(view, bits);
+            return rounded;
+        },
+        "values"_a);
     room.def(
         "rnn_forward",
         [](const Weights<RNN>& weights, const py::array& x, const py::object& h0,

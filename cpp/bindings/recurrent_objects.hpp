@@ -40,15 +40,42 @@ struct GivenParts {
     py::object peephole = py::none(), weight_hr = py::none();
     double zoneout_h = 0, zoneout_c = 0;
     py::object layer_norm = py::none();
+    bool bfloat16 = false; // weights, but for bias, peephole and layer_norm
+};
+
+/// A packed weight, or in its place the same in bfloat16.
+template <class T> struct StoredWeight {
+    Workspace<T> values;
+    Workspace<Bfloat16> rounded;
+    index_t size = 0;
+
+    StoredWeight() = default;
+    explicit StoredWeight(index_t n) : values(n), size(n) {}
+
+    recurrent::Stored<T> view() const noexcept {
+        if (rounded.data() != nullptr) return recurrent::Stored<T>(rounded.data());
+        return values.data();
+    }
+    index_t nbytes() const noexcept {
+        const auto item = rounded.data() != nullptr ? sizeof(Bfloat16) : sizeof(T);
+        return size * static_cast<index_t>(item);
+    }
+    void round() {
+        if (size == 0) return;
+        rounded = Workspace<Bfloat16>(size);
+        recurrent::round_packed(values.data(), size, rounded.data());
+        values = Workspace<T>();
+    }
 };
 
 template <class T> struct PackedWeights {
     index_t input, hidden, projection;
     Candidate candidate;
     T zoneout_h, zoneout_c;
-    Workspace<T> weight_ih, weight_hh, bias;
+    StoredWeight<T> weight_ih, weight_hh;
+    StoredWeight<T> weight_hr; // null without a projection
+    Workspace<T> bias;
     Workspace<T> peephole;                 // null unless has_peephole
-    Workspace<T> weight_hr;                // null without a projection
     Workspace<T> backward_ih, backward_hh; // null unless packed for training
     Workspace<T> backward_hr;              // null unless both
     Workspace<T> layer_norm;               // null unless normalised
@@ -62,14 +89,18 @@ template <class T> struct PackedWeights {
             norm = {layer_norm.data(), layer_norm.data() + gates_width, cells,
                     cells + state_width};
         }
-        return {candidate,   peephole.data(), weight_hr.data(),
+        return {candidate,   peephole.data(), weight_hr.view(),
                 {zoneout_h}, {zoneout_c},     norm};
     }
     Sizes sizes(index_t batch, index_t time) const noexcept {
         return {batch, time, input, hidden, projection, normalised};
     }
     recurrent::PackedWeights<T> view() const noexcept {
-        return {weight_ih.data(), weight_hh.data(), bias.data()};
+        return {weight_ih.view(), weight_hh.view(), bias.data()};
+    }
+    /// Of the weights that a step reads for each multiplication.
+    index_t nbytes() const noexcept {
+        return weight_ih.nbytes() + weight_hh.nbytes() + weight_hr.nbytes();
     }
 };
 template <class T> using SharedWeights = std::shared_ptr<const PackedWeights<T>>;
@@ -173,6 +204,10 @@ SharedWeights<T> pack(const char* where, py::handle weight_ih, py::handle weight
     const T* const layer_norm_data =
         optional_vector<T>(parts.layer_norm, where, "layer_norm", 10 * hidden);
     check_threads(n_threads, where);
+    if (parts.bfloat16 && backward)
+        fail(where, "weights for inference alone in bfloat16", "weights for backward");
+    if (parts.bfloat16 && !std::is_same_v<T, float>)
+        fail(where, "float32 weights to round to bfloat16", "float64");
 
     auto out = std::make_shared<PackedWeights<T>>();
     out->input = input;
@@ -188,8 +223,8 @@ SharedWeights<T> pack(const char* where, py::handle weight_ih, py::handle weight
     const auto backward_size = [&](index_t columns) {
         return recurrent::packed_backward_size<Cell>(hidden, columns);
     };
-    out->weight_ih = Workspace<T>(forward_size(input));
-    out->weight_hh = Workspace<T>(forward_size(hh.columns));
+    out->weight_ih = StoredWeight<T>(forward_size(input));
+    out->weight_hh = StoredWeight<T>(forward_size(hh.columns));
     out->gates_width = recurrent::gates_width<Cell>(hidden);
     out->state_width = recurrent::state_width<Cell>(hidden);
     out->bias = Workspace<T>(out->gates_width);
@@ -201,7 +236,7 @@ SharedWeights<T> pack(const char* where, py::handle weight_ih, py::handle weight
     const auto projection_size = [](index_t columns, index_t depth) {
         return recurrent::packed_projection_size<Cell>(columns, depth);
     };
-    if (hr) out->weight_hr = Workspace<T>(projection_size(hr->rows, hidden));
+    if (hr) out->weight_hr = StoredWeight<T>(projection_size(hr->rows, hidden));
     if (backward) {
         out->backward_ih = Workspace<T>(backward_size(input));
         out->backward_hh = Workspace<T>(backward_size(hh.columns));
@@ -213,18 +248,24 @@ SharedWeights<T> pack(const char* where, py::handle weight_ih, py::handle weight
                                      bias_data,
                                      peephole_data,
                                      layer_norm_data,
-                                     out->weight_ih.data(),
-                                     out->weight_hh.data(),
+                                     out->weight_ih.values.data(),
+                                     out->weight_hh.values.data(),
                                      out->bias.data(),
                                      out->backward_ih.data(),
                                      out->backward_hh.data(),
                                      out->peephole.data(),
-                                     out->weight_hr.data(),
+                                     out->weight_hr.values.data(),
                                      out->backward_hr.data(),
                                      out->layer_norm.data()};
     {
         const py::gil_scoped_release nogil;
         recurrent::pack<Cell>(call, n_threads);
+        if constexpr (std::is_same_v<T, float>) {
+            if (parts.bfloat16) {
+                for (auto* each : {&out->weight_ih, &out->weight_hh, &out->weight_hr})
+                    each->round();
+            }
+        }
     }
     return out;
 }

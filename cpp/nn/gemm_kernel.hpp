@@ -20,6 +20,7 @@
 /// never by splitting a sum.
 #pragma once
 
+#include "common/bfloat16.hpp"
 #include "common/simd.hpp"
 #include "common/view.hpp"
 
@@ -61,39 +62,41 @@ template <class T, index_t Rows> struct PackedRows {
 
 // ---------------------------------------------------------------- right-hand sides
 
-/// Register v of step k at data + k * stride + v * lanes: a packed panel (stride = its
-/// width), part of one, or a row-major matrix (stride = its columns).
-template <class T> struct Panel {
-    const T* data;
+/// They give register v of step k. W is how values are stored: T, or bfloat16 in pairs.
+
+/// From data + k * stride + v * lanes: a packed panel (stride = its width), part of
+/// one, or a row-major matrix (stride = its columns).
+template <class T, class W = T> struct Panel {
+    const W* data;
     index_t stride;
 
-    FASTNOTES_INLINE const T* operator()(index_t k, index_t v) const {
-        return data + k * stride + v * simd::lanes<T>;
+    FASTNOTES_INLINE simd::Vec<T> operator()(index_t k, index_t v) const {
+        return simd::load_register<simd::Vec<T>>(data + k * stride, v);
     }
 };
 
 /// A panel, of which what lies `ahead` values further is asked for.
-template <class T> struct PanelAhead {
-    const T* data;
+template <class T, class W = T> struct PanelAhead {
+    const W* data;
     index_t stride;
     index_t ahead;
 
-    FASTNOTES_INLINE const T* operator()(index_t k, index_t v) const {
-        const T* const row = data + k * stride;
+    FASTNOTES_INLINE simd::Vec<T> operator()(index_t k, index_t v) const {
+        const W* const row = data + k * stride;
         if (v == 0) simd::prefetch_far(row + ahead);
-        return row + v * simd::lanes<T>;
+        return simd::load_register<simd::Vec<T>>(row, v);
     }
 };
 
 /// Adjacent full panels, `gap` values apart, read side by side as one wide one.
-template <class T> struct PanelGroup {
-    const T* data;
+template <class T, class W = T> struct PanelGroup {
+    const W* data;
     index_t stride;
     index_t gap;
 
-    FASTNOTES_INLINE const T* operator()(index_t k, index_t v) const {
-        return data + v / panel_vectors * gap + k * stride +
-               v % panel_vectors * simd::lanes<T>;
+    FASTNOTES_INLINE simd::Vec<T> operator()(index_t k, index_t v) const {
+        const W* const row = data + v / panel_vectors * gap + k * stride;
+        return simd::load_register<simd::Vec<T>>(row, v % panel_vectors);
     }
 };
 
@@ -127,7 +130,7 @@ template <class T, index_t Rows, index_t Vecs> struct Tile {
             V b[Vecs];
 #pragma GCC unroll 8
             for (index_t v = 0; v < Vecs; ++v) {
-                V value = simd::load<V>(right(k, v)); // kept in b, it would be stored
+                V value = right(k, v); // kept in b, it would be stored
                 if constexpr (Rows > 1) detail::keep(value);
                 b[v] = value;
             }

@@ -185,7 +185,7 @@ template <class Cell> class ForwardRun {
         for_each_group(team, chunk, [&](const Group& group) {
             if (alone_) project(team, group, chunk, t, t + 1);
             T* const sums = group.sums + row * group.stride;
-            const T* const weight =
+            const Stored<T> weight =
                 call_.weights.weight_hh + group.first * width * output_;
             const SliceProduct<T> product{states_.h_before(t, 0),
                                           states_.h_stride(),

@@ -236,6 +236,25 @@ void pack(const Packing<typename Cell::Value>& call, int n_threads) noexcept {
         });
 }
 
+void round_packed(const float* values, index_t n, Bfloat16* rounded) noexcept {
+    using V = simd::Vec<float>;
+    for (index_t i = 0; i < n; i += 2 * V::size) {
+        simd::store_pair(rounded + i, simd::load<V>(values + i),
+                         simd::load<V>(values + i + V::size));
+    }
+}
+
+void round_to_bfloat16(View1<const float> values, std::uint16_t* bits) noexcept {
+    using V = simd::Vec<float>;
+    for (index_t i = 0; i < values.size; i += V::size) {
+        const index_t n = std::min<index_t>(V::size, values.size - i);
+        const auto words =
+            simd::bfloat16_words(detail::load_partial<float>(values.data + i, n)) >> 16;
+        for (index_t j = 0; j < n; ++j)
+            bits[i + j] = static_cast<std::uint16_t>(words[static_cast<int>(j)]);
+    }
+}
+
 #define FASTNOTES_INSTANTIATE(Cell)                                                    \
     template index_t gates_width<Cell>(index_t);                                       \
     template index_t state_width<Cell>(index_t);                                       \

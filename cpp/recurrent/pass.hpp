@@ -29,8 +29,10 @@
 /// (and into the weight gradients). Steps past a sequence's end are never read.
 #pragma once
 
+#include "common/bfloat16.hpp"
 #include "common/view.hpp"
 
+#include <type_traits>
 #include <vector>
 
 namespace fastnotes::recurrent {
@@ -60,18 +62,47 @@ template <class T> struct LayerNorm {
     const T *gain_c = nullptr, *bias_c = nullptr;   // [Hs]
 };
 
+/// Packed weights as they are stored: values of T or, where T is float, bfloat16 in
+/// their places, whose pairs are of adjacent registers. One of both is null.
+template <class T> struct Stored {
+    const T* values;
+    const Bfloat16* rounded;
+
+    Stored(const T* data = nullptr) noexcept : values(data), rounded(nullptr) {}
+    explicit Stored(const Bfloat16* data) noexcept : values(nullptr), rounded(data) {}
+    explicit operator bool() const noexcept {
+        return values != nullptr || rounded != nullptr;
+    }
+
+    Stored& operator+=(index_t n) noexcept {
+        if (rounded != nullptr) {
+            rounded += n;
+        } else {
+            values += n;
+        }
+        return *this;
+    }
+    Stored operator+(index_t n) const noexcept { return Stored(*this) += n; }
+
+    /// f(the pointer that there is).
+    template <class F> void visit(F&& f) const {
+        if constexpr (std::is_same_v<T, float>) {
+            if (rounded != nullptr) return f(rounded);
+        }
+        f(values);
+    }
+};
+
 /// What a cell reads beside sums and states.
 template <class T> struct Parts {
     Candidate candidate;
-    const T* peephole;  // [Hs / L, 3, L]  of the gates i, f, o; null: none
-    const T* weight_hr; // forward [Q(R), H, S], backward [Q(H), R, S]; null: none
+    const T* peephole;   // [Hs / L, 3, L]  of the gates i, f, o; null: none
+    Stored<T> weight_hr; // forward [Q(R), H, S], backward [Q(H), R, S]; null: none
     Zoneout<T> zoneout_h, zoneout_c;
     LayerNorm<T> layer_norm;
 
     bool zones() const noexcept { return zoneout_h.any() || zoneout_c.any(); }
-    bool any() const noexcept {
-        return peephole != nullptr || weight_hr != nullptr || zones();
-    }
+    bool any() const noexcept { return peephole != nullptr || weight_hr || zones(); }
 };
 
 /// Who runs when. Built once per call by make_schedule, read by the kernels.
@@ -145,11 +176,23 @@ template <class T> struct Packing {
 template <class Cell>
 void pack(const Packing<typename Cell::Value>& call, int n_threads) noexcept;
 
+/// Packed weights rounded to bfloat16, nearest, ties to even, for forward and step.
+///
+///   values [n] f32   in; n a multiple of S
+///   rounded [n]      out, overwritten; apart from values
+void round_packed(const float* values, index_t n, Bfloat16* rounded) noexcept;
+
+/// The bits of bfloat16 of values in any layout, rounded likewise.
+///
+///   values [n] f32   in
+///   bits [n] u16     out, overwritten; apart from values
+void round_to_bfloat16(View1<const float> values, std::uint16_t* bits) noexcept;
+
 /// What the forward kernels take of it.
 template <class T> struct PackedWeights {
-    const T* weight_ih; // [G / S, D, S]
-    const T* weight_hh; // [G / S, H, S]
-    const T* bias;      // [G]
+    Stored<T> weight_ih; // [G / S, D, S]
+    Stored<T> weight_hh; // [G / S, H, S]
+    const T* bias;       // [G]
 };
 
 // ---------------------------------------------------------------- forward

@@ -23,8 +23,8 @@ void step_panels(const Step<typename Cell::Value>& call, index_t p, index_t end,
     const index_t slices = (end - p) * Shape::slices;
     const auto all = [&](auto f) { f(index_t{0}, n); };
     alignas(64) T sums[nn::tile_rows * stride];
-    const T* const weight_ih = call.weights.weight_ih + p * inputs * width;
-    const T* const weight_hh = call.weights.weight_hh + p * outputs * width;
+    const Stored<T> weight_ih = call.weights.weight_ih + p * inputs * width;
+    const Stored<T> weight_hh = call.weights.weight_hh + p * outputs * width;
     const T* const bias = call.weights.bias + p * width;
     const SliceProduct<T> input{
         call.x + from * inputs, inputs, weight_ih, inputs, bias, 0, sums, stride};
@@ -53,7 +53,7 @@ void step_panels(const Step<typename Cell::Value>& call, index_t p, index_t end,
             if constexpr (Cell::extended) {
                 const auto& parts = call.parts;
                 cell.c = detail::zone_out(parts.zoneout_c, at, units, c, cell.c);
-                if (parts.weight_hr != nullptr) {
+                if (parts.weight_hr) {
                     h_next = call.scratch;
                 } else {
                     const auto h = detail::load_partial<T>(call.h + at, units);
@@ -110,7 +110,7 @@ template <class Cell> void step(const Step<typename Cell::Value>& call) noexcept
             }
         }
     });
-    if (call.parts.weight_hr == nullptr) return;
+    if (!call.parts.weight_hr) return;
     for (index_t r = 0; r < call.sizes.batch; r += nn::tile_rows)
         step_projection(call, r, std::min(nn::tile_rows, call.sizes.batch - r));
 }

@@ -90,13 +90,13 @@ template <class F> void for_each_tile(index_t first, index_t last, F&& f) {
 /// out = start + left times weight, each sum one chain that goes on from `start`.
 ///
 ///   left    [rows, depth], rows left_stride apart
-///   weight  [slices, depth, S]
+///   weight  [slices, depth, S]; bfloat16 is widened as it is read
 ///   start   [rows, slices * S], rows start_stride apart (0: a bias); null: zeros
 ///   out     likewise; it may be start
 template <class T> struct SliceProduct {
     const T* left;
     index_t left_stride;
-    const T* weight;
+    Stored<T> weight;
     index_t depth;
     const T* start;
     index_t start_stride;
@@ -110,9 +110,9 @@ inline constexpr index_t depth_block = 256;
 /// Rows r .. r + Rows - 1 and Slices slices from s on, through depth [k, k + length).
 /// A single slice is read with what lies a block further asked for.
 /// A function of its own: inside a large one GCC keeps the sums in memory.
-template <class T, index_t Rows, index_t Slices>
-[[gnu::noinline]] void multiply_tile(const SliceProduct<T>& product, index_t r,
-                                     index_t s, index_t k, index_t length) {
+template <index_t Rows, index_t Slices, class T, class W>
+[[gnu::noinline]] void multiply_tile(const SliceProduct<T>& product, const W* weights,
+                                     index_t r, index_t s, index_t k, index_t length) {
     using V = simd::Vec<T>;
     constexpr index_t width = slice_width<T>;
     constexpr index_t vectors = Slices * nn::panel_vectors;
@@ -137,13 +137,13 @@ template <class T, index_t Rows, index_t Slices>
     }
     const nn::RowMajor<T> left{product.left + r * product.left_stride + k,
                                product.left_stride};
-    const T* const weight = product.weight + (s * product.depth + k) * width;
+    const W* const weight = weights + (s * product.depth + k) * width;
     if constexpr (Slices == 1) {
-        tile.accumulate(left, nn::PanelAhead<T>{weight, width, depth_block * width},
+        tile.accumulate(left, nn::PanelAhead<T, W>{weight, width, depth_block * width},
                         length);
     } else {
-        tile.accumulate(left, nn::PanelGroup<T>{weight, width, product.depth * width},
-                        length);
+        tile.accumulate(
+            left, nn::PanelGroup<T, W>{weight, width, product.depth * width}, length);
     }
     T* const to = product.out + r * product.out_stride + s * width;
 #pragma GCC unroll 8
@@ -160,16 +160,16 @@ template <class T, index_t Rows, index_t Slices>
 /// A slice's block of depth stays in the first-level cache while all rows pass by, and
 /// the next one, which follows it in memory, is on its way. One or two rows take
 /// several slices side by side, or the latency of fma would show.
-template <class T, class ForRows>
-void multiply(const SliceProduct<T>& product, index_t n, index_t first, index_t last,
-              ForRows&& for_rows) {
+template <class T, class W, class ForRows>
+void multiply_slices(const SliceProduct<T>& product, const W* weights, index_t n,
+                     index_t first, index_t last, const ForRows& for_rows) {
     constexpr index_t wide = nn::chains_in_flight / nn::panel_vectors;
     index_t s = first;
     const auto few_rows = [&](auto rows, auto slices) {
         constexpr index_t R = decltype(rows)::value, S = decltype(slices)::value;
         for (; s + S <= last; s += S) {
             for_rows([&](index_t r, index_t) {
-                multiply_tile<T, R, S>(product, r, s, 0, product.depth);
+                multiply_tile<R, S>(product, weights, r, s, 0, product.depth);
             });
         }
     };
@@ -183,13 +183,21 @@ void multiply(const SliceProduct<T>& product, index_t n, index_t first, index_t 
             const index_t length = std::min(depth_block, product.depth - k);
             for_rows([&](index_t from, index_t to) {
                 for_each_tile(from, to, [&](index_t r, auto rows) {
-                    multiply_tile<T, decltype(rows)::value, 1>(product, r, s, k,
-                                                               length);
+                    multiply_tile<decltype(rows)::value, 1>(product, weights, r, s, k,
+                                                            length);
                 });
             });
             k += depth_block;
         } while (k < product.depth);
     }
+}
+
+template <class T, class ForRows>
+void multiply(const SliceProduct<T>& product, index_t n, index_t first, index_t last,
+              ForRows&& for_rows) {
+    product.weight.visit([&](const auto* weights) {
+        multiply_slices(product, weights, n, first, last, for_rows);
+    });
 }
 
 /// simd's partial accesses, for a number of lanes that may be below 0.

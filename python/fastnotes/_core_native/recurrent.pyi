@@ -1,9 +1,12 @@
 from typing import Any, final
 
+import numpy as np
 from numpy.typing import NDArray
 
 @final
-class LSTMWeights: ...
+class LSTMWeights:
+    @property
+    def nbytes(self) -> int: ...
 
 @final
 class LSTMCache:
@@ -24,6 +27,7 @@ def pack_lstm_weights(
     zoneout_h: float,
     zoneout_c: float,
     layer_norm: NDArray[Any] | None,
+    bfloat16: bool,
     backward: bool,
     n_threads: int,
 ) -> LSTMWeights: ...
@@ -66,7 +70,9 @@ def lstm_backward(
 ]: ...
 
 @final
-class RNNWeights: ...
+class RNNWeights:
+    @property
+    def nbytes(self) -> int: ...
 
 @final
 class RNNCache:
@@ -82,6 +88,7 @@ def pack_rnn_weights(
     weight_hh: NDArray[Any],
     bias: NDArray[Any] | None,
     tanh: bool,
+    bfloat16: bool,
     backward: bool,
     n_threads: int,
 ) -> RNNWeights: ...
@@ -100,3 +107,4 @@ def rnn_step(
 def rnn_backward(
     cache: RNNCache, dh: NDArray[Any], dh_last: NDArray[Any] | None, n_threads: int
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]: ...
+def round_to_bfloat16(values: NDArray[Any]) -> NDArray[np.uint16]: ...

@@ -105,6 +105,19 @@ def sigmoid(a: Array) -> Array:
     return value
 
 
+def round_to_bfloat16(values: Array) -> Array:
+    """Return the nearest values of 8 bits of precision, of two the even one.
+
+    In float32's range: their last bit stands at 2**-133 or above, and what would be
+    2**128 is infinity.
+    """
+    exponent = np.frexp(values.astype(np.float64))[1]
+    last = np.ldexp(1.0, np.maximum(exponent, -125) - 8)
+    with np.errstate(over="ignore"):
+        rounded: Array = (np.round(values / last) * last).astype(np.float32)
+    return rounded
+
+
 def lstm_forward(
     x: Array,
     weight_ih: Array,

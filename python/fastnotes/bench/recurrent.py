@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,9 @@ from fastnotes.bench.recurrent_work import work_of
 FORWARD_BOUND = 2e-5
 GRADIENT_BOUND = 1e-4
 """float32 recurrences against the float64 reference; gradients sum over all steps."""
+
+ROUNDED_BOUND = 2e-2
+"""Weights in bfloat16, and with torch states too, against the same reference."""
 
 
 def layer(
@@ -90,10 +94,15 @@ def one_step(n_rows: int, hidden: int) -> Inputs:
 # ---------------------------------------------------------------- ours
 
 
-def _our_inference(inputs: Inputs, n_threads: int) -> Run:
+def _packed(inputs: Inputs, dtype: str | None) -> Any:
     from fastnotes.recurrent import LSTMWeights
 
-    weights = LSTMWeights(inputs["weight_ih"], inputs["weight_hh"], inputs["bias"])
+    layer = (inputs[name] for name in ("weight_ih", "weight_hh", "bias"))
+    return LSTMWeights(*layer, dtype=dtype)
+
+
+def _our_inference(inputs: Inputs, n_threads: int, dtype: str | None = None) -> Run:
+    weights = _packed(inputs, dtype)
     x, lengths = inputs["x"], inputs["lengths"]
     return lambda: weights.forward(x, lengths=lengths, n_threads=n_threads)
 
@@ -113,10 +122,8 @@ def _our_training(inputs: Inputs, n_threads: int) -> Run:
     return run
 
 
-def _our_step(inputs: Inputs, n_threads: int) -> Run:
-    from fastnotes.recurrent import LSTMWeights
-
-    weights = LSTMWeights(inputs["weight_ih"], inputs["weight_hh"], inputs["bias"])
+def _our_step(inputs: Inputs, n_threads: int, dtype: str | None = None) -> Run:
+    weights = _packed(inputs, dtype)
     x = np.ascontiguousarray(inputs["x"][:, 0])
     h, c = inputs["h0"], inputs["c0"]
     return lambda: weights.step(x, h, c)
@@ -189,19 +196,51 @@ _STEP = (
         answer=of.onnx_step_answer,
     ),
 )
+_IN_FLOAT32 = "fastnotes float32"
+_ROUNDED = (
+    Contender(
+        OURS,
+        "LSTMWeights.forward in bfloat16",
+        partial(_our_inference, dtype="bfloat16"),
+        answer=_states,
+    ),
+    Contender(_IN_FLOAT32, "LSTMWeights.forward", _our_inference, answer=_states),
+    _INFERENCE[1],
+    Contender(
+        "torch bfloat16",
+        "nn.LSTM in bfloat16",
+        of.torch_rounded,
+        "torch",
+        answer=of.torch_rounded_answer,
+    ),
+)
+_ROUNDED_STEP = (
+    Contender(
+        OURS, "LSTMWeights.step in bfloat16", partial(_our_step, dtype="bfloat16")
+    ),
+    Contender(_IN_FLOAT32, "LSTMWeights.step", _our_step),
+    *_STEP[1:3],
+    Contender(
+        "torch bfloat16",
+        "nn.LSTMCell in bfloat16",
+        of.torch_rounded_step,
+        "torch",
+        answer=of.torch_rounded_answer,
+    ),
+)
 
 
 def _inference(name: str, title: str, **options: Any) -> Case:
     options.setdefault("contenders", _INFERENCE)
+    options.setdefault("bound", FORWARD_BOUND)
+    options.setdefault("work", work_of(1))
     return Case(
         room="recurrent",
         name=f"lstm-forward-{name}",
         title=f"LSTM inference, {title}",
         reference=_exact_states,
-        work=work_of(1),
         error=_forward_error,
         error_name="max error",
-        bound=FORWARD_BOUND,
         **options,
     )
 
@@ -219,21 +258,34 @@ def _training(name: str, title: str, **options: Any) -> Case:
     )
 
 
-def _step(hidden: int, quick: bool) -> Case:
+def _step(hidden: int, *, quick: bool = False, rounded: bool = False) -> Case:
     parameters = {"n_rows": 1, "hidden": hidden}
+    kept = "in bfloat16, " if rounded else ""
     return Case(
         room="recurrent",
-        name=f"lstm-step-h{hidden}",
-        title=f"one streaming LSTM step, one row, {hidden} units",
+        name="lstm-step-" + ("bfloat16-" if rounded else "") + f"h{hidden}",
+        title=f"one streaming LSTM step, {kept}one row, {hidden} units",
         build=one_step,
         full=parameters,
         quick=parameters if quick else None,
-        contenders=_STEP,
+        contenders=_ROUNDED_STEP if rounded else _STEP,
         reference=_exact_step,
-        work=work_of(1),
+        work=work_of(1, 2 if rounded else 4),
         error=_forward_error,
         error_name="max error",
-        bound=FORWARD_BOUND,
+        bound=ROUNDED_BOUND if rounded else FORWARD_BOUND,
+    )
+
+
+def _in_bfloat16(hidden: int, n_rows: int) -> Case:
+    return _inference(
+        f"bfloat16-h{hidden}-b{n_rows}",
+        f"weights in bfloat16, {hidden} units, {n_rows} x 32 steps",
+        build=generated,
+        full={"n_rows": n_rows, "n_steps": 32, "hidden": hidden},
+        contenders=_ROUNDED,
+        work=work_of(1, 2),
+        bound=ROUNDED_BOUND,
     )
 
 
@@ -283,8 +335,10 @@ def _cases() -> tuple[Case, ...]:
         _inference("shakespeare", "Tiny Shakespeare windows, 256 units", **text),
         _training("shakespeare", "Tiny Shakespeare windows, 256 units", **text),
         _step(64, quick=True),
-        _step(256, quick=False),
+        _step(256),
         *_grid(),
+        *(_step(hidden, rounded=True) for hidden in (512, 1024)),
+        *(_in_bfloat16(hidden, rows) for hidden in (512, 1024) for rows in (1, 16)),
         *recurrent_normed.CASES,
         *recurrent_rnn.CASES,
         *language_model.CASES,

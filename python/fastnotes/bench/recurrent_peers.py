@@ -94,6 +94,30 @@ def _torch_padded(torch: Any, inputs: Inputs, batch_first: bool) -> Run:
     return run_masked
 
 
+def torch_rounded(inputs: Inputs, n_threads: int) -> Run:
+    """``torch.nn.LSTM`` in bfloat16: weights, inputs and states."""
+    torch = peers.torch_with(n_threads)
+    lstm = _torch_lstm(torch, inputs, batch_first=True).to(torch.bfloat16)
+    x = torch.from_numpy(inputs["x"]).to(torch.bfloat16)
+
+    def run() -> Any:
+        with torch.inference_mode():
+            h, (h_last, c_last) = lstm(x)
+            return h, h_last[0], c_last[0]
+
+    return run
+
+
+def torch_rounded_answer(raw: Any) -> Any:
+    """NumPy has no bfloat16."""
+    return tuple(each.float() for each in raw)
+
+
+def torch_rounded_step(inputs: Inputs, n_threads: int) -> Run:
+    """``torch.nn.LSTMCell`` in bfloat16."""
+    return _torch_cell_step(inputs, n_threads, "bfloat16")
+
+
 def _torch_packed(torch: Any, inputs: Inputs) -> Run:
     lstm = _torch_lstm(torch, inputs, batch_first=True)
     x, lengths = torch.from_numpy(inputs["x"]), torch.from_numpy(inputs["lengths"])
@@ -149,13 +173,19 @@ def torch_step_by_layer(inputs: Inputs, n_threads: int) -> Run:
 
 def torch_step_by_cell(inputs: Inputs, n_threads: int) -> Run:
     """``torch.nn.LSTMCell``, for weights copied into one."""
+    return _torch_cell_step(inputs, n_threads, "float32")
+
+
+def _torch_cell_step(inputs: Inputs, n_threads: int, dtype: str) -> Run:
     torch = peers.torch_with(n_threads)
     lstm = _torch_lstm(torch, inputs, batch_first=False)
     cell = torch.nn.LSTMCell(lstm.input_size, lstm.hidden_size)
     with torch.no_grad():
         for target, source in zip(cell.parameters(), lstm.parameters(), strict=True):
             target.copy_(source)
-    x, h, c = _torch_step_inputs(torch, inputs)
+    kept = getattr(torch, dtype)
+    cell.to(kept)
+    x, h, c = (each.to(kept) for each in _torch_step_inputs(torch, inputs))
 
     def run() -> Any:
         with torch.inference_mode():

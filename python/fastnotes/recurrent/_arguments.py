@@ -21,6 +21,12 @@ from fastnotes._validation import (
     fail,
 )
 from fastnotes.recurrent import layer_norm as norms
+from fastnotes.recurrent._bfloat16 import (
+    ROUNDED,
+    as_weight_dtype,
+    from_bits,
+    to_bits,
+)
 from fastnotes.recurrent.results import LSTMOutput
 
 CANDIDATES = ("tanh", "sigmoid")
@@ -58,14 +64,18 @@ class Cell(NamedTuple):
     candidate: str
     zoneout_h: float = 0.0
     zoneout_c: float = 0.0
+    dtype: str | None = None  # of the weights, where it is not that of calls
 
 
-def as_cell(candidate: Any, zoneout_h: Any, zoneout_c: Any, where: str) -> Cell:
+def as_cell(
+    candidate: Any, zoneout_h: Any, zoneout_c: Any, where: str, dtype: Any = None
+) -> Cell:
     check_choice(candidate, where, "candidate", CANDIDATES)
     return Cell(
         candidate,
         as_real(zoneout_h, where, "zoneout_h", low=0.0, high=1.0),
         as_real(zoneout_c, where, "zoneout_c", low=0.0, high=1.0),
+        as_weight_dtype(dtype, where),
     )
 
 
@@ -88,6 +98,29 @@ class Weights(NamedTuple):
     def cast(self, dtype: np.dtype[Any], *, copy: bool = False) -> Weights:
         return Weights(*(cast(a, dtype, copy=copy) for a in self))
 
+    def dtype(self, kept: str | None) -> np.dtype[Any]:
+        """That of calls with weights that are kept in ``kept``."""
+        if kept is not None:
+            return np.dtype(np.float32)
+        return np.result_type(*(a for a in self if a is not None))
+
+    def rounded(self) -> Weights:
+        """Matrices as the bits of bfloat16."""
+        return self._with_matrices(to_bits)
+
+    def widened(self) -> Weights:
+        """The floats of :meth:`rounded`."""
+        return self._with_matrices(from_bits)
+
+    def _with_matrices(self, f: Any) -> Weights:
+        own: dict[str, Any] = {name: getattr(self, name) for name in ROUNDED}
+        given = {name: f(a) for name, a in own.items() if a is not None}
+        return self._replace(**given)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(a.nbytes for a in self if a is not None)
+
     def pack(
         self, cell: Cell, backward: bool, n_threads: int
     ) -> native.recurrent.LSTMWeights:
@@ -101,6 +134,7 @@ class Weights(NamedTuple):
             cell.zoneout_h,
             cell.zoneout_c,
             self.layer_norm,
+            cell.dtype is not None,
             backward,
             n_threads,
         )
@@ -234,10 +268,13 @@ def as_step_input(
     name: str,
     columns: int,
     rows: int | None,
-    weights: RealArray,
+    like: RealArray,
 ) -> RealArray:
-    """A (rows, columns) input; what is right already passes in a microsecond."""
-    dtype = weights.dtype
+    """A (rows, columns) input; what is right already passes in a microsecond.
+
+    ``like`` has the dtype of calls, and lies where the weights do.
+    """
+    dtype = like.dtype
     ready = (
         type(value) is np.ndarray
         and value.dtype is dtype
@@ -246,7 +283,7 @@ def as_step_input(
         and value.flags.aligned
     )
     if not ready:  # refuses CUDA arrays
-        wants_cuda(where, None, **{name: value}, weights=weights)
+        wants_cuda(where, None, **{name: value}, weights=like)
     array: RealArray = (
         value if ready else cast(as_real_array(value, where, name, ndim=2), dtype)
     )

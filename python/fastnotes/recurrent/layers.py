@@ -143,6 +143,7 @@ class LSTM(Stack):
         *,
         lengths: ArrayLike | None = None,
         training: bool = False,
+        dtype: str | None = None,
     ) -> tuple[RealArray, tuple[RealArray, RealArray]]:
         """Run over a batch of sequences.
 
@@ -156,6 +157,10 @@ class LSTM(Stack):
             (B,) integers from 0 to T, in any order; None: T everywhere.
         training
             Apply dropout, and keep what :meth:`backward` needs.
+        dtype
+            None, or ``"bfloat16"``: run with weights rounded to it, as
+            :class:`LSTMWeights` has them, not in training. They are rounded in every
+            call: a stream of steps does it once.
 
         Returns
         -------
@@ -166,7 +171,7 @@ class LSTM(Stack):
 
         With ``proj_size`` h, not c, has as many columns where H is said here.
         """
-        h, (h_last, c_last) = self._run(x, state, lengths, training)
+        h, (h_last, c_last) = self._run(x, state, lengths, training, dtype)
         return h, (h_last, c_last)
 
     def _forward_one(
@@ -254,9 +259,8 @@ class LSTM(Stack):
             fail(where, "zoneout 0", str(self.zoneout))
         return write_module(self, proj_size=self.proj_size)
 
-    def _packed(self, weights: States) -> LSTMWeights:
-        weight_ih, weight_hh, bias = weights[:3]
-        return LSTMWeights(weight_ih, weight_hh, bias, **self._parts(weights))
+    def _packed(self, weights: States, dtype: str | None) -> LSTMWeights:
+        return LSTMWeights(*weights[:3], dtype=dtype, **self._parts(weights))
 
 
 def as_zoneout_rates(zoneout: Any, where: str) -> tuple[float, float]:
@@ -316,9 +320,10 @@ class RNN(Stack):
         *,
         lengths: ArrayLike | None = None,
         training: bool = False,
+        dtype: str | None = None,
     ) -> tuple[RealArray, RealArray]:
         """Run over a batch of sequences, as :meth:`LSTM.forward` with one state."""
-        h, (h_last,) = self._run(x, state, lengths, training)
+        h, (h_last,) = self._run(x, state, lengths, training, dtype)
         return h, h_last
 
     def _forward_one(
@@ -350,5 +355,5 @@ class RNN(Stack):
         """Return a ``torch.nn.RNN`` with ``batch_first`` and the same weights."""
         return write_module(self, nonlinearity=self.nonlinearity)
 
-    def _packed(self, weights: States) -> RNNWeights:
-        return RNNWeights(*weights, nonlinearity=self.nonlinearity)
+    def _packed(self, weights: States, dtype: str | None) -> RNNWeights:
+        return RNNWeights(*weights, nonlinearity=self.nonlinearity, dtype=dtype)

@@ -27,6 +27,7 @@ from fastnotes.recurrent._arguments import (
     call_wants_cuda,
     cast,
 )
+from fastnotes.recurrent._bfloat16 import as_weight_dtype, refuse_training
 from fastnotes.recurrent.results import RNNCache, RNNGradients, RNNOutput
 
 NONLINEARITIES = ("tanh", "relu")
@@ -107,7 +108,7 @@ def rnn_forward(
     inputs = as_inputs(x, h0, None, lengths, where, weights)
     arrays = (*weights, inputs.x, inputs.h0)
     dtype = np.result_type(*(a for a in arrays if a is not None))
-    packed = _pack(weights.cast(dtype), nonlinearity, keep_cache, threads)
+    packed = _pack(weights.cast(dtype), nonlinearity, None, keep_cache, threads)
     return _run(inputs.cast(dtype), packed, reverse, keep_cache, threads, where)
 
 
@@ -177,13 +178,19 @@ class RNNWeights:
         (H, D), (H, H) and (H,) or None, as in :func:`rnn_forward`. They are copied.
     nonlinearity
         ``"tanh"`` or ``"relu"``.
+    dtype
+        None, or ``"bfloat16"``: both matrices are kept rounded to it, for inference
+        alone, as in :class:`LSTMWeights`.
 
     Attributes
     ----------
     input_size, hidden_size
         D and H.
     dtype
-        float32 if every array given is float32, else float64. Calls convert to it.
+        float32 if every array given is float32 or weights are kept in bfloat16, else
+        float64. Calls convert to it.
+    weight_dtype
+        ``"bfloat16"``, or the name of ``dtype``.
 
     Notes
     -----
@@ -197,6 +204,7 @@ class RNNWeights:
         bias: ArrayLike | None = None,
         *,
         nonlinearity: str = "tanh",
+        dtype: str | None = None,
     ) -> None:
         where = "recurrent.RNNWeights"
         given = {"weight_ih": weight_ih, "weight_hh": weight_hh, "bias": bias}
@@ -206,9 +214,15 @@ class RNNWeights:
         self.nonlinearity = nonlinearity
         self.hidden_size: int = weights.weight_hh.shape[1]
         self.input_size: int = weights.weight_ih.shape[1]
-        self.dtype = np.result_type(*(a for a in weights if a is not None))
+        self._kept = as_weight_dtype(dtype, where)
+        self.dtype = weights.dtype(self._kept)
+        self.weight_dtype = self._kept or self.dtype.name
         self._weights = weights.cast(self.dtype, copy=True)
-        self._inference = _pack(self._weights, nonlinearity, False, 1)
+        self._inference = _pack(self._weights, nonlinearity, self._kept, False, 1)
+        if self._kept is not None:
+            self._weights = self._weights.rounded()
+        #: As wide as h, of the dtype of calls.
+        self._like = np.empty((0, self.hidden_size), self.dtype)
         self._training: native.recurrent.RNNWeights | None = None
 
     def forward(
@@ -224,12 +238,15 @@ class RNNWeights:
         """Run over a batch of sequences: :func:`rnn_forward` without the packing."""
         where = "recurrent.RNNWeights.forward"
         _refuse_cuda(where, lengths, {"x": x, "h0": h0})
+        refuse_training(self._kept, keep_cache, where, "keep_cache")
         threads = resolve_n_threads(n_threads, where)
         inputs = as_inputs(x, h0, None, lengths, where, self._weights)
         packed = self._inference
         if keep_cache:
             if self._training is None:
-                self._training = _pack(self._weights, self.nonlinearity, True, threads)
+                self._training = _pack(
+                    self._weights, self.nonlinearity, None, True, threads
+                )
             packed = self._training
         cast_inputs = inputs.cast(self.dtype)
         return _run(cast_inputs, packed, reverse, keep_cache, threads, where)
@@ -255,22 +272,27 @@ class RNNWeights:
             The states after the step: the same bytes as :meth:`forward` gives.
         """
         where = "recurrent.RNNWeights.step"
-        beside = self._weights.weight_hh
-        x_t = as_step_input(x, where, "x", self.input_size, None, beside)
-        h_t = as_step_input(h, where, "h", self.hidden_size, x_t.shape[0], beside)
+        like = self._like
+        x_t = as_step_input(x, where, "x", self.input_size, None, like)
+        h_t = as_step_input(h, where, "h", self.hidden_size, x_t.shape[0], like)
         new = np.empty_like(h_t) if out is None else out
         native.recurrent.rnn_step(self._inference, x_t, h_t, new)
         return new
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the weights here: copies of those given, and packed matrices."""
+        return self._weights.nbytes + self._inference.nbytes
 
     def __repr__(self) -> str:
         return (
             f"RNNWeights(input_size={self.input_size}, "
             f"hidden_size={self.hidden_size}, nonlinearity={self.nonlinearity!r}, "
-            f"dtype={self.dtype})"
+            f"dtype={self.weight_dtype})"
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickle_weights, (*self._weights[:3], self.nonlinearity)
+        return _unpickle_weights, (*self._weights[:3], self.nonlinearity, self._kept)
 
 
 def _unpickle_weights(
@@ -278,15 +300,23 @@ def _unpickle_weights(
     weight_hh: RealArray,
     bias: RealArray | None,
     nonlinearity: str,
+    dtype: str | None = None,
 ) -> RNNWeights:
-    return RNNWeights(weight_ih, weight_hh, bias, nonlinearity=nonlinearity)
+    given = Weights(weight_ih, weight_hh, bias)
+    if dtype is not None:
+        given = given.widened()
+    return RNNWeights(*given[:3], nonlinearity=nonlinearity, dtype=dtype)
 
 
 def _pack(
-    weights: Weights, nonlinearity: str, backward: bool, n_threads: int
+    weights: Weights,
+    nonlinearity: str,
+    dtype: str | None,
+    backward: bool,
+    n_threads: int,
 ) -> native.recurrent.RNNWeights:
     return native.recurrent.pack_rnn_weights(
-        *weights[:3], nonlinearity == "tanh", backward, n_threads
+        *weights[:3], nonlinearity == "tanh", dtype is not None, backward, n_threads
     )
 
 

@@ -22,6 +22,7 @@ from fastnotes._validation import (
 )
 from fastnotes.recurrent import layer_norm
 from fastnotes.recurrent._arguments import as_lengths
+from fastnotes.recurrent._bfloat16 import BFLOAT16, as_weight_dtype, refuse_training
 from fastnotes.recurrent.rnn import RNNWeights
 from fastnotes.recurrent.weights import LSTMWeights
 
@@ -115,8 +116,8 @@ class Stack(ABC):
         return {}
 
     @abstractmethod
-    def _packed(self, weights: States) -> LSTMWeights | RNNWeights:
-        """Pack the weights of one layer for steps."""
+    def _packed(self, weights: States, dtype: str | None) -> LSTMWeights | RNNWeights:
+        """Pack the weights of one layer for inference."""
 
     def draw_as_after(self, n_steps: int, n_sequences: int) -> None:
         """Draw dropout and zoneout as after training passes over so much.
@@ -194,9 +195,16 @@ class Stack(ABC):
     # ------------------------------------------------------------ passes
 
     def _run(
-        self, x: ArrayLike, state: Any, lengths: ArrayLike | None, training: bool
+        self,
+        x: ArrayLike,
+        state: Any,
+        lengths: ArrayLike | None,
+        training: bool,
+        dtype: str | None,
     ) -> tuple[RealArray, States]:
         where = self._where(".forward")
+        kept = self._as_weight_dtype(dtype, where)
+        refuse_training(kept, training, where, "training")
         below = as_real_array(x, where, "x", ndim=3)
         batch, time, _ = below.shape
         check_shape(below, where, "x", (batch, time, self.input_size), "(B, T, D)")
@@ -207,6 +215,7 @@ class Stack(ABC):
             "keep_cache": training,
             "n_threads": resolve_n_threads(self.n_threads, where),
         }
+        run = self._forward_one if kept is None else self._forward_rounded
         below = below.astype(self.dtype, copy=False)
         trace = _Trace([], [], (batch, time))
         last: list[States] = []
@@ -218,7 +227,7 @@ class Stack(ABC):
             for direction in range(self.n_directions):
                 k = layer * self.n_directions + direction
                 drawn = self._draw(k, batch, time, ends) if training else {}
-                h, end, cache = self._forward_one(
+                h, end, cache = run(
                     below,
                     self._weights(layer, direction),
                     tuple(s[k] for s in states),
@@ -235,6 +244,19 @@ class Stack(ABC):
         self._trace = trace if training else None
         self._n_sequences += batch if training else 0
         return below, tuple(np.stack(each) for each in zip(*last, strict=True))
+
+    def _forward_rounded(
+        self, x: RealArray, weights: States, state: States, **options: Any
+    ) -> tuple[RealArray, States, Any]:
+        """:meth:`_forward_one` with weights in bfloat16."""
+        h, *end, cache = self._packed(weights, BFLOAT16).forward(x, *state, **options)
+        return h, tuple(end), cache
+
+    def _as_weight_dtype(self, dtype: Any, where: str) -> str | None:
+        kept = as_weight_dtype(dtype, where)
+        if kept is not None and self.dtype != np.float32:
+            fail(where, f"layers of float32 for {kept}", str(self.dtype))
+        return kept
 
     def _mask(
         self, layer: int, shape: tuple[int, ...], lengths: NDArray[np.int64] | None
@@ -329,7 +351,9 @@ class Stack(ABC):
 
     # ------------------------------------------------------------ one step at a time
 
-    def step(self, x: ArrayLike, state: Any = None) -> tuple[RealArray, Stream]:
+    def step(
+        self, x: ArrayLike, state: Any = None, *, dtype: str | None = None
+    ) -> tuple[RealArray, Stream]:
         """Advance B streams by one step, on the calling thread.
 
         Parameters
@@ -339,6 +363,9 @@ class Stack(ABC):
         state
             None for zeros, the state that :meth:`forward` returned, or the
             :class:`Stream` of the step before, which is advanced in place.
+        dtype
+            None, or ``"bfloat16"``: a stream that begins rounds its weights to it, as
+            in :class:`LSTMWeights`. One that goes on must have begun so.
 
         Returns
         -------
@@ -349,7 +376,8 @@ class Stack(ABC):
         Raises
         ------
         ValueError
-            For a bidirectional network, which must see the end first.
+            For a bidirectional network, which must see the end first, and a ``dtype``
+            that is not the stream's.
 
         Notes
         -----
@@ -359,14 +387,17 @@ class Stack(ABC):
         where = self._where(".step")
         if self.bidirectional:
             fail(where, "one direction", "a bidirectional network")
+        kept = self._as_weight_dtype(dtype, where)
         if not isinstance(state, Stream):
             rows = as_real_array(x, where, "x", ndim=2).shape[0]
             states = self._as_states(state, where, "state", rows)
             packed = [
-                self._packed(self._weights(layer, 0))
+                self._packed(self._weights(layer, 0), kept)
                 for layer in range(self.num_layers)
             ]
             state = Stream(packed, states)
+        elif kept is not None and kept != state.weight_dtype:
+            fail(where, f"a stream that began in {kept}", state.weight_dtype)
         return state.step(x), state
 
 
@@ -378,6 +409,8 @@ class Stream:
 
     def __init__(self, weights: list[Any], states: States) -> None:
         self._weights = weights
+        #: How the weights are kept: ``"bfloat16"``, or in the dtype of the states.
+        self.weight_dtype: str = weights[0].weight_dtype
         #: For each layer the state now, and the arrays that take the next one.
         self._now = [tuple(np.array(s[k]) for s in states) for k in range(len(weights))]
         self._next = [tuple(np.empty_like(s) for s in now) for now in self._now]
