@@ -16,6 +16,7 @@ from fastnotes._validation import (
     fail,
 )
 from fastnotes.recurrent._arguments import CANDIDATES
+from fastnotes.recurrent._shapes import kinds_of
 from fastnotes.recurrent.exchange import read_parameters, settings_of, write_module
 from fastnotes.recurrent.layer_norm import LayerNorm
 from fastnotes.recurrent.lstm import lstm_backward, lstm_forward
@@ -111,14 +112,9 @@ class LSTM(Stack):
         self.forget_bias = as_real(forget_bias, where, "forget_bias")
         self.peephole = bool(peephole)
         self.zoneout = as_zoneout_rates(zoneout, where)
-        if self.peephole:
-            self._kinds = (*self._kinds, "peephole")
         self.proj_size = as_integer(proj_size, where, "proj_size", low=0)
-        if self.proj_size > 0:
-            self._kinds = (*self._kinds, "weight_hr")
         self.layer_norm = bool(layer_norm)
-        if self.layer_norm:
-            self._kinds = (*self._kinds, *LayerNorm._fields)
+        self._kinds = kinds_of(self.peephole, self.proj_size, self.layer_norm)
         super().__init__(
             input_size,
             hidden_size,

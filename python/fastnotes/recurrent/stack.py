@@ -20,9 +20,9 @@ from fastnotes._validation import (
     fail,
     fail_type,
 )
-from fastnotes.recurrent import layer_norm
 from fastnotes.recurrent._arguments import as_lengths
 from fastnotes.recurrent._bfloat16 import BFLOAT16, as_weight_dtype, refuse_training
+from fastnotes.recurrent._shapes import PLAIN, Shapes, shapes_of
 from fastnotes.recurrent.rnn import RNNWeights
 from fastnotes.recurrent.weights import LSTMWeights
 
@@ -57,7 +57,7 @@ class Stack(ABC):
     _n_gates: ClassVar[int]
     _n_states: ClassVar[int]
     #: What a layer has of weights in one direction, by their names.
-    _kinds: tuple[str, ...] = ("weight_ih", "weight_hh", "bias")
+    _kinds: tuple[str, ...] = PLAIN
 
     def __init__(
         self,
@@ -160,26 +160,18 @@ class Stack(ABC):
             for direction in range(self.n_directions)
         ]
 
-    def _shape(self, kind: str, layer: int) -> tuple[int, ...]:
-        rows = self._n_gates * self.hidden_size
-        outputs = self.n_directions * self.output_size
-        shapes = {
-            "weight_ih": (rows, outputs if layer else self.input_size),
-            "weight_hh": (rows, self.output_size),
-            "bias": (rows,),
-            "peephole": (3 * self.hidden_size,),
-            "weight_hr": (self.output_size, self.hidden_size),
-            **layer_norm.shapes(self.hidden_size),
-        }
-        return shapes[kind]
+    def _shapes(self, layer: int) -> Shapes:
+        """Of the weights of a layer in one direction, by kind."""
+        below = self.n_directions * self.output_size if layer else self.input_size
+        sizes = self.hidden_size, self.output_size
+        return shapes_of(self._kinds, self._n_gates, below, *sizes)
 
     def _start_weights(self) -> None:
         """Uniform in +-1/sqrt(H), as PyTorch starts them; biases 0, gains 1."""
         drawn, bound = 0, self.hidden_size**-0.5
         for layer, direction in self._each_direction():
-            names = self._names(layer, direction)
-            for name, kind in zip(names, self._kinds, strict=True):
-                shape = self._shape(kind, layer)
+            names, shapes = self._names(layer, direction), self._shapes(layer)
+            for name, (kind, shape) in zip(names, shapes.items(), strict=True):
                 if kind.startswith(("bias", "gain")):
                     start = float(kind.startswith("gain"))
                     self.parameters[name] = np.full(shape, start, self.dtype)
