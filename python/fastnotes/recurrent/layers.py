@@ -139,6 +139,7 @@ class LSTM(Stack):
         *,
         lengths: ArrayLike | None = None,
         training: bool = False,
+        keep_states: bool = False,
         dtype: str | None = None,
     ) -> tuple[RealArray, tuple[RealArray, RealArray]]:
         """Run over a batch of sequences.
@@ -153,6 +154,8 @@ class LSTM(Stack):
             (B,) integers from 0 to T, in any order; None: T everywhere.
         training
             Apply dropout, and keep what :meth:`backward` needs.
+        keep_states
+            Leave h and c of every layer and direction after every step in ``states``.
         dtype
             None, or ``"bfloat16"``: run with weights rounded to it, as
             :class:`LSTMWeights` has them, not in training. They are rounded in every
@@ -167,7 +170,7 @@ class LSTM(Stack):
 
         With ``proj_size`` h, not c, has as many columns where H is said here.
         """
-        h, (h_last, c_last) = self._run(x, state, lengths, training, dtype)
+        h, (h_last, c_last) = self._run(x, state, lengths, training, keep_states, dtype)
         return h, (h_last, c_last)
 
     def _forward_one(
@@ -316,10 +319,11 @@ class RNN(Stack):
         *,
         lengths: ArrayLike | None = None,
         training: bool = False,
+        keep_states: bool = False,
         dtype: str | None = None,
     ) -> tuple[RealArray, RealArray]:
         """Run over a batch of sequences, as :meth:`LSTM.forward` with one state."""
-        h, (h_last,) = self._run(x, state, lengths, training, dtype)
+        h, (h_last,) = self._run(x, state, lengths, training, keep_states, dtype)
         return h, h_last
 
     def _forward_one(
