@@ -312,6 +312,18 @@ py::tuple backward(const CacheData<T>& cache, py::handle dh, py::handle dh_last,
     return results();
 }
 
+/// c after every step.
+template <class T> py::array cells(const CacheData<T>& cache) {
+    const Sizes& sizes = cache.sizes;
+    auto c = pooled_empty<T>(sizes.batch, sizes.time, sizes.hidden);
+    T* const to = c.mutable_data();
+    {
+        const py::gil_scoped_release nogil;
+        recurrent::unpack_cells<LSTM<T>>(cache.c.data(), sizes, cache.schedule, to);
+    }
+    return c;
+}
+
 const char* dtype_name(const CacheData<float>&) { return "float32"; }
 const char* dtype_name(const CacheData<double>&) { return "float64"; }
 
@@ -323,8 +335,13 @@ void register_types(py::module_& room, const char* weights, const char* cache) {
             return std::visit([](const auto& packed) { return packed->nbytes(); },
                               self.packed);
         });
-    py::class_<Kept>(room, cache, py::is_final())
-        .def_property_readonly("sizes",
+    py::class_<Kept> kept(room, cache, py::is_final());
+    if constexpr (Cell<float>::has_c) {
+        kept.def("cells", [](const Kept& self) {
+            return std::visit([](const auto& data) { return cells(*data); }, self.data);
+        });
+    }
+    kept.def_property_readonly("sizes",
                                [](const Kept& self) {
                                    return std::visit(
                                        [](const auto& data) {
@@ -436,8 +453,10 @@ void register_recurrent(py::module_& m) {
                 as_flat_view<const float>(values, "recurrent.bfloat16", "values");
             auto rounded = pooled_empty<std::uint16_t>(view.size);
             std::uint16_t* const bits = rounded.mutable_data();
-            const py::gil_scoped_release nogil;
-            recurrent::round_to_bfloat16(view, bits);
+            {
+                const py::gil_scoped_release nogil;
+                recurrent::round_to_bfloat16(view, bits);
+            }
             return rounded;
         },
         "values"_a);

@@ -20,8 +20,8 @@
 /// never by splitting a sum.
 #pragma once
 
-#include "common/bfloat16.hpp"
 #include "common/simd.hpp"
+#include "common/simd_bfloat16.hpp"
 #include "common/view.hpp"
 
 #include <type_traits>

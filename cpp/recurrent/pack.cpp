@@ -236,6 +236,19 @@ void pack(const Packing<typename Cell::Value>& call, int n_threads) noexcept {
         });
 }
 
+template <class Cell>
+void unpack_cells(const typename Cell::Value* kept, const Sizes& sizes,
+                  const Schedule& schedule, typename Cell::Value* c) noexcept {
+    using T = typename Cell::Value;
+    const index_t hidden = sizes.hidden, padded = Layout<Cell>::padded(hidden);
+    std::fill_n(c, sizes.batch * sizes.time * hidden, T(0));
+    const T* from = kept + sizes.batch * padded;
+    for (const index_t place : schedule.position) {
+        std::copy_n(from, hidden, c + place * hidden);
+        from += padded;
+    }
+}
+
 void round_packed(const float* values, index_t n, Bfloat16* rounded) noexcept {
     using V = simd::Vec<float>;
     for (index_t i = 0; i < n; i += 2 * V::size) {
@@ -267,6 +280,13 @@ FASTNOTES_INSTANTIATE(LSTM<float>)
 FASTNOTES_INSTANTIATE(LSTM<double>)
 FASTNOTES_INSTANTIATE(RNN<float>)
 FASTNOTES_INSTANTIATE(RNN<double>)
+#undef FASTNOTES_INSTANTIATE
+
+#define FASTNOTES_INSTANTIATE(T)                                                       \
+    template void unpack_cells<LSTM<T>>(const T*, const Sizes&, const Schedule&,       \
+                                        T*) noexcept;
+FASTNOTES_INSTANTIATE(float)
+FASTNOTES_INSTANTIATE(double)
 #undef FASTNOTES_INSTANTIATE
 
 } // namespace fastnotes::recurrent

@@ -245,6 +245,14 @@ template <class Cell>
 void forward(const Forward<typename Cell::Value>& call, const Schedule& schedule,
              int n_threads) noexcept;
 
+/// c after every step, out of a cache.
+///
+///   kept [B + N, Hs]   in
+///   c [B, T, H] T      out, overwritten; 0 past a sequence's end
+template <class Cell>
+void unpack_cells(const typename Cell::Value* kept, const Sizes& sizes,
+                  const Schedule& schedule, typename Cell::Value* c) noexcept;
+
 /// One step of B sequences on the calling thread; the same bytes as forward. Zoneout is
 /// one part for all. Without layer normalisation: there a step is a forward pass.
 ///

@@ -278,6 +278,8 @@ def test_layers_refuse(kind: Any) -> None:
     where = rf"^\[recurrent\.{kind.__name__}\.forward\] expected "
     with pytest.raises(ValueError, match=where + "training=False with weights in bfl"):
         kind(3, 4).forward(x, training=True, **HALF)
+    with pytest.raises(ValueError, match=where + "keep_states=False with weights in"):
+        kind(3, 4).forward(x, keep_states=True, **HALF)
     with pytest.raises(ValueError, match=where + "layers of float32 for bfloat16"):
         kind(3, 4, dtype=np.float64).forward(x, **HALF)
     with pytest.raises(ValueError, match=where + "dtype None or 'bfloat16'"):

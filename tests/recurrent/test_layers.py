@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -118,6 +119,37 @@ def test_same_bytes(kind: Any, dtype: Any) -> None:
 
 
 @each_kind
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_states_of_every_layer(kind: Any, bidirectional: bool) -> None:
+    """Each layer's are what the next one reads, and c is the cache's."""
+    network = make(kind, bidirectional=bidirectional)
+    x, state = draw(), states_of(network, 2)
+    given = {"lengths": LENGTHS}
+    plain = network.forward(x, state, **given)
+    assert network.states == {}
+    kept = network.forward(x, state, **given, keep_states=True)
+    for ours, expected in zip(kept, plain, strict=True):
+        assert_same_bytes(ours, expected)
+    ways = ("", "_reverse")[: network.n_directions]
+    names = [f"{s}_l{k}{way}" for k in (0, 1) for way in ways for s in "hc"]
+    names = [name for name in names if kind is LSTM or name[0] == "h"]
+    assert list(network.states) == names
+    above = [network.states[f"h_l1{way}"] for way in ways]
+    assert_same_bytes(np.concatenate(above, axis=2), plain[0])
+    if kind is RNN:
+        return
+    for k, name in enumerate(name for name in names if name[0] == "c"):
+        c = network.states[name]
+        for b, length in enumerate(LENGTHS):
+            assert not c[b, length:].any()
+            end = 0 if name.endswith("_reverse") else length - 1
+            if length:
+                assert_same_bytes(c[b, end], plain[1][1][k, b])
+    with pytest.raises(RuntimeError, match="expected forward"):
+        network.backward(plain[0])
+
+
+@each_kind
 @each_dtype
 def test_steps_are_the_forward_pass(kind: Any, dtype: Any) -> None:
     network = make(kind, dtype=dtype)
@@ -133,6 +165,22 @@ def test_steps_are_the_forward_pass(kind: Any, dtype: Any) -> None:
     h, stream = network.step(x[:, 3], half)
     assert_same_bytes(h, np.ascontiguousarray(whole[:, 3]))
     assert first.shape == (4, 3, HIDDEN)
+
+
+@each_kind
+def test_a_stream_allocates_nothing(kind: Any) -> None:
+    network = kind(WIDTH, 512, num_layers=2)
+    x = np.zeros((4, WIDTH), np.float32)
+    h, stream = network.step(x)
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(20):
+            h, stream = network.step(x, stream)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak - before < h.nbytes  # not one state
 
 
 def test_a_stream_keeps_the_weights_it_began_with() -> None:

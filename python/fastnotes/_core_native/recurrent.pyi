@@ -10,6 +10,7 @@ class LSTMWeights:
 
 @final
 class LSTMCache:
+    def cells(self) -> NDArray[Any]: ...
     @property
     def output_size(self) -> int: ...
     @property

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from fastnotes.bench import peers
 from fastnotes.bench.language_model import TorchTraining, our_network
 from fastnotes.nn import Adam
-from fastnotes.nn.training import clipped_step, restore
+from fastnotes.nn.training import restore
 from fastnotes.recurrent._streams import Streams, Window
 from fastnotes.recurrent._text_sampling import Choice, drawn
+from fastnotes.recurrent._text_training import train_by
 
 Arrays = dict[str, NDArray[Any]]
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
@@ -34,7 +35,7 @@ class Ours:
             n_threads,
         )
         self._optimizer = Adam(self.network.parameters, settings["learning_rate"])
-        self._max_norm, self._threads = settings["max_norm"], n_threads
+        self._max_norm = settings["max_norm"]
         self._carried: Any = None
 
     def begin(self, rate: float) -> None:
@@ -43,15 +44,14 @@ class Ours:
 
     def step(self, window: Window) -> None:
         """Train by a window."""
-        loss = self.network.loss(window, self._carried, training=True)
-        clipped_step(
+        loss, _ = train_by(
+            self.network,
             self._optimizer,
-            self.network.gradients(),
-            loss.total,
+            window,
+            self._carried,
             self._max_norm,
             0,
             "bench.tiny_shakespeare",
-            self._threads,
         )
         self._carried = loss.state
 

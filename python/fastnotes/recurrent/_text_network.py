@@ -12,8 +12,8 @@ from numpy.typing import DTypeLike, NDArray
 from fastnotes._core import native
 from fastnotes._validation import RealArray
 from fastnotes.nn import PackedMatrix, matmul, softmax_cross_entropy
-from fastnotes.recurrent import layer_norm
 from fastnotes.recurrent._options import LSTMOptions
+from fastnotes.recurrent._shapes import Shapes, kinds_of, shapes_of
 from fastnotes.recurrent._streams import Streams, Window
 from fastnotes.recurrent.layers import LSTM, RNN
 from fastnotes.recurrent.stack import DROPOUT_PURPOSE, Stream
@@ -72,26 +72,16 @@ class TextSizes:
         saved = self.window_size * (width - tokens)
         return self.dropout == 0 and saved > tokens * width
 
-    def shapes(self) -> dict[str, tuple[int, ...]]:
+    def shapes(self) -> Shapes:
         """Return the shapes of the parameters, in their order."""
-        hidden, tokens = self.hidden_size, self.vocabulary_size
-        outputs = self.output_size
-        rows = hidden * (4 if self.cell == "lstm" else 1)
-        shapes: dict[str, tuple[int, ...]] = {
-            "embedding": (tokens, self.embedding_size)
-        }
+        parts, tokens, outputs = self.parts, self.vocabulary_size, self.output_size
+        kinds = kinds_of(parts.peephole, parts.proj_size, parts.layer_norm)
+        n_gates = (LSTM if self.cell == "lstm" else RNN)._n_gates
+        shapes: Shapes = {"embedding": (tokens, self.embedding_size)}
         for layer in range(self.num_layers):
             below = outputs if layer else self.embedding_size
-            shapes[f"weight_ih_l{layer}"] = rows, below
-            shapes[f"weight_hh_l{layer}"] = rows, outputs
-            shapes[f"bias_l{layer}"] = (rows,)
-            if self.parts.peephole:
-                shapes[f"peephole_l{layer}"] = (3 * hidden,)
-            if self.parts.proj_size:
-                shapes[f"weight_hr_l{layer}"] = outputs, hidden
-            if self.parts.layer_norm:
-                norm = layer_norm.shapes(hidden)
-                shapes |= {f"{name}_l{layer}": norm[name] for name in norm}
+            own = shapes_of(kinds, n_gates, below, self.hidden_size, outputs)
+            shapes |= {f"{kind}_l{layer}": shape for kind, shape in own.items()}
         if not self.tie_weights:
             shapes["head_weight"] = tokens, outputs
         shapes["head_bias"] = (tokens,)

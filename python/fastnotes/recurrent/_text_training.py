@@ -14,8 +14,8 @@ from fastnotes._validation import RealArray, fail
 from fastnotes.nn import SGD, Adam, Optimizer
 from fastnotes.nn.training import History, clipped_step, copied, decayed, restore
 from fastnotes.recurrent import saving
-from fastnotes.recurrent._streams import Streams
-from fastnotes.recurrent._text_network import TextNetwork
+from fastnotes.recurrent._streams import Streams, Window
+from fastnotes.recurrent._text_network import Loss, TextNetwork
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,28 @@ class Schedule:
         if self.optimizer == "adam":
             return Adam(parameters, self.learning_rate)
         return SGD(parameters, self.learning_rate, momentum=self.momentum)
+
+
+def train_by(
+    network: TextNetwork,
+    optimizer: Optimizer,
+    window: Window,
+    state: Any,
+    max_norm: float,
+    epoch: int,
+    where: str,
+) -> tuple[Loss, float]:
+    """Take a step along the gradients of a window, read after ``state``.
+
+    Its loss comes back, and the norm of the gradients before clipping. Raises as
+    :func:`clipped_step`.
+    """
+    loss = network.loss(window, state, training=True)
+    threads = network.n_threads
+    norm = clipped_step(
+        optimizer, network.gradients(), loss.total, max_norm, epoch, where, threads
+    )
+    return loss, norm
 
 
 class Training:
@@ -111,20 +133,13 @@ class Training:
 
     def _epoch(self, tokens: _Tokens, where: str) -> tuple[float, float]:
         """Mean loss and mean norm of the gradients, over one reading of the text."""
-        network, schedule = self.network, self._schedule
-        self._optimizer.learning_rate = schedule.rate(self.record.n_epochs)
+        network, schedule, epoch = self.network, self._schedule, self.record.n_epochs
+        self._optimizer.learning_rate = schedule.rate(epoch)
         total = norms = 0.0
         n_steps, n_losses, state = 0, 0, None
         for window in self._streams.windows(schedule.seq_length):
-            loss = network.loss(window, state, training=True)
-            norm = clipped_step(
-                self._optimizer,
-                network.gradients(),
-                loss.total,
-                schedule.max_norm,
-                self.record.n_epochs,
-                where,
-                network.n_threads,
+            loss, norm = train_by(
+                network, self._optimizer, window, state, schedule.max_norm, epoch, where
             )
             total, norms, state = total + loss.total, norms + norm, loss.state
             n_steps, n_losses = n_steps + 1, n_losses + loss.n_losses

@@ -16,6 +16,7 @@ from fastnotes._validation import (
     fail,
 )
 from fastnotes.recurrent._arguments import CANDIDATES
+from fastnotes.recurrent._shapes import kinds_of
 from fastnotes.recurrent.exchange import read_parameters, settings_of, write_module
 from fastnotes.recurrent.layer_norm import LayerNorm
 from fastnotes.recurrent.lstm import lstm_backward, lstm_forward
@@ -111,14 +112,9 @@ class LSTM(Stack):
         self.forget_bias = as_real(forget_bias, where, "forget_bias")
         self.peephole = bool(peephole)
         self.zoneout = as_zoneout_rates(zoneout, where)
-        if self.peephole:
-            self._kinds = (*self._kinds, "peephole")
         self.proj_size = as_integer(proj_size, where, "proj_size", low=0)
-        if self.proj_size > 0:
-            self._kinds = (*self._kinds, "weight_hr")
         self.layer_norm = bool(layer_norm)
-        if self.layer_norm:
-            self._kinds = (*self._kinds, *LayerNorm._fields)
+        self._kinds = kinds_of(self.peephole, self.proj_size, self.layer_norm)
         super().__init__(
             input_size,
             hidden_size,
@@ -143,6 +139,7 @@ class LSTM(Stack):
         *,
         lengths: ArrayLike | None = None,
         training: bool = False,
+        keep_states: bool = False,
         dtype: str | None = None,
     ) -> tuple[RealArray, tuple[RealArray, RealArray]]:
         """Run over a batch of sequences.
@@ -157,6 +154,8 @@ class LSTM(Stack):
             (B,) integers from 0 to T, in any order; None: T everywhere.
         training
             Apply dropout, and keep what :meth:`backward` needs.
+        keep_states
+            Leave h and c of every layer and direction after every step in ``states``.
         dtype
             None, or ``"bfloat16"``: run with weights rounded to it, as
             :class:`LSTMWeights` has them, not in training. They are rounded in every
@@ -171,7 +170,7 @@ class LSTM(Stack):
 
         With ``proj_size`` h, not c, has as many columns where H is said here.
         """
-        h, (h_last, c_last) = self._run(x, state, lengths, training, dtype)
+        h, (h_last, c_last) = self._run(x, state, lengths, training, keep_states, dtype)
         return h, (h_last, c_last)
 
     def _forward_one(
@@ -320,10 +319,11 @@ class RNN(Stack):
         *,
         lengths: ArrayLike | None = None,
         training: bool = False,
+        keep_states: bool = False,
         dtype: str | None = None,
     ) -> tuple[RealArray, RealArray]:
         """Run over a batch of sequences, as :meth:`LSTM.forward` with one state."""
-        h, (h_last,) = self._run(x, state, lengths, training, dtype)
+        h, (h_last,) = self._run(x, state, lengths, training, keep_states, dtype)
         return h, h_last
 
     def _forward_one(

@@ -30,6 +30,8 @@ class LSTMOutput(NamedTuple):
     cache
         What :func:`lstm_backward` needs, or None with ``keep_cache=False``. It holds
         copies, so inputs and outputs may be changed freely, and it may be used again.
+        On the CPU ``cache.cells()`` is a new array (B, T, H) of c after every step, 0
+        past a sequence's end.
     """
 
     h: RealArray

@@ -20,9 +20,9 @@ from fastnotes._validation import (
     fail,
     fail_type,
 )
-from fastnotes.recurrent import layer_norm
 from fastnotes.recurrent._arguments import as_lengths
 from fastnotes.recurrent._bfloat16 import BFLOAT16, as_weight_dtype, refuse_training
+from fastnotes.recurrent._shapes import PLAIN, Shapes, shapes_of
 from fastnotes.recurrent.rnn import RNNWeights
 from fastnotes.recurrent.weights import LSTMWeights
 
@@ -52,12 +52,16 @@ class Stack(ABC):
         Of the last :meth:`backward`, under the same names.
     state_gradient : tuple of ndarray
         Of the initial state, from the last :meth:`backward`.
+    states : dict of str to ndarray
+        Those after every step, 0 past a sequence's end, of the last forward pass if it
+        had ``keep_states``: ``h_l0`` (B, T, H), ``c_l0`` of an LSTM, ``h_l0_reverse``
+        and so on.
     """
 
     _n_gates: ClassVar[int]
     _n_states: ClassVar[int]
     #: What a layer has of weights in one direction, by their names.
-    _kinds: tuple[str, ...] = ("weight_ih", "weight_hh", "bias")
+    _kinds: tuple[str, ...] = PLAIN
 
     def __init__(
         self,
@@ -90,6 +94,7 @@ class Stack(ABC):
         self.parameters: dict[str, RealArray] = {}
         self.gradients: dict[str, RealArray] = {}
         self.state_gradient: States = ()
+        self.states: dict[str, RealArray] = {}
         self._n_drawn = 0
         self._n_sequences = 0
         self._trace: _Trace | None = None
@@ -146,8 +151,7 @@ class Stack(ABC):
         return f"recurrent.{type(self).__name__}{method}"
 
     def _names(self, layer: int, direction: int) -> tuple[str, ...]:
-        suffix = f"_l{layer}" + ("_reverse" if direction else "")
-        return tuple(kind + suffix for kind in self._kinds)
+        return tuple(kind + _suffix(layer, direction) for kind in self._kinds)
 
     def _weights(self, layer: int, direction: int) -> States:
         names = self._names(layer, direction)
@@ -160,26 +164,18 @@ class Stack(ABC):
             for direction in range(self.n_directions)
         ]
 
-    def _shape(self, kind: str, layer: int) -> tuple[int, ...]:
-        rows = self._n_gates * self.hidden_size
-        outputs = self.n_directions * self.output_size
-        shapes = {
-            "weight_ih": (rows, outputs if layer else self.input_size),
-            "weight_hh": (rows, self.output_size),
-            "bias": (rows,),
-            "peephole": (3 * self.hidden_size,),
-            "weight_hr": (self.output_size, self.hidden_size),
-            **layer_norm.shapes(self.hidden_size),
-        }
-        return shapes[kind]
+    def _shapes(self, layer: int) -> Shapes:
+        """Of the weights of a layer in one direction, by kind."""
+        below = self.n_directions * self.output_size if layer else self.input_size
+        sizes = self.hidden_size, self.output_size
+        return shapes_of(self._kinds, self._n_gates, below, *sizes)
 
     def _start_weights(self) -> None:
         """Uniform in +-1/sqrt(H), as PyTorch starts them; biases 0, gains 1."""
         drawn, bound = 0, self.hidden_size**-0.5
         for layer, direction in self._each_direction():
-            names = self._names(layer, direction)
-            for name, kind in zip(names, self._kinds, strict=True):
-                shape = self._shape(kind, layer)
+            names, shapes = self._names(layer, direction), self._shapes(layer)
+            for name, (kind, shape) in zip(names, shapes.items(), strict=True):
                 if kind.startswith(("bias", "gain")):
                     start = float(kind.startswith("gain"))
                     self.parameters[name] = np.full(shape, start, self.dtype)
@@ -200,11 +196,13 @@ class Stack(ABC):
         state: Any,
         lengths: ArrayLike | None,
         training: bool,
+        keep_states: bool,
         dtype: str | None,
     ) -> tuple[RealArray, States]:
         where = self._where(".forward")
         kept = self._as_weight_dtype(dtype, where)
         refuse_training(kept, training, where, "training")
+        refuse_training(kept, keep_states, where, "keep_states")
         below = as_real_array(x, where, "x", ndim=3)
         batch, time, _ = below.shape
         check_shape(below, where, "x", (batch, time, self.input_size), "(B, T, D)")
@@ -212,13 +210,14 @@ class Stack(ABC):
         states = self._as_states(state, where, "state", batch)
         options = {
             "lengths": ends,
-            "keep_cache": training,
+            "keep_cache": training or keep_states,
             "n_threads": resolve_n_threads(self.n_threads, where),
         }
         run = self._forward_one if kept is None else self._forward_rounded
         below = below.astype(self.dtype, copy=False)
         trace = _Trace([], [], (batch, time))
         last: list[States] = []
+        seen: dict[str, RealArray] = {}
         for layer in range(self.num_layers):
             mask = self._mask(layer, below.shape, ends) if training else None
             if mask is not None:
@@ -238,10 +237,16 @@ class Stack(ABC):
                 outputs.append(h)
                 last.append(end)
                 caches.append(cache)
+                if keep_states:
+                    suffix = _suffix(layer, direction)
+                    seen["h" + suffix] = h
+                    if self._n_states > 1:
+                        seen["c" + suffix] = cache.cells()
             below = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=2)
             trace.caches.append(caches)
             trace.masks.append(mask)
         self._trace = trace if training else None
+        self.states = seen
         self._n_sequences += batch if training else 0
         return below, tuple(np.stack(each) for each in zip(*last, strict=True))
 
@@ -399,6 +404,11 @@ class Stack(ABC):
         elif kept is not None and kept != state.weight_dtype:
             fail(where, f"a stream that began in {kept}", state.weight_dtype)
         return state.step(x), state
+
+
+def _suffix(layer: int, direction: int) -> str:
+    """As PyTorch names them."""
+    return f"_l{layer}" + ("_reverse" if direction else "")
 
 
 class Stream:
