@@ -166,12 +166,26 @@ def test_softmax(data):
 
 @given(st.data())
 def test_importance_weights(data):
-    functions = [evidence.importance_weights, evidence.iwae_bound]
+    functions = [evidence.importance_weights, evidence.iwae_bound, evidence.elbo]
     function = data.draw(st.sampled_from(functions))
     shape = data.draw(SHAPES)
     axis, _ = reduced(data, shape)
     log_w = data.draw(inputs(shape))
     check(lambda: function(log_w, axis), log_w)
+    options = {name: data.draw(SCALARS) for name in ("n_samples", "n_terms")}
+    check(lambda: evidence.iwae_bias_variance(log_w, axis, **options), log_w)
+
+
+@pytest.mark.filterwarnings("ignore::fastnotes.evidence.JackknifeWarning")
+@given(st.data())
+def test_jackknife(data):
+    shape = data.draw(SHAPES)
+    axis, _ = reduced(data, shape)
+    order = data.draw(st.integers(0, 5) | SCALARS)
+    log_w, gradient = data.draw(inputs(shape)), data.draw(st.booleans())
+    options = {"axis": axis, "return_gradient": gradient}
+    check(lambda: evidence.jackknife_bound(log_w, order, **options), log_w)
+    check(lambda: evidence.jackknife_coefficients(data.draw(SCALARS), order))
 
 
 # ---------------------------------------------------------------- graph
@@ -473,6 +487,7 @@ def test_results_beyond_memory_are_refused(call):
 
 
 RESULTS = {"BinnedMatrix", "Metric", "Objective", "Split", "ImportanceWeights"}
+RESULTS |= {"BiasVariance", "JackknifeWarning"}
 RESULTS |= {"CrossEntropy", "SequenceNLL", "RNNCache", "RNNGradients", "RNNOutput"}
 RESULTS |= {"LSTMCache", "LSTMGradients", "LSTMOutput", "SavedModel", "TreeEnsemble"}
 #: Tables of bad input beside the tests of estimators, of prediction, of model files.

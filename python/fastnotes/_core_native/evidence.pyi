@@ -22,3 +22,12 @@ def importance_weights(
     ess: NDArray[Any],
     n_threads: int,
 ) -> None: ...
+def jackknife(
+    log_w: NDArray[Any],
+    axis: int,
+    shares: NDArray[Any],
+    bound: NDArray[Any],
+    gradient: NDArray[Any] | None,
+    ess: NDArray[Any],
+    n_threads: int,
+) -> None: ...

@@ -6,17 +6,29 @@ the log-weights.
 
 from __future__ import annotations
 
+from fastnotes.evidence.bounds import BiasVariance, elbo, iwae_bias_variance
 from fastnotes.evidence.importance_weights import (
     ImportanceWeights,
     importance_weights,
     iwae_bound,
 )
+from fastnotes.evidence.jackknife import (
+    JackknifeWarning,
+    jackknife_bound,
+    jackknife_coefficients,
+)
 from fastnotes.evidence.logsumexp import log_softmax, logmeanexp, logsumexp, softmax
 
 __all__ = [
+    "BiasVariance",
     "ImportanceWeights",
+    "JackknifeWarning",
+    "elbo",
     "importance_weights",
+    "iwae_bias_variance",
     "iwae_bound",
+    "jackknife_bound",
+    "jackknife_coefficients",
     "log_softmax",
     "logmeanexp",
     "logsumexp",
