@@ -186,6 +186,21 @@ def test_jackknife(data):
     options = {"axis": axis, "return_gradient": gradient}
     check(lambda: evidence.jackknife_bound(log_w, order, **options), log_w)
     check(lambda: evidence.jackknife_coefficients(data.draw(SCALARS), order))
+    names = ["iwae", "dreg", "stl", "rws", "vimco", "jackknife"]
+    name = data.draw(st.sampled_from(names) | SCALARS)
+    check(lambda: evidence.gradient_weights(log_w, name, axis), log_w)
+
+
+@given(st.data())
+def test_streaming_evidence(data):
+    shape = data.draw(SHAPES)
+    check(lambda: evidence.StreamingEvidence(data.draw(SCALARS)))
+    stream = evidence.StreamingEvidence(shape)
+    for _ in range(2):
+        chunk = data.draw(inputs((data.draw(EXTENTS), *shape)))
+        check(lambda chunk=chunk: stream.update(chunk), chunk)
+    check(lambda: stream.merge(data.draw(SCALARS)))
+    check(lambda: (stream.bound, stream.ess, stream.standard_error))
 
 
 # ---------------------------------------------------------------- graph

@@ -10,7 +10,7 @@ from support.processes import run_python
 
 REDUCTIONS = ("logsumexp", "logmeanexp", "iwae_bound", "importance_weights")
 SOFTMAXES = ("softmax", "log_softmax")
-ESTIMATES = ("elbo", "iwae_bias_variance", "jackknife_bound")
+ESTIMATES = ("elbo", "gradient_weights", "iwae_bias_variance", "jackknife_bound")
 
 BAD_ARRAYS = {
     "object": (np.array([1, None]), TypeError),
@@ -82,7 +82,9 @@ def test_no_samples(name, shape):
         getattr(evidence, name)(np.zeros(shape), axis=0)
 
 
-@pytest.mark.parametrize("name", [*REDUCTIONS, *SOFTMAXES, "jackknife_bound"])
+@pytest.mark.parametrize(
+    "name", [*REDUCTIONS, *SOFTMAXES, "jackknife_bound", "gradient_weights"]
+)
 @pytest.mark.parametrize(
     ("n_threads", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError)]
 )
@@ -101,6 +103,21 @@ def test_orders(order, error):
         evidence.jackknife_bound(np.zeros((3, 2)), order)
     with pytest.raises(error, match=message("jackknife_coefficients")):
         evidence.jackknife_coefficients(3, order)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (("iwea",), ValueError),
+        ((None,), TypeError),
+        (("vimco", 0), ValueError),
+    ],
+)
+def test_estimators(arguments, error):
+    with pytest.raises(error, match=message("gradient_weights")):
+        evidence.gradient_weights(np.zeros((1, 2)), *arguments)
+    with pytest.raises(ValueError, match=message("gradient_weights")):
+        evidence.gradient_weights(np.zeros((1, 2)), "jackknife")
 
 
 @pytest.mark.parametrize("name", ["n_samples", "n_terms"])

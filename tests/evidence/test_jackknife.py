@@ -24,9 +24,7 @@ from support.log_weights import random_log_weights, with_edge_values
 from support.sweeps import DTYPES, assert_same_bytes, same_bytes_for_threads
 from support.tolerances import COMPOSITE, JACKKNIFE, PUBLISHED
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::fastnotes.evidence.jackknife.JackknifeWarning"
-)
+pytestmark = pytest.mark.filterwarnings("ignore::fastnotes.evidence.JackknifeWarning")
 ORDERS = (1, 2, 3, 4, 5)
 
 

@@ -9,9 +9,7 @@ from fastnotes.evidence import jackknife_bound
 from support.gradcheck import assert_directional, assert_gradients
 from support.log_weights import random_log_weights
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::fastnotes.evidence.jackknife.JackknifeWarning"
-)
+pytestmark = pytest.mark.filterwarnings("ignore::fastnotes.evidence.JackknifeWarning")
 
 
 SMALL = [(7, 2.0, order) for order in (1, 2, 3, 4, 5)]

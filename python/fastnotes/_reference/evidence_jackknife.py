@@ -67,3 +67,21 @@ def bias_variance(log_w: ArrayLike, axis: int = 0) -> tuple[Any, Any]:
     third += 2 * m3 * m2 / mu**5 - 5 * m2**3 / (2 * mu**6)
     variance = m2 / mu**2 / count - (m3 / mu**3 - 5 * m2**2 / (2 * mu**4)) / count**2
     return first / count + second / count**2 + third / count**3, variance
+
+
+def gradient_weights(log_w: ArrayLike, estimator: str, order: int = 1) -> Array:
+    """Factors of the samples' gradients, samples along the first axis."""
+    a = np.asarray(log_w, np.float64)
+    v = softmax(a, 0)
+    if estimator == "jackknife":
+        return jackknife(a, order)[1]
+    if estimator == "dreg":
+        return v**2
+    if estimator == "vimco":
+        without = np.empty_like(a)
+        for k in range(len(a)):
+            replaced = a.copy()
+            replaced[k] = np.delete(a, k, axis=0).mean(axis=0)
+            without[k] = logmeanexp(replaced, 0)
+        return logmeanexp(a, 0) - without - v
+    return v

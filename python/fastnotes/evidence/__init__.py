@@ -7,6 +7,7 @@ the log-weights.
 from __future__ import annotations
 
 from fastnotes.evidence.bounds import BiasVariance, elbo, iwae_bias_variance
+from fastnotes.evidence.gradient_weights import gradient_weights
 from fastnotes.evidence.importance_weights import (
     ImportanceWeights,
     importance_weights,
@@ -18,12 +19,15 @@ from fastnotes.evidence.jackknife import (
     jackknife_coefficients,
 )
 from fastnotes.evidence.logsumexp import log_softmax, logmeanexp, logsumexp, softmax
+from fastnotes.evidence.streaming import StreamingEvidence
 
 __all__ = [
     "BiasVariance",
     "ImportanceWeights",
     "JackknifeWarning",
+    "StreamingEvidence",
     "elbo",
+    "gradient_weights",
     "importance_weights",
     "iwae_bias_variance",
     "iwae_bound",

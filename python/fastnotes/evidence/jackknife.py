@@ -154,16 +154,21 @@ def jackknife_bound(
     if order == 0:
         result = importance_weights(array, axis, n_threads=threads)
         return tuple(result[:2]) if return_gradient else result.bound
-    bound, gradient, ess = _estimate(array, order, axis, return_gradient, threads)
-    _warn(ess, order)
+    bound, gradient, ess = estimate(array, order, axis, return_gradient, threads, where)
+    warn_if_few(ess, order)
     value = bound if bound.ndim else bound[()]
     return (value, gradient) if return_gradient else value
 
 
-def _estimate(
-    log_w: RealArray, order: int, axis: int, with_gradient: bool, threads: int
-) -> tuple[RealArray, RealArray | None, NDArray[np.float64]]:
-    where = "evidence.jackknife_bound"
+def estimate(
+    log_w: RealArray,
+    order: int,
+    axis: int,
+    with_gradient: bool,
+    threads: int,
+    where: str,
+) -> tuple[RealArray, Any, NDArray[np.float64]]:
+    """Estimate, gradient if wanted, and effective sample size, of checked input."""
     rest = log_w.shape[:axis] + log_w.shape[axis + 1 :]
     bound, ess = np.empty(rest, log_w.dtype), np.empty(rest)
     gradient = empty(log_w.shape, log_w.dtype, where) if with_gradient else None
@@ -172,8 +177,11 @@ def _estimate(
     return bound, gradient, ess
 
 
-def _warn(ess: NDArray[np.float64], order: int) -> None:
-    """Say how many estimates are not to be trusted; NaN needs no word."""
+def warn_if_few(ess: NDArray[np.float64], order: int) -> None:
+    """Say how many estimates are not to be trusted, to the caller's caller.
+
+    NaN needs no word.
+    """
     without = int(np.count_nonzero(ess == 0))
     few = int(np.count_nonzero(ess < order + 1)) - without
     if without:
