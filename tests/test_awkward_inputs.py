@@ -192,6 +192,16 @@ def test_jackknife(data):
 
 
 @given(st.data())
+def test_psis(data):
+    shape = data.draw(SHAPES)
+    axis, _ = reduced(data, shape)
+    log_w, r_eff = data.draw(inputs(shape)), data.draw(st.just(1.0) | SCALARS)
+    check(lambda: evidence.psis(log_w, axis, r_eff=r_eff), log_w)
+    log_lik = data.draw(inputs((17, 3)))
+    check(lambda: evidence.psis_loo(log_lik, r_eff=r_eff), log_lik)
+
+
+@given(st.data())
 def test_streaming_evidence(data):
     shape = data.draw(SHAPES)
     check(lambda: evidence.StreamingEvidence(data.draw(SCALARS)))
@@ -502,7 +512,7 @@ def test_results_beyond_memory_are_refused(call):
 
 
 RESULTS = {"BinnedMatrix", "Metric", "Objective", "Split", "ImportanceWeights"}
-RESULTS |= {"BiasVariance", "JackknifeWarning"}
+RESULTS |= {"BiasVariance", "JackknifeWarning", "PSIS", "PSISLOO"}
 RESULTS |= {"CrossEntropy", "SequenceNLL", "RNNCache", "RNNGradients", "RNNOutput"}
 RESULTS |= {"LSTMCache", "LSTMGradients", "LSTMOutput", "SavedModel", "TreeEnsemble"}
 #: Tables of bad input beside the tests of estimators, of prediction, of model files.

@@ -10,7 +10,13 @@ from support.processes import run_python
 
 REDUCTIONS = ("logsumexp", "logmeanexp", "iwae_bound", "importance_weights")
 SOFTMAXES = ("softmax", "log_softmax")
-ESTIMATES = ("elbo", "gradient_weights", "iwae_bias_variance", "jackknife_bound")
+ESTIMATES = (
+    "elbo",
+    "gradient_weights",
+    "iwae_bias_variance",
+    "jackknife_bound",
+    "psis",
+)
 
 BAD_ARRAYS = {
     "object": (np.array([1, None]), TypeError),

@@ -294,10 +294,10 @@ def test_edge_table(log_w, order, expected, dtype):
         assert (np.isnan(gradient) == np.isnan(expected)).all()
 
 
-def messages(log_w, order):
+def messages(log_w, order, **options):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        jackknife_bound(log_w, order)
+        jackknife_bound(log_w, order, **options)
     assert all(each.category is JackknifeWarning for each in caught)
     assert all(each.filename == __file__ for each in caught)
     return [str(each.message) for each in caught]
@@ -321,6 +321,16 @@ def test_warnings_say_what_is_wrong_and_how_often():
     ]
     assert messages(empty, 2) == [
         "at most 2 samples have any weight in 1 of 6 sums: nan"
+    ]
+
+
+def test_warnings_of_tails():
+    log_w = -np.log(np.random.default_rng(0).random((400, 3)))  # infinite mean
+    log_w[:, 0] *= 0.1
+    assert messages(log_w, 1) == []
+    assert messages(log_w, 1, check_tails=True) == [
+        "the weights' Pareto k exceeds 0.7 in 2 of 3 sums: heavy tails, and the "
+        "jackknife is not to be trusted there"
     ]
 
 

@@ -31,3 +31,12 @@ def jackknife(
     ess: NDArray[Any],
     n_threads: int,
 ) -> None: ...
+def psis(
+    log_w: NDArray[Any],
+    axis: int,
+    log_weights: NDArray[Any],
+    pareto_k: NDArray[Any],
+    ess: NDArray[Any],
+    tail: int,
+    n_threads: int,
+) -> None: ...

@@ -72,7 +72,7 @@ def bias_variance(log_w: ArrayLike, axis: int = 0) -> tuple[Any, Any]:
 def gradient_weights(log_w: ArrayLike, estimator: str, order: int = 1) -> Array:
     """Factors of the samples' gradients, samples along the first axis."""
     a = np.asarray(log_w, np.float64)
-    v = softmax(a, 0)
+    v: Array = softmax(a, 0)
     if estimator == "jackknife":
         return jackknife(a, order)[1]
     if estimator == "dreg":
@@ -83,5 +83,6 @@ def gradient_weights(log_w: ArrayLike, estimator: str, order: int = 1) -> Array:
             replaced = a.copy()
             replaced[k] = np.delete(a, k, axis=0).mean(axis=0)
             without[k] = logmeanexp(replaced, 0)
-        return logmeanexp(a, 0) - without - v
+        signal: Array = logmeanexp(a, 0) - without - v
+        return signal
     return v

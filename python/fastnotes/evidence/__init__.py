@@ -19,9 +19,12 @@ from fastnotes.evidence.jackknife import (
     jackknife_coefficients,
 )
 from fastnotes.evidence.logsumexp import log_softmax, logmeanexp, logsumexp, softmax
+from fastnotes.evidence.psis import PSIS, PSISLOO, psis, psis_loo
 from fastnotes.evidence.streaming import StreamingEvidence
 
 __all__ = [
+    "PSIS",
+    "PSISLOO",
     "BiasVariance",
     "ImportanceWeights",
     "JackknifeWarning",
@@ -36,5 +39,7 @@ __all__ = [
     "log_softmax",
     "logmeanexp",
     "logsumexp",
+    "psis",
+    "psis_loo",
     "softmax",
 ]

@@ -76,6 +76,7 @@ def jackknife_bound(
     axis: int = 0,
     *,
     return_gradient: bool = False,
+    check_tails: bool = False,
     n_threads: int | None = None,
 ) -> Any:
     """Jackknife estimate (JVI) of log p(x), in nats: the K-sample bound debiased.
@@ -95,6 +96,9 @@ def jackknife_bound(
         The axis of the K samples.
     return_gradient
         Return the gradient with respect to ``log_w`` too.
+    check_tails
+        Warn where the weights' Pareto k exceeds 0.7 too, which takes a :func:`psis` of
+        them.
     n_threads
         See :doc:`threads`; the result does not depend on it.
 
@@ -116,7 +120,8 @@ def jackknife_bound(
     -----
     JackknifeWarning
         Where the effective sample size is below m + 1, the least number of samples that
-        order m needs; and where no more than m samples have any weight.
+        order m needs; where no more than m samples have any weight; and, if asked, for
+        heavy tails.
 
     Notes
     -----
@@ -156,6 +161,8 @@ def jackknife_bound(
         return tuple(result[:2]) if return_gradient else result.bound
     bound, gradient, ess = estimate(array, order, axis, return_gradient, threads, where)
     warn_if_few(ess, order)
+    if check_tails:
+        _warn_of_tails(array, axis, threads)
     value = bound if bound.ndim else bound[()]
     return (value, gradient) if return_gradient else value
 
@@ -194,6 +201,21 @@ def warn_if_few(ess: NDArray[np.float64], order: int) -> None:
         warnings.warn(
             f"{text} sums: few samples dominate, and the jackknife of order {order} is "
             "not to be trusted there",
+            JackknifeWarning,
+            stacklevel=3,
+        )
+
+
+def _warn_of_tails(log_w: RealArray, axis: int, threads: int) -> None:
+    """Say how many columns have tails without the moments that the jackknife needs."""
+    from fastnotes.evidence.psis import psis
+
+    k = np.asarray(psis(log_w, axis, n_threads=threads).pareto_k)
+    heavy = int(np.count_nonzero((k > 0.7) & np.isfinite(k)))
+    if heavy:
+        warnings.warn(
+            f"the weights' Pareto k exceeds 0.7 in {heavy} of {k.size} sums: heavy "
+            "tails, and the jackknife is not to be trusted there",
             JackknifeWarning,
             stacklevel=3,
         )
