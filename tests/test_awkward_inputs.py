@@ -521,6 +521,7 @@ ELSEWHERE |= {"Explainer", "Predictor", "TrainingCallback", "read_model", "write
 ELSEWHERE |= {"dump_trees", "trees_to_dataframe"}
 ELSEWHERE |= {"LanguageModel", "SequenceClassifier", "SequenceRegressor"}
 ELSEWHERE |= {"plot_history", "plot_importance", "plot_tree"}
+ELSEWHERE |= {"oracles", "plot_bound_vs_k", "plot_pareto_k"}
 
 
 @pytest.mark.parametrize("room", [boosting, evidence, graph, nn, recurrent])
