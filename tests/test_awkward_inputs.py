@@ -166,12 +166,51 @@ def test_softmax(data):
 
 @given(st.data())
 def test_importance_weights(data):
-    functions = [evidence.importance_weights, evidence.iwae_bound]
+    functions = [evidence.importance_weights, evidence.iwae_bound, evidence.elbo]
     function = data.draw(st.sampled_from(functions))
     shape = data.draw(SHAPES)
     axis, _ = reduced(data, shape)
     log_w = data.draw(inputs(shape))
     check(lambda: function(log_w, axis), log_w)
+    options = {name: data.draw(SCALARS) for name in ("n_samples", "n_terms")}
+    check(lambda: evidence.iwae_bias_variance(log_w, axis, **options), log_w)
+
+
+@pytest.mark.filterwarnings("ignore::fastnotes.evidence.JackknifeWarning")
+@given(st.data())
+def test_jackknife(data):
+    shape = data.draw(SHAPES)
+    axis, _ = reduced(data, shape)
+    order = data.draw(st.integers(0, 5) | SCALARS)
+    log_w, gradient = data.draw(inputs(shape)), data.draw(st.booleans())
+    options = {"axis": axis, "return_gradient": gradient}
+    check(lambda: evidence.jackknife_bound(log_w, order, **options), log_w)
+    check(lambda: evidence.jackknife_coefficients(data.draw(SCALARS), order))
+    names = ["iwae", "dreg", "stl", "rws", "vimco", "jackknife"]
+    name = data.draw(st.sampled_from(names) | SCALARS)
+    check(lambda: evidence.gradient_weights(log_w, name, axis), log_w)
+
+
+@given(st.data())
+def test_psis(data):
+    shape = data.draw(SHAPES)
+    axis, _ = reduced(data, shape)
+    log_w, r_eff = data.draw(inputs(shape)), data.draw(st.just(1.0) | SCALARS)
+    check(lambda: evidence.psis(log_w, axis, r_eff=r_eff), log_w)
+    log_lik = data.draw(inputs((17, 3)))
+    check(lambda: evidence.psis_loo(log_lik, r_eff=r_eff), log_lik)
+
+
+@given(st.data())
+def test_streaming_evidence(data):
+    shape = data.draw(SHAPES)
+    check(lambda: evidence.StreamingEvidence(data.draw(SCALARS)))
+    stream = evidence.StreamingEvidence(shape)
+    for _ in range(2):
+        chunk = data.draw(inputs((data.draw(EXTENTS), *shape)))
+        check(lambda chunk=chunk: stream.update(chunk), chunk)
+    check(lambda: stream.merge(data.draw(SCALARS)))
+    check(lambda: (stream.bound, stream.ess, stream.standard_error))
 
 
 # ---------------------------------------------------------------- graph
@@ -473,6 +512,7 @@ def test_results_beyond_memory_are_refused(call):
 
 
 RESULTS = {"BinnedMatrix", "Metric", "Objective", "Split", "ImportanceWeights"}
+RESULTS |= {"BiasVariance", "JackknifeWarning", "PSIS", "PSISLOO"}
 RESULTS |= {"CrossEntropy", "SequenceNLL", "RNNCache", "RNNGradients", "RNNOutput"}
 RESULTS |= {"LSTMCache", "LSTMGradients", "LSTMOutput", "SavedModel", "TreeEnsemble"}
 #: Tables of bad input beside the tests of estimators, of prediction, of model files.
@@ -481,6 +521,7 @@ ELSEWHERE |= {"Explainer", "Predictor", "TrainingCallback", "read_model", "write
 ELSEWHERE |= {"dump_trees", "trees_to_dataframe"}
 ELSEWHERE |= {"LanguageModel", "SequenceClassifier", "SequenceRegressor"}
 ELSEWHERE |= {"plot_history", "plot_importance", "plot_tree"}
+ELSEWHERE |= {"oracles", "plot_bound_vs_k", "plot_pareto_k"}
 
 
 @pytest.mark.parametrize("room", [boosting, evidence, graph, nn, recurrent])

@@ -92,6 +92,7 @@ void register_evidence(py::module_& m) {
     room.def("softmax", &softmax, "a"_a, "axis"_a, "out"_a, "log"_a, "n_threads"_a);
     room.def("importance_weights", &importance_weights, "log_w"_a, "axis"_a, "bound"_a,
              "weights"_a, "ess"_a, "n_threads"_a);
+    register_evidence_diagnostics(room);
 }
 
 } // namespace fastnotes

@@ -17,6 +17,7 @@ void register_boosting_shap(py::module_& room);
 void register_boosting_sparse(py::module_& boosting);
 void register_boosting_sparse_growth(py::module_& boosting);
 void register_evidence(py::module_& m);
+void register_evidence_diagnostics(py::module_& evidence);
 void register_graph(py::module_& m);
 void register_machine(py::module_& m);
 void register_nn(py::module_& m);

@@ -10,6 +10,13 @@ from support.processes import run_python
 
 REDUCTIONS = ("logsumexp", "logmeanexp", "iwae_bound", "importance_weights")
 SOFTMAXES = ("softmax", "log_softmax")
+ESTIMATES = (
+    "elbo",
+    "gradient_weights",
+    "iwae_bias_variance",
+    "jackknife_bound",
+    "psis",
+)
 
 BAD_ARRAYS = {
     "object": (np.array([1, None]), TypeError),
@@ -39,7 +46,7 @@ def message(name):
     return rf"^\[evidence\.{name}\] expected .*, got "
 
 
-@pytest.mark.parametrize("name", REDUCTIONS + SOFTMAXES)
+@pytest.mark.parametrize("name", REDUCTIONS + SOFTMAXES + ESTIMATES)
 @pytest.mark.parametrize("case", BAD_ARRAYS)
 def test_arrays(name, case):
     value, error = BAD_ARRAYS[case]
@@ -47,11 +54,11 @@ def test_arrays(name, case):
         getattr(evidence, name)(value)
 
 
-@pytest.mark.parametrize("name", REDUCTIONS + SOFTMAXES)
+@pytest.mark.parametrize("name", REDUCTIONS + SOFTMAXES + ESTIMATES)
 @pytest.mark.parametrize(("axis", "error"), BAD_AXES)
 def test_axes(name, axis, error):
     with pytest.raises(error, match=message(name)):
-        getattr(evidence, name)(np.zeros((2, 3)), axis)
+        getattr(evidence, name)(np.zeros((2, 3)), axis=axis)
 
 
 @pytest.mark.parametrize("name", ["logsumexp", "logmeanexp"])
@@ -64,26 +71,68 @@ def test_several_axes(name, axis, error):
         getattr(evidence, name)(np.zeros((2, 3)), axis)
 
 
-@pytest.mark.parametrize("name", ["importance_weights", "iwae_bound", *SOFTMAXES])
+@pytest.mark.parametrize(
+    "name", ["importance_weights", "iwae_bound", *SOFTMAXES, *ESTIMATES]
+)
 def test_a_scalar_has_no_axis(name):
     with pytest.raises(ValueError, match="at least one dimension, got a scalar"):
         getattr(evidence, name)(1.0)
 
 
-@pytest.mark.parametrize("name", ["importance_weights", "iwae_bound", "logmeanexp"])
+@pytest.mark.parametrize(
+    "name", ["importance_weights", "iwae_bound", "logmeanexp", *ESTIMATES]
+)
 @pytest.mark.parametrize("shape", [(0,), (0, 3), (0, 0)])
 def test_no_samples(name, shape):
     with pytest.raises(ValueError, match=message(name)):
-        getattr(evidence, name)(np.zeros(shape), 0)
+        getattr(evidence, name)(np.zeros(shape), axis=0)
 
 
-@pytest.mark.parametrize("name", REDUCTIONS + SOFTMAXES)
+@pytest.mark.parametrize(
+    "name", [*REDUCTIONS, *SOFTMAXES, "jackknife_bound", "gradient_weights"]
+)
 @pytest.mark.parametrize(
     ("n_threads", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError)]
 )
 def test_threads(name, n_threads, error):
     with pytest.raises(error, match=message(name)):
-        getattr(evidence, name)(np.zeros((2, 3)), 0, n_threads=n_threads)
+        getattr(evidence, name)(np.zeros((2, 3)), axis=0, n_threads=n_threads)
+
+
+@pytest.mark.parametrize(
+    ("order", "error"),
+    [*((each, ValueError) for each in (-1, 3, 6, 2**70)), (True, TypeError)]
+    + [(each, TypeError) for each in (1.0, "1", None)],
+)
+def test_orders(order, error):
+    with pytest.raises(error, match=message("jackknife_bound")):
+        evidence.jackknife_bound(np.zeros((3, 2)), order)
+    with pytest.raises(error, match=message("jackknife_coefficients")):
+        evidence.jackknife_coefficients(3, order)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (("iwea",), ValueError),
+        ((None,), TypeError),
+        (("vimco", 0), ValueError),
+    ],
+)
+def test_estimators(arguments, error):
+    with pytest.raises(error, match=message("gradient_weights")):
+        evidence.gradient_weights(np.zeros((1, 2)), *arguments)
+    with pytest.raises(ValueError, match=message("gradient_weights")):
+        evidence.gradient_weights(np.zeros((1, 2)), "jackknife")
+
+
+@pytest.mark.parametrize("name", ["n_samples", "n_terms"])
+@pytest.mark.parametrize(
+    ("value", "error"), [(0, ValueError), (2**70, ValueError), (1.0, TypeError)]
+)
+def test_terms_of_the_bias(name, value, error):
+    with pytest.raises(error, match=message("iwae_bias_variance")):
+        evidence.iwae_bias_variance(np.zeros((3, 2)), **{name: value})
 
 
 def test_factors_must_broadcast():

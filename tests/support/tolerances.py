@@ -83,6 +83,22 @@ class ProductTolerance(NamedTuple):
         assert worst <= 0.0, f"error exceeds the bound by {worst}"
 
 
+class CancellingTolerance(NamedTuple):
+    """A sum of large terms that cancel, in float64: eps of their magnitudes."""
+
+    floor: float
+    per_magnitude: float
+
+    def assert_close(self, got: Any, expected: Any, magnitude: Any) -> None:
+        """Compare numbers; ``expected`` may have more digits than a float."""
+        limit = max(self.floor, self.per_magnitude * 2.0**-52 * float(magnitude))
+        error = abs(float(type(expected)(float(got)) - expected))
+        assert error <= limit, f"error {error:.3g} exceeds {limit:.3g}"
+
+
+#: The jackknife's promise.
+JACKKNIFE = CancellingTolerance(1e-12, 8.0)
+
 #: A product of matrices: at most one rounding per term (Higham 2002, section 3.1), with
 #: another one for the float64 reference's own.
 PRODUCT = ProductTolerance(1.0)

@@ -22,3 +22,21 @@ def importance_weights(
     ess: NDArray[Any],
     n_threads: int,
 ) -> None: ...
+def jackknife(
+    log_w: NDArray[Any],
+    axis: int,
+    shares: NDArray[Any],
+    bound: NDArray[Any],
+    gradient: NDArray[Any] | None,
+    ess: NDArray[Any],
+    n_threads: int,
+) -> None: ...
+def psis(
+    log_w: NDArray[Any],
+    axis: int,
+    log_weights: NDArray[Any],
+    pareto_k: NDArray[Any],
+    ess: NDArray[Any],
+    tail: int,
+    n_threads: int,
+) -> None: ...
