@@ -1,11 +1,12 @@
 """Information: entropies, divergences, mutual information, free energy.
 
-Exact, from probabilities. In nats unless a base is given; 0 log 0 = 0, and an infinite
-divergence is a result.
+Exact, from probabilities, and estimated, from samples. In nats unless a base is given;
+0 log 0 = 0, and an infinite divergence is a result.
 """
 
 from __future__ import annotations
 
+from fastnotes.information._estimates import Estimate
 from fastnotes.information.divergences import (
     f_conjugate,
     f_derivative,
@@ -29,6 +30,12 @@ from fastnotes.information.entropies import (
     mutual_information,
     negative_log_likelihood,
 )
+from fastnotes.information.estimators import (
+    conditional_mutual_information_from_samples,
+    kl_from_samples,
+    mutual_information_from_samples,
+    pairwise_mutual_information,
+)
 from fastnotes.information.families import (
     bernoulli_entropy,
     bernoulli_kl,
@@ -44,14 +51,17 @@ from fastnotes.information.gaussians import (
     gaussian_kl,
     gaussian_mutual_information,
 )
+from fastnotes.information.selection import mutual_info_classif, mutual_info_regression
 
 __all__ = [
+    "Estimate",
     "FreeEnergy",
     "bernoulli_entropy",
     "bernoulli_kl",
     "categorical_entropy",
     "categorical_kl",
     "conditional_entropy",
+    "conditional_mutual_information_from_samples",
     "cross_entropy",
     "entropy",
     "exponential_family_kl",
@@ -69,8 +79,13 @@ __all__ = [
     "ising_ring",
     "joint_entropy",
     "kl_divergence",
+    "kl_from_samples",
+    "mutual_info_classif",
+    "mutual_info_regression",
     "mutual_information",
+    "mutual_information_from_samples",
     "negative_log_likelihood",
+    "pairwise_mutual_information",
     "poisson_kl",
     "variational_free_energy",
     "variational_lower_bound",
