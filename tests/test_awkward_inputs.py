@@ -19,11 +19,11 @@ import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastnotes import boosting, evidence, graph, nn, recurrent
+from fastnotes import boosting, evidence, graph, information, nn, recurrent
 from support.awkward import EXTENTS, SCALARS, Shape, arrays, graphs, inputs, outs
 
 VOICE = re.compile(
-    r"\[(boosting|evidence|graph|nn|recurrent)\.[\w.]+\] expected .+, got"
+    r"\[(boosting|evidence|graph|information|nn|recurrent)\.[\w.]+\] expected .+, got"
 )
 SHAPES = st.lists(EXTENTS, max_size=3).map(tuple)
 
@@ -211,6 +211,97 @@ def test_streaming_evidence(data):
         check(lambda chunk=chunk: stream.update(chunk), chunk)
     check(lambda: stream.merge(data.draw(SCALARS)))
     check(lambda: (stream.bound, stream.ess, stream.standard_error))
+
+
+# ---------------------------------------------------------------- information
+
+
+def call_of(data: Any, *names: str) -> Callable[..., Any]:
+    """One of the room's functions."""
+    return getattr(information, data.draw(st.sampled_from(names)))
+
+
+def probabilities(data: Any, shape: Shape) -> Any:
+    """Equal ones along the last axis, one time in two; or anything."""
+    good = np.full(shape, 1 / shape[-1]) if shape and shape[-1] else np.ones(shape)
+    return good if data.draw(st.booleans()) else data.draw(inputs(shape))
+
+
+@given(st.data())
+def test_entropies(data):
+    one = call_of(data, "entropy", "joint_entropy", "conditional_entropy")
+    two = call_of(data, "cross_entropy", "kl_divergence", "f_divergence")
+    shape = data.draw(SHAPES)
+    axis, _ = reduced(data, shape)
+    p, q = probabilities(data, shape), probabilities(data, shape)
+    options = {
+        "base": data.draw(st.none() | SCALARS),
+        "normalize": data.draw(st.booleans()),
+    }
+    check(lambda: one(p, axis, **options), p)
+    check(lambda: two(p, q, axis=axis, **options), p, q)
+    roles = {"other": data.draw(st.just(0) | SCALARS), "given": data.draw(SCALARS)}
+    check(lambda: information.mutual_information(p, axis, **roles, **options), p)
+    x, reduction = data.draw(inputs((3,))), data.draw(SCALARS | st.just("sum"))
+    likelihood = information.negative_log_likelihood
+    check(lambda: likelihood(p, x, reduction=reduction, **options), p, x)
+
+
+@given(st.data())
+def test_functions_of_divergences(data):
+    function = call_of(data, "f_generator", "f_derivative", "f_conjugate")
+    name = st.sampled_from(["kl", "js", "alpha", "le_cam", "jeffreys"]) | SCALARS
+    f, alpha = data.draw(name), data.draw(st.none() | SCALARS)
+    shape = data.draw(SHAPES)
+    u, v = data.draw(inputs(shape)), data.draw(inputs(shape))
+    check(lambda: function(u, f, alpha=alpha), u)
+    axis, _ = reduced(data, shape)
+    weights = {"p": data.draw(st.none() | inputs(shape)), "q": None}
+    bound = information.variational_lower_bound
+    check(lambda: bound(u, v, f, axis, alpha=alpha, **weights), u, v, weights["p"])
+    slope = data.draw(SCALARS)
+    p, q = probabilities(data, (3,)), probabilities(data, (3,))
+    divergence = information.f_divergence
+    check(lambda: divergence(p, q, np.square, slope_at_infinity=slope), p, q)
+    check(lambda: divergence(p, q, lambda u: u * 0, slope_at_infinity=slope), p, q)
+
+
+@given(st.data())
+def test_closed_forms(data):
+    shape = data.draw(SHAPES)
+    arguments = [data.draw(inputs(shape) | SCALARS) for _ in range(5)]
+    a, b, c, d, _ = arguments
+    two = call_of(data, "bernoulli_kl", "poisson_kl", "exponential_kl")
+    calls: list[Callable[[], Any]] = [
+        lambda: information.bernoulli_entropy(a),
+        lambda: two(a, b),
+        lambda: information.gamma_kl(a, b, c, d),
+        lambda: information.categorical_entropy(a, data.draw(SCALARS)),
+        lambda: information.categorical_kl(a, b),
+        lambda: information.exponential_family_kl(*arguments),
+        lambda: information.gaussian_kl(a, np.eye(2), c, np.eye(2)),
+        lambda: information.gaussian_kl(a, b, c, d),
+        lambda: information.gaussian_entropy(a),
+        lambda: information.gaussian_mutual_information(a, data.draw(SCALARS)),
+    ]
+    for call in calls:
+        check(call, *arguments)
+
+
+@given(st.data())
+def test_energies(data):
+    shape = data.draw(SHAPES)
+    axis, _ = reduced(data, shape)
+    temperature = data.draw(st.just(0.5) | SCALARS)
+    energies, q = data.draw(inputs(shape)), probabilities(data, shape)
+    options = {"degeneracy": data.draw(st.none() | inputs(shape))}
+    arguments = energies, q, options["degeneracy"]
+    bound, equilibrium = information.variational_free_energy, information.free_energy
+    check(lambda: bound(q, energies, temperature, axis, **options), *arguments)
+    check(lambda: equilibrium(energies, temperature, axis, **options), *arguments)
+    check(lambda: information.gibbs(energies, temperature, axis), energies)
+    numbers = [data.draw(SCALARS) for _ in range(4)]
+    check(lambda: information.ising_ring(*numbers))
 
 
 # ---------------------------------------------------------------- graph
@@ -469,6 +560,7 @@ RETURNED: dict[str, Callable[[], Any]] = {
     "softmax": lambda: evidence.softmax(hollow(2**30, 2**28, 0)),
     "logsumexp": lambda: evidence.logsumexp(hollow(HUGE, 0), 0),
     "iwae_bound": lambda: evidence.iwae_bound(hollow(HUGE, 0), 0),
+    "entropy": lambda: information.entropy(hollow(0, 2), 1),
     "laplacian": lambda: graph.laplacian_matmul(NO_NODES, hollow(0, HUGE)),
     "rows": lambda: hollow_layer((HUGE, 0, 0), 0),
     "steps": lambda: hollow_layer((2, HUGE, 0), 0),
@@ -513,6 +605,7 @@ def test_results_beyond_memory_are_refused(call):
 
 RESULTS = {"BinnedMatrix", "Metric", "Objective", "Split", "ImportanceWeights"}
 RESULTS |= {"BiasVariance", "JackknifeWarning", "PSIS", "PSISLOO"}
+RESULTS |= {"FreeEnergy"}
 RESULTS |= {"CrossEntropy", "SequenceNLL", "RNNCache", "RNNGradients", "RNNOutput"}
 RESULTS |= {"LSTMCache", "LSTMGradients", "LSTMOutput", "SavedModel", "TreeEnsemble"}
 #: Tables of bad input beside the tests of estimators, of prediction, of model files.
@@ -524,7 +617,9 @@ ELSEWHERE |= {"plot_history", "plot_importance", "plot_tree"}
 ELSEWHERE |= {"oracles", "plot_bound_vs_k", "plot_pareto_k"}
 
 
-@pytest.mark.parametrize("room", [boosting, evidence, graph, nn, recurrent])
+@pytest.mark.parametrize(
+    "room", [boosting, evidence, graph, information, nn, recurrent]
+)
 def test_no_public_function_is_left_out(room):
     text = Path(__file__).read_text(encoding="utf-8")
     calls = [name for name in room.__all__ if name not in RESULTS | ELSEWHERE]

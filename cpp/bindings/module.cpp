@@ -7,6 +7,7 @@ PYBIND11_MODULE(FASTNOTES_MODULE, m, py::mod_gil_not_used()) {
     fastnotes::register_boosting(m);
     fastnotes::register_evidence(m);
     fastnotes::register_graph(m);
+    fastnotes::register_information(m);
     fastnotes::register_machine(m);
     fastnotes::register_nn(m);
     fastnotes::register_philox(m);

@@ -16,6 +16,7 @@ _ROOMS: tuple[str, ...] = (
     "datasets",
     "evidence",
     "graph",
+    "information",
     "nn",
     "recurrent",
 )

@@ -106,3 +106,19 @@ PRODUCT = ProductTolerance(1.0)
 #: A sum in float32 of terms that may cancel, against one in float64: each rounds to at
 #: most eps of what they have in size together, and ``magnitude`` is that times depth.
 SINGLE_SUM = ProductTolerance(1.0)
+
+
+class NearTolerance(NamedTuple):
+    """A relative error that grows as what is compared draws near, in eps."""
+
+    factor: float
+
+    def assert_close(self, got: Any, expected: float, distance: float) -> None:
+        """Compare float64 numbers; ``distance`` is relative, at most 1."""
+        eps = float(np.finfo(np.float64).eps)
+        assert abs(got - expected) <= self.factor * eps / distance * abs(expected)
+
+
+#: Divergence of distributions whose ratios differ from 1 by the distance: the ratios
+#: less 1 are rounded to eps, and the sums that the distributions are divided by.
+NEAR_DIVERGENCE = NearTolerance(8.0)

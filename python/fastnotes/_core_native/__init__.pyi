@@ -2,6 +2,7 @@ from fastnotes._core_native import bench as bench
 from fastnotes._core_native import boosting as boosting
 from fastnotes._core_native import evidence as evidence
 from fastnotes._core_native import graph as graph
+from fastnotes._core_native import information as information
 from fastnotes._core_native import machine as machine
 from fastnotes._core_native import nn as nn
 from fastnotes._core_native import recurrent as recurrent
