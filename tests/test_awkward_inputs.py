@@ -213,6 +213,18 @@ def test_materialized_graphs(A, isolated):
     check(lambda: graph.renormalized_adjacency(A))
 
 
+@given(st.data())
+def test_from_edges(data):
+    ends = arrays(["i4", "i8", "i8", "u8", "f8"], (2, 5))
+    edges = data.draw(ends | ends | inputs((2, 5)))
+    n_nodes = data.draw(st.sampled_from([9, 128, 128, 3000]) | SCALARS)
+    weights = data.draw(st.none() | inputs((5,)))
+    options = {"directed": data.draw(st.booleans()), "n_threads": data.draw(SCALARS)}
+    if isinstance(n_nodes, int) and n_nodes > 2**20:
+        n_nodes = 2**31
+    check(lambda: graph.from_edges(edges, n_nodes, weights, **options), edges, weights)
+
+
 # ---------------------------------------------------------------- boosting
 
 

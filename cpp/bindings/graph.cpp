@@ -302,6 +302,7 @@ void register_graph(py::module_& m) {
     room.def("edge_weight_gradients", &edge_weight_gradients, "indptr"_a, "indices"_a,
              "weights"_a, "degree"_a, "scale"_a, "raised"_a, "fixed"_a, "sign"_a,
              "symmetric"_a, "X"_a, "dY"_a, "dX"_a, "out"_a, "n_threads"_a);
+    register_graph_edges(room);
 }
 
 } // namespace fastnotes

@@ -78,3 +78,10 @@ def edge_weight_gradients(
     out: _Real,
     n_threads: int,
 ) -> None: ...
+def from_edges(
+    edges: NDArray[np.integer[Any]],
+    n_nodes: int,
+    weights: _Real | None,
+    both_ways: bool,
+    n_threads: int,
+) -> tuple[_Int64, _Int32, _Real]: ...

@@ -22,6 +22,21 @@ def dense_adjacency(A: Any) -> Dense:
     return np.asarray(A, dtype=np.float64)
 
 
+def from_edges(
+    edges: npt.NDArray[np.integer[Any]],
+    n_nodes: int,
+    weights: Any = None,
+    directed: bool = False,
+) -> Dense:
+    """A[u, v] += w of every edge, and A[v, u] += w too; 1 at most without weights."""
+    A = np.zeros((n_nodes, n_nodes))
+    for e, (u, v) in enumerate(np.asarray(edges).T):
+        w = 1.0 if weights is None else float(weights[e])
+        for i, j in {(u, v)} if directed else {(u, v), (v, u)}:
+            A[i, j] = 1.0 if weights is None else A[i, j] + w
+    return A
+
+
 def inverse_power(degree: Dense, power: float) -> Dense:
     """Degree ** -power, and 0 where the degree is 0."""
     result = np.zeros_like(degree)
