@@ -214,6 +214,41 @@ def test_materialized_graphs(A, isolated):
 
 
 @given(st.data())
+def test_graph_filters(data):
+    A, lmax = (
+        data.draw(graphs()),
+        data.draw(st.sampled_from([2.0, 2, "lanczos"]) | SCALARS),
+    )
+    x = features(data, A, inputs)
+    theta = data.draw(inputs((3,)) | inputs((2, 3, 1)))
+    options = {"isolated": data.draw(ISOLATED), "lmax": lmax}
+    if data.draw(st.booleans()):
+        options["laplacian"], A = A, data.draw(st.sampled_from([None, None, A]))
+    check(lambda: graph.chebyshev_filter(A, x, theta, **options), x, theta)
+    dy = features(data, A, inputs)
+    back = graph.chebyshev_filter_backward
+    check(lambda: back(dy, A, x, theta, **options), dy, x, theta)
+    del options["lmax"]
+    options["n_components"] = data.draw(st.none() | SCALARS)
+    check(lambda: graph.fourier_basis(A, **options))
+    check(lambda: graph.spectral_filter(A, x, data.draw(st.just(abs)), **options), x)
+
+
+@given(st.data())
+def test_graph_fourier_transforms(data):
+    U, x = data.draw(inputs((3, 3))), data.draw(inputs((3,)) | inputs((3, 2)))
+    check(lambda: graph.graph_fourier_transform(U, x), U, x)
+    check(lambda: graph.inverse_graph_fourier_transform(U, x), U, x)
+
+
+@given(st.data())
+def test_mesh_laplacian(data):
+    vertices = data.draw(inputs((4, 3)) | st.just(np.eye(4, 3)))
+    faces = data.draw(inputs((2, 3)) | st.just([[0, 1, 2], [3, 1, 0]]))
+    check(lambda: graph.mesh_laplacian(vertices, faces), vertices, faces)
+
+
+@given(st.data())
 def test_from_edges(data):
     ends = arrays(["i4", "i8", "i8", "u8", "f8"], (2, 5))
     edges = data.draw(ends | ends | inputs((2, 5)))
@@ -486,6 +521,7 @@ def test_results_beyond_memory_are_refused(call):
 
 RESULTS = {"BinnedMatrix", "Metric", "Objective", "Split", "ImportanceWeights"}
 RESULTS |= {"CrossEntropy", "SequenceNLL", "RNNCache", "RNNGradients", "RNNOutput"}
+RESULTS |= {"FourierBasis", "MeshLaplacian"}
 RESULTS |= {"LSTMCache", "LSTMGradients", "LSTMOutput", "SavedModel", "TreeEnsemble"}
 #: Tables of bad input beside the tests of estimators, of prediction, of model files.
 ELSEWHERE = {"BoostedTreesClassifier", "BoostedTreesRanker", "BoostedTreesRegressor"}

@@ -18,6 +18,7 @@ void register_boosting_sparse(py::module_& boosting);
 void register_boosting_sparse_growth(py::module_& boosting);
 void register_evidence(py::module_& m);
 void register_graph(py::module_& m);
+void register_graph_chebyshev(py::module_& room);
 void register_graph_edges(py::module_& room);
 void register_machine(py::module_& m);
 void register_nn(py::module_& m);

@@ -51,6 +51,9 @@ LOG_OF_SUM = Tolerance(1.2e-7, 4e-7, 4.5e-16, 2e-14)
 #: Recurrences and products of several layers of sums.
 COMPOSITE = Tolerance(5e-5, 5e-6, 1e-10, 1e-11)
 
+#: A filter by products against the same by an eigenbasis: 1e-12 is promised.
+EXACT_FILTER = Tolerance(5e-5, 5e-6, 1e-12, 1e-12)
+
 #: Central differences in float64: truncation h**2 against rounding eps / h.
 GRADIENT = Tolerance(0.0, 0.0, 2e-6, 2e-8)
 
