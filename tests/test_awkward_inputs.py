@@ -235,6 +235,27 @@ def test_graph_filters(data):
 
 
 @given(st.data())
+def test_graph_layers(data):
+    settings = [data.draw(st.just(2) | SCALARS) for _ in range(3)]
+    options = {"dropout": data.draw(st.just(0.5) | SCALARS)}
+    if not any(isinstance(each, int) and each > 300 for each in settings):
+        check(lambda: graph.GraphConvolution(*settings[:2], **options))
+        check(lambda: graph.ChebyshevConvolution(*settings, **options))
+    A = data.draw(graphs())
+    x = features(data, A, inputs)
+    layer: graph.layers.GraphLayer = data.draw(
+        st.sampled_from(
+            [graph.GraphConvolution(3, 2), graph.ChebyshevConvolution(3, 2, 1)]
+        )
+    )
+    check(lambda: layer.forward(A, x, training=True), x)
+    good = scipy.sparse.eye_array(3, format="csr")
+    layer.forward(good, np.ones((3, 3)), training=True)
+    dy = data.draw(inputs((3, 2)))
+    check(lambda: layer.backward(dy), dy)
+
+
+@given(st.data())
 def test_graph_fourier_transforms(data):
     U, x = data.draw(inputs((3, 3))), data.draw(inputs((3,)) | inputs((3, 2)))
     check(lambda: graph.graph_fourier_transform(U, x), U, x)

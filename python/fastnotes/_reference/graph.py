@@ -134,8 +134,10 @@ def chebyshev_filter(L: Dense, X: Dense, theta: Dense, lmax: float = 2.0) -> Den
     """sum_k theta_k T_k(L~) X, or sum_k T_k(L~) X Theta_k (Defferrard et al. 2016)."""
     terms = chebyshev_terms(L, lmax, len(theta) - 1)
     if theta.ndim == 1:
-        return np.sum([t * T @ X for t, T in zip(theta, terms, strict=True)], axis=0)
-    return np.sum([T @ X @ t for t, T in zip(theta, terms, strict=True)], axis=0)
+        parts = [t * T @ X for t, T in zip(theta, terms, strict=True)]
+    else:
+        parts = [T @ X @ t for t, T in zip(theta, terms, strict=True)]
+    return np.asarray(np.sum(parts, axis=0))
 
 
 def chebyshev_filter_backward(

@@ -12,11 +12,14 @@ from fastnotes.graph.fourier import (
     spectral_filter,
 )
 from fastnotes.graph.laplacian import GraphOperator, laplacian_matmul
+from fastnotes.graph.layers import ChebyshevConvolution, GraphConvolution
 from fastnotes.graph.matrices import normalized_laplacian, renormalized_adjacency
 from fastnotes.graph.mesh import MeshLaplacian, mesh_laplacian
 
 __all__ = [
+    "ChebyshevConvolution",
     "FourierBasis",
+    "GraphConvolution",
     "GraphOperator",
     "MeshLaplacian",
     "chebyshev_filter",

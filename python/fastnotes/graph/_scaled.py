@@ -21,7 +21,7 @@ from fastnotes._threads import resolve_n_threads
 from fastnotes._validation import RealArray, as_real, fail, fail_type
 from fastnotes.graph._adjacency import Adjacency, canonical_csr
 from fastnotes.graph._lanczos import largest_eigenvalue
-from fastnotes.graph.laplacian import GraphOperator, cast
+from fastnotes.graph.laplacian import GraphOperator, ProductFactors, cast
 
 Float64Array = NDArray[np.float64]
 
@@ -51,7 +51,7 @@ class ScaledLaplacian:
     ) -> None:
         self.n, self.lmax = n, lmax
         self._parts, self._n_threads = parts, n_threads
-        self._factors: dict[tuple[np.dtype[Any], bool], tuple[Any, ...]] = {}
+        self._factors: dict[tuple[np.dtype[Any], bool], ProductFactors] = {}
 
     def product(
         self,
@@ -83,13 +83,13 @@ class ScaledLaplacian:
         )
         return out
 
-    def _prepared(self, dtype: np.dtype[Any], transpose: bool) -> tuple[Any, ...]:
+    def _prepared(self, dtype: np.dtype[Any], transpose: bool) -> ProductFactors:
         key = (dtype, transpose)
         if key not in self._factors:
             self._factors[key] = self._make_factors(dtype, transpose)
         return self._factors[key]
 
-    def _make_factors(self, dtype: np.dtype[Any], transpose: bool) -> tuple[Any, ...]:
+    def _make_factors(self, dtype: np.dtype[Any], transpose: bool) -> ProductFactors:
         graph, values, row, column, diagonal = self._parts(transpose)
         scale = 2 / self.lmax
         own = np.zeros(self.n) if diagonal is None else scale * diagonal
@@ -99,7 +99,7 @@ class ScaledLaplacian:
             row = np.full(self.n, scale) if row is None else scale * row
         else:
             values = scale * values
-        return (
+        return ProductFactors(
             graph.indptr,
             graph.indices,
             cast(values, dtype),

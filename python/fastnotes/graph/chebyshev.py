@@ -15,7 +15,7 @@ from fastnotes._validation import RealArray, as_real_array, describe, fail
 from fastnotes.graph._scaled import scaled_laplacian
 from fastnotes.nn.gemm import matmul
 
-_Multiply = Callable[..., RealArray]
+Multiply = Callable[..., RealArray]
 
 
 def chebyshev_filter(
@@ -180,12 +180,13 @@ def chebyshev_filter_backward(
 
 
 def _filtered(
-    multiply: _Multiply, x: RealArray, theta: RealArray, where: str
+    multiply: Multiply, x: RealArray, theta: RealArray, where: str
 ) -> RealArray:
     """Clenshaw's recurrence of one filter, from b_degree = theta_degree x, unformed."""
     degree = len(theta) - 1
     if degree == 0:
-        return x * theta[0]
+        scaled: RealArray = x * theta[0]
+        return scaled
     last = float(theta[degree])
     factor = 1.0 if degree == 1 else 2.0
     b = multiply(
@@ -208,7 +209,7 @@ def _filtered(
 
 
 def clenshaw(
-    multiply: _Multiply,
+    multiply: Multiply,
     addend: Callable[[int, RealArray], Any],
     n_terms: int,
     shape: tuple[int, ...],
@@ -233,7 +234,7 @@ def clenshaw(
     return b
 
 
-def terms(multiply: _Multiply, x: RealArray, n_terms: int, where: str) -> Any:
+def terms(multiply: Multiply, x: RealArray, n_terms: int, where: str) -> Any:
     """Yield k and T_k(L~) x, k = 0, 1, ...; a term is overwritten by the next but one.
 
     Term 0 is x itself.

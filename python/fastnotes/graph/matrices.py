@@ -61,7 +61,7 @@ def renormalized_adjacency(A: Any) -> Any:
 
 
 def materialize(
-    A: Any, kind: str, isolated: str, where: str, dtype: DTypeLike = None
+    A: Any, kind: str, isolated: str, where: str, dtype: DTypeLike | None = None
 ) -> Any:
     """Return an operator as a matrix; dtype None: as :func:`normalized_laplacian`."""
     n_threads = resolve_n_threads(None, where)

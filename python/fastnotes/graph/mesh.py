@@ -99,7 +99,8 @@ def mesh_laplacian(vertices: ArrayLike, faces: ArrayLike) -> MeshLaplacian:
         face = int(np.argwhere(outside)[0, 0])
         fail(where, f"corners from 0 to {n - 1}", f"{corners[face]} in face {face}")
     cotangents, areas = _angles(points[corners], where)
-    mass = np.bincount(corners.ravel(), np.repeat(areas / 3, 3), minlength=n)
+    thirds = np.repeat(areas / 3, 3)
+    mass: Float64Array = np.bincount(corners.ravel(), thirds, n).astype(np.float64)
     lonely = np.flatnonzero(np.bincount(corners.ravel(), minlength=n) == 0)
     if len(lonely):
         fail(where, "every vertex in a face", f"vertex {lonely[0]} in none")
