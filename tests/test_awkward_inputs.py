@@ -549,6 +549,7 @@ ELSEWHERE = {"BoostedTreesClassifier", "BoostedTreesRanker", "BoostedTreesRegres
 ELSEWHERE |= {"Explainer", "Predictor", "TrainingCallback", "read_model", "write_model"}
 ELSEWHERE |= {"dump_trees", "trees_to_dataframe"}
 ELSEWHERE |= {"LanguageModel", "SequenceClassifier", "SequenceRegressor"}
+ELSEWHERE |= {"ChebNetClassifier", "GCNClassifier", "plot_embedding"}
 ELSEWHERE |= {"plot_history", "plot_importance", "plot_tree"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastnotes.graph.chebyshev import chebyshev_filter, chebyshev_filter_backward
 from fastnotes.graph.edges import from_edges
+from fastnotes.graph.estimators import ChebNetClassifier, GCNClassifier
 from fastnotes.graph.fourier import (
     FourierBasis,
     fourier_basis,
@@ -15,10 +16,13 @@ from fastnotes.graph.laplacian import GraphOperator, laplacian_matmul
 from fastnotes.graph.layers import ChebyshevConvolution, GraphConvolution
 from fastnotes.graph.matrices import normalized_laplacian, renormalized_adjacency
 from fastnotes.graph.mesh import MeshLaplacian, mesh_laplacian
+from fastnotes.graph.plots import plot_embedding, plot_history
 
 __all__ = [
+    "ChebNetClassifier",
     "ChebyshevConvolution",
     "FourierBasis",
+    "GCNClassifier",
     "GraphConvolution",
     "GraphOperator",
     "MeshLaplacian",
@@ -31,6 +35,8 @@ __all__ = [
     "laplacian_matmul",
     "mesh_laplacian",
     "normalized_laplacian",
+    "plot_embedding",
+    "plot_history",
     "renormalized_adjacency",
     "spectral_filter",
 ]
