@@ -41,6 +41,17 @@ const T* optional_vector(const py::object& array, index_t size, const char* wher
     return view.data;
 }
 
+/// A matrix of the shape of another, or null for None.
+template <class T>
+const T* optional_like(const py::object& array, View2<T> other, const char* where,
+                       const char* name) {
+    if (array.is_none()) return nullptr;
+    const auto view = as_view<const T, 2>(array, where, name);
+    check_extent(view.rows, other.rows, where, name);
+    check_extent(view.columns, other.columns, where, name);
+    return view.data;
+}
+
 [[noreturn]] void raise_fault(const CsrFault& fault, index_t columns,
                               const std::string& where) {
     const auto at = [&](const char* name) {
@@ -213,7 +224,9 @@ void laplacian_matmul(const py::array& indptr, const py::array& indices,
                       const py::object& values, const py::object& row_scale,
                       const py::object& column_scale, const py::object& diagonal,
                       const py::array& X, const py::array& out,
-                      const py::object& scratch, int n_threads) {
+                      const py::object& scratch, int n_threads, double factor,
+                      double added_factor, const py::object& added,
+                      const py::object& subtracted) {
     constexpr const char* where = "graph.laplacian_matmul";
     check_threads(n_threads, where);
     dispatch_real(X, where, "X", [&](auto real) {
@@ -239,8 +252,14 @@ void laplacian_matmul(const py::array& indptr, const py::array& indices,
             }
             work = view.data;
         }
+        const graph::Epilogue<T> epilogue{
+            static_cast<T>(factor), static_cast<T>(added_factor),
+            optional_like(added, y, where, "added"),
+            optional_like(subtracted, y, where, "subtracted")};
+        const bool plain = factor == 1.0 && epilogue.added == nullptr &&
+                           epilogue.subtracted == nullptr;
         const py::gil_scoped_release nogil;
-        graph::laplacian_matmul(op, x, y, work, n_threads);
+        graph::laplacian_matmul(op, x, y, work, n_threads, plain ? nullptr : &epilogue);
     });
 }
 
@@ -298,10 +317,13 @@ void register_graph(py::module_& m) {
              "indices"_a, "X"_a);
     room.def("laplacian_matmul", &laplacian_matmul, "indptr"_a, "indices"_a, "values"_a,
              "row_scale"_a, "column_scale"_a, "diagonal"_a, "X"_a, "out"_a, "scratch"_a,
-             "n_threads"_a);
+             "n_threads"_a, "factor"_a = 1.0, "added_factor"_a = 0.0,
+             "added"_a = py::none(), "subtracted"_a = py::none());
     room.def("edge_weight_gradients", &edge_weight_gradients, "indptr"_a, "indices"_a,
              "weights"_a, "degree"_a, "scale"_a, "raised"_a, "fixed"_a, "sign"_a,
              "symmetric"_a, "X"_a, "dY"_a, "dX"_a, "out"_a, "n_threads"_a);
+    register_graph_chebyshev(room);
+    register_graph_edges(room);
 }
 
 } // namespace fastnotes

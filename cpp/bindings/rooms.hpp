@@ -19,6 +19,8 @@ void register_boosting_sparse_growth(py::module_& boosting);
 void register_evidence(py::module_& m);
 void register_evidence_diagnostics(py::module_& evidence);
 void register_graph(py::module_& m);
+void register_graph_chebyshev(py::module_& room);
+void register_graph_edges(py::module_& room);
 void register_information(py::module_& m);
 void register_machine(py::module_& m);
 void register_nn(py::module_& m);

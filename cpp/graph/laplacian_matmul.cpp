@@ -42,6 +42,8 @@ template <class T> struct Tile {
     T* out;
     index_t stride; ///< of X and Y
     index_t width;  ///< columns
+    Epilogue<T> epilogue;
+    bool has_epilogue;
     bool prefetch;
     bool stream;
 };
@@ -69,6 +71,18 @@ void multiply_rows(const Tile<T>& tile, index_t first, index_t last) noexcept {
     const auto load = [&](const T* p, int v) {
         return partial && v == V - 1 ? simd::load_partial<Vec>(p + v * L, tail)
                                      : simd::load<Vec>(p + v * L);
+    };
+    const auto finish = [&](Vec y, index_t i, int v) {
+        const Epilogue<T>& wanted = tile.epilogue;
+        y *= Vec(wanted.factor);
+        if (wanted.added != nullptr) {
+            const Vec added = load(wanted.added + i * tile.stride, v);
+            y = simd::fma(Vec(wanted.added_factor), added, y);
+        }
+        if (wanted.subtracted != nullptr) {
+            y -= load(wanted.subtracted + i * tile.stride, v);
+        }
+        return y;
     };
 
     for (index_t i = first; i < last; ++i) {
@@ -117,6 +131,7 @@ void multiply_rows(const Tile<T>& tile, index_t first, index_t last) noexcept {
             if (op.diagonal != nullptr) {
                 sum[v] = simd::fma(Vec(op.diagonal[i]), load(own, v), sum[v]);
             }
+            if (tile.has_epilogue) sum[v] = finish(sum[v], i, v);
             if (partial && v == V - 1) {
                 simd::store_partial(out + v * L, sum[v], tail);
             } else if (tile.stream) {
@@ -188,8 +203,21 @@ bool gathers_far(const Csr& a, index_t row_bytes) noexcept {
     return far > seen / 8;
 }
 
+/// The same for the columns from `first` on.
+template <class T>
+Epilogue<T> epilogue_at(const Epilogue<T>* whole, index_t first) noexcept {
+    if (whole == nullptr) return {};
+    Epilogue<T> part = *whole;
+    if (part.added != nullptr) part.added += first;
+    if (part.subtracted != nullptr) part.subtracted += first;
+    return part;
+}
+
 /// Streaming must fill whole cache lines: rows in one sweep, or tiles made of lines.
-template <class T> bool worth_streaming(View2<T> Y, bool one_sweep) noexcept {
+/// Lines that an epilogue has just read are in the cache.
+template <class T>
+bool worth_streaming(View2<T> Y, bool one_sweep, const Epilogue<T>* epilogue) noexcept {
+    if (epilogue != nullptr && epilogue->subtracted == Y.data) return false;
     const auto bytes = static_cast<index_t>(sizeof(T));
     const index_t unit = one_sweep ? 16 : cache_line_bytes;
     const auto address = static_cast<index_t>(reinterpret_cast<std::uintptr_t>(Y.data));
@@ -215,7 +243,7 @@ template <class T> bool worth_packing(const Csr& structure, View2<const T> X) no
 
 template <class T>
 void laplacian_matmul(const GraphFactors<T>& op, View2<const T> X, View2<T> Y,
-                      T* scratch, int n_threads) noexcept {
+                      T* scratch, int n_threads, const Epilogue<T>* epilogue) noexcept {
     const index_t F = X.columns;
     if (F == 0 || Y.rows == 0) return;
     const RowBlocks blocks(op.structure);
@@ -231,6 +259,8 @@ void laplacian_matmul(const GraphFactors<T>& op, View2<const T> X, View2<T> Y,
                        Y.data + first,
                        F,
                        std::min(F - first, tile_columns<T>),
+                       epilogue_at(epilogue, first),
+                       epilogue != nullptr,
                        prefetch,
                        false};
     };
@@ -238,7 +268,7 @@ void laplacian_matmul(const GraphFactors<T>& op, View2<const T> X, View2<T> Y,
                           : op.column_scale != nullptr ? Term::scaled
                                                        : Term::plain;
     if (scratch == nullptr) {
-        const bool stream = worth_streaming(Y, true);
+        const bool stream = worth_streaming(Y, true, epilogue);
         parallel_blocks(blocks.count(), n_threads, [&](index_t block, int) {
             const auto [first, last] = blocks.rows(block);
             const index_t step = F <= tile_columns<T> ? last - first : group_rows;
@@ -254,7 +284,7 @@ void laplacian_matmul(const GraphFactors<T>& op, View2<const T> X, View2<T> Y,
         return;
     }
     const Term packed = in_place == Term::scaled ? Term::plain : in_place;
-    const bool stream = worth_streaming(Y, F <= tile_columns<T>);
+    const bool stream = worth_streaming(Y, F <= tile_columns<T>, epilogue);
     for (index_t c = 0; c < F; c += tile_columns<T>) {
         Tile<T> tile = tile_at(c);
         pack_tile(op.column_scale, X, c, tile.width, scratch, n_threads);
@@ -274,8 +304,10 @@ template index_t packed_tile_size<double>(index_t, index_t) noexcept;
 template bool worth_packing(const Csr&, View2<const float>) noexcept;
 template bool worth_packing(const Csr&, View2<const double>) noexcept;
 template void laplacian_matmul(const GraphFactors<float>&, View2<const float>,
-                               View2<float>, float*, int) noexcept;
+                               View2<float>, float*, int,
+                               const Epilogue<float>*) noexcept;
 template void laplacian_matmul(const GraphFactors<double>&, View2<const double>,
-                               View2<double>, double*, int) noexcept;
+                               View2<double>, double*, int,
+                               const Epilogue<double>*) noexcept;
 
 } // namespace fastnotes::graph

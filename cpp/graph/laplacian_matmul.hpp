@@ -21,6 +21,15 @@ template <class T> struct GraphFactors {
     const T* diagonal;     ///< [rows] or null; then square
 };
 
+/// What becomes of a product before it is stored, element by element:
+/// y = factor (op x) + added_factor added - subtracted.
+template <class T> struct Epilogue {
+    T factor = 1;
+    T added_factor = 0;
+    const T* added = nullptr;      ///< [rows, F] or null; apart from Y
+    const T* subtracted = nullptr; ///< [rows, F] or null; may be Y
+};
+
 /// Elements of the table that a tile of X is packed into.
 template <class T>
 index_t packed_tile_size(index_t columns, index_t n_features) noexcept;
@@ -37,10 +46,12 @@ template <class T> bool worth_packing(const Csr& structure, View2<const T> X) no
 ///   scratch  [packed_tile_size(columns, F)] T, scratch, best on a cache line: X is
 ///            scaled and packed there, some columns at a time; null to gather from X in
 ///            place. Changes no bit of Y
+///   epilogue in: what is stored is made of op X; null to store it as it is
 ///
 /// Each element of Y is one chain, in stored order: acc = 0; acc += column_scale_j x_j,
 /// or fma(values_e, x_j, acc); times row_scale_i; fma(diagonal_i, x_i, acc). The
-/// product column_scale_j x_j is rounded before it is added. So a column of Y depends
+/// product column_scale_j x_j is rounded before it is added. An epilogue goes on with
+/// factor * y; fma(added_factor, added, y); y - subtracted. So a column of Y depends
 /// on that column of X alone and a row on the row's entries alone, bit for bit: not on
 /// n_threads, F, scratch or other rows. A row without entries is diagonal_i x_i, or 0.
 /// NaN and infinity spread as the formula says, also through factors that are 0.
@@ -54,7 +65,8 @@ template <class T> bool worth_packing(const Csr& structure, View2<const T> X) no
 /// the transposed structure with the two scales exchanged.
 template <class T>
 void laplacian_matmul(const GraphFactors<T>& op, View2<const T> X, View2<T> Y,
-                      T* scratch, int n_threads) noexcept;
+                      T* scratch, int n_threads,
+                      const Epilogue<T>* epilogue = nullptr) noexcept;
 
 namespace cuda {
 

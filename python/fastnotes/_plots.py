@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnotes._validation import as_integer, fail
+from fastnotes._validation import as_integer, as_real_array, fail, fail_type
 
 INK, QUIET, GRID = "#222222", "#6b6b6b", "#e4e4e4"
 #: Apart for every kind of colour vision: blue and orange first.
@@ -41,6 +41,48 @@ def plain(ax: Any, without: Sequence[str]) -> None:
         ax.spines[side].set_visible(False)
     for side in {"left", "bottom"} - set(without):
         ax.spines[side].set_color("#b0b0b0")
+
+
+def draw_history(model: Any, metric: Any, best_epoch: Any, ax: Any, where: str) -> Any:
+    """Draw a metric of a fitted estimator's epochs, of its history, or of a mapping.
+
+    Raises
+    ------
+    ImportError
+        Without matplotlib.
+    TypeError, ValueError
+        If there is no such history, or no such epoch.
+    """
+    from fastnotes.nn.training import History
+
+    history: Any = model
+    if isinstance(model, History):
+        history, best = model.as_dict(), model.best_epoch
+    else:
+        history = getattr(model, "history_", model)
+        best = getattr(model, "best_epoch_", None)
+    if not isinstance(history, Mapping):
+        fail_type(where, "a fitted estimator or its history_", type(model).__name__)
+    if not isinstance(metric, str):
+        fail_type(where, "metric as a string", type(metric).__name__)
+    names = {"training": metric, "validation": f"validation_{metric}"}
+    curves = {
+        label: as_real_array(history[name], where, name, ndim=1)
+        for label, name in names.items()
+        if name in history
+    }
+    curves = {label: values for label, values in curves.items() if len(values)}
+    if not curves:
+        known = ", ".join(map(repr, history)) or "none"
+        fail(where, f"a metric among {known}", repr(metric))
+    return draw_curves(
+        curves,  # type: ignore[arg-type]
+        where,
+        unit="epoch",
+        best=best if best_epoch is None else best_epoch,
+        ylabel=metric.replace("_", " "),
+        ax=ax,
+    )
 
 
 def draw_curves(

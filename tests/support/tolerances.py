@@ -54,6 +54,9 @@ COMPOSITE = Tolerance(5e-5, 5e-6, 1e-10, 1e-11)
 #: States of tens of steps whose weights, as PyTorch starts them, are in bfloat16.
 ROUNDED_WEIGHTS = Tolerance(0.0, 8e-3, 0.0, 8e-3)
 
+#: A filter by products against the same by an eigenbasis: 1e-12 is promised.
+EXACT_FILTER = Tolerance(5e-5, 5e-6, 1e-12, 1e-12)
+
 #: Central differences in float64: truncation h**2 against rounding eps / h.
 GRADIENT = Tolerance(0.0, 0.0, 2e-6, 2e-8)
 

@@ -61,6 +61,10 @@ def laplacian_matmul(
     out: _Real,
     scratch: _Real | None,
     n_threads: int,
+    factor: float = ...,
+    added_factor: float = ...,
+    added: _Real | None = ...,
+    subtracted: _Real | None = ...,
 ) -> None: ...
 def edge_weight_gradients(
     indptr: _Int64,
@@ -78,3 +82,13 @@ def edge_weight_gradients(
     out: _Real,
     n_threads: int,
 ) -> None: ...
+def from_edges(
+    edges: NDArray[np.integer[Any]],
+    n_nodes: int,
+    weights: _Real | None,
+    both_ways: bool,
+    n_threads: int,
+) -> tuple[_Int64, _Int32, _Real]: ...
+def filter_term(
+    term: _Real, x: _Real, factor: float, total: _Real, n_threads: int
+) -> float: ...

@@ -22,6 +22,21 @@ def dense_adjacency(A: Any) -> Dense:
     return np.asarray(A, dtype=np.float64)
 
 
+def from_edges(
+    edges: npt.NDArray[np.integer[Any]],
+    n_nodes: int,
+    weights: Any = None,
+    directed: bool = False,
+) -> Dense:
+    """A[u, v] += w of every edge, and A[v, u] += w too; 1 at most without weights."""
+    A = np.zeros((n_nodes, n_nodes))
+    for e, (u, v) in enumerate(np.asarray(edges).T):
+        w = 1.0 if weights is None else float(weights[e])
+        for i, j in {(u, v)} if directed else {(u, v), (v, u)}:
+            A[i, j] = 1.0 if weights is None else A[i, j] + w
+    return A
+
+
 def inverse_power(degree: Dense, power: float) -> Dense:
     """Degree ** -power, and 0 where the degree is 0."""
     result = np.zeros_like(degree)
@@ -104,3 +119,34 @@ def laplacian_weight_gradient(
     gradient = s[:, None] * dN * s[None, :] + through_degree[:, None]
     gradient[raised, raised] = 0.0
     return gradient
+
+
+def chebyshev_terms(L: Dense, lmax: float, degree: int) -> list[Dense]:
+    """T_0(L~) to T_degree(L~) with L~ = 2 L / lmax - I, by T_k = 2 L~ T_k-1 - T_k-2."""
+    scaled = 2 * L / lmax - np.eye(len(L))
+    terms = [np.eye(len(L)), scaled]
+    while len(terms) <= degree:
+        terms.append(2 * scaled @ terms[-1] - terms[-2])
+    return terms[: degree + 1]
+
+
+def chebyshev_filter(L: Dense, X: Dense, theta: Dense, lmax: float = 2.0) -> Dense:
+    """sum_k theta_k T_k(L~) X, or sum_k T_k(L~) X Theta_k (Defferrard et al. 2016)."""
+    terms = chebyshev_terms(L, lmax, len(theta) - 1)
+    if theta.ndim == 1:
+        parts = [t * T @ X for t, T in zip(theta, terms, strict=True)]
+    else:
+        parts = [T @ X @ t for t, T in zip(theta, terms, strict=True)]
+    return np.asarray(np.sum(parts, axis=0))
+
+
+def chebyshev_filter_backward(
+    dY: Dense, L: Dense, X: Dense, theta: Dense, lmax: float = 2.0
+) -> tuple[Dense, Dense]:
+    """Gradients of sum(dY * chebyshev_filter(L, X, theta)) by X and by theta."""
+    back = [T.T @ dY for T in chebyshev_terms(L, lmax, len(theta) - 1)]
+    if theta.ndim == 1:
+        dX = np.sum([t * S for t, S in zip(theta, back, strict=True)], axis=0)
+        return dX, np.array([np.vdot(S, X) for S in back])
+    dX = np.sum([S @ t.T for t, S in zip(theta, back, strict=True)], axis=0)
+    return dX, np.stack([X.T @ S for S in back])

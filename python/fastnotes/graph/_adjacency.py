@@ -118,7 +118,7 @@ def canonical_csr(A: Any, where: str, n_threads: int) -> Adjacency:
 
 def _from_compressed(A: Any, where: str, n_threads: int) -> Adjacency:
     n = A.shape[0]
-    indptr, indices = _index_arrays(A.indptr, A.indices, where, "indptr", "indices")
+    indptr, indices = index_arrays(A.indptr, A.indices, where, "indptr", "indices")
     if len(indptr) != n + 1:
         fail(where, f"indptr of length n + 1 = {n + 1}", str(len(indptr)))
     entries = max(int(indptr[-1]), 0)
@@ -137,7 +137,7 @@ def _from_compressed(A: Any, where: str, n_threads: int) -> Adjacency:
 
 def _from_triplets(A: Any, where: str, n_threads: int) -> Adjacency:
     n = A.shape[0]
-    rows, columns = _index_arrays(A.row, A.col, where, "row", "col")
+    rows, columns = index_arrays(A.row, A.col, where, "row", "col")
     data = _values(A.data, where)
     entries = len(rows)
     if not entries == len(columns) == len(data):
@@ -158,7 +158,7 @@ def _from_triplets(A: Any, where: str, n_threads: int) -> Adjacency:
     return Adjacency(n, indptr, targets[order], weights, order)
 
 
-def _index_arrays(
+def index_arrays(
     one: Any, other: Any, where: str, *names: str
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Both as C-contiguous int32, or both as int64."""

@@ -30,7 +30,7 @@ KINDS = ("renormalized", "adjacency", "laplacian", "random_walk")
 ISOLATED = ("one", "zero")
 
 
-class _Factors(NamedTuple):
+class ProductFactors(NamedTuple):
     """Arguments of the product kernel that don't depend on X, in one dtype."""
 
     indptr: NDArray[np.int64]
@@ -161,7 +161,7 @@ class GraphOperator:
         )
         self._raised = raised if kind == "renormalized" else None
         self._transposed_graph: Adjacency | None = None
-        self._factors: dict[tuple[np.dtype[Any], bool], _Factors] = {}
+        self._factors: dict[tuple[np.dtype[Any], bool], ProductFactors] = {}
         self._spare_scratch: list[RealArray] = []
         self._on_devices: dict[int, Any] = {}
 
@@ -312,7 +312,9 @@ class GraphOperator:
             self._spare_scratch[:] = [scratch]
         return out
 
-    def _scratch(self, factors: _Factors, X: RealArray, where: str) -> RealArray | None:
+    def _scratch(
+        self, factors: ProductFactors, X: RealArray, where: str
+    ) -> RealArray | None:
         """The kept scratch if it fits and no other thread holds it, else a new one."""
         size = native.graph.laplacian_matmul_scratch(factors.indptr, factors.indices, X)
         if size == 0:
@@ -324,14 +326,14 @@ class GraphOperator:
         fits = spare.dtype == X.dtype and spare.size >= size
         return spare if fits else empty((size,), X.dtype, where)
 
-    def _prepared(self, dtype: np.dtype[Any], transpose: bool) -> _Factors:
+    def _prepared(self, dtype: np.dtype[Any], transpose: bool) -> ProductFactors:
         """Kernel arguments in one dtype, made at their first use and kept."""
         key = (dtype, transpose)
         if key not in self._factors:
             self._factors[key] = self._make_factors(dtype, transpose)
         return self._factors[key]
 
-    def _make_factors(self, dtype: np.dtype[Any], transpose: bool) -> _Factors:
+    def _make_factors(self, dtype: np.dtype[Any], transpose: bool) -> ProductFactors:
         graph = self._transposed() if transpose else self._graph
         row: NDArray[np.float64] | None = self._scale
         column = None if self.kind == "random_walk" else self._scale
@@ -342,7 +344,7 @@ class GraphOperator:
         diagonal = cast(self._diagonal(), dtype)
         if graph.weights is None:
             scales = (cast(row, dtype), cast(column, dtype))
-            return _Factors(graph.indptr, graph.indices, None, *scales, diagonal)
+            return ProductFactors(graph.indptr, graph.indices, None, *scales, diagonal)
         values = np.empty(len(graph.indices), dtype=dtype)
         ones = np.ones(self.shape[0]) if row is None else row
         native.graph.normalized_values(
@@ -354,7 +356,7 @@ class GraphOperator:
             values,
             self._n_threads,
         )
-        return _Factors(graph.indptr, graph.indices, values, None, None, diagonal)
+        return ProductFactors(graph.indptr, graph.indices, values, None, None, diagonal)
 
     def _diagonal(self) -> NDArray[np.float64] | None:
         """What the operator has on its diagonal beside the entries of A."""

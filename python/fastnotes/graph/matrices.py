@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
+from numpy.typing import DTypeLike
 
 from fastnotes._core import native
 from fastnotes._threads import resolve_n_threads
@@ -34,7 +35,7 @@ def normalized_laplacian(A: Any, *, isolated: str = "one") -> Any:
     TypeError, ValueError
         As :class:`GraphOperator`.
     """
-    return _materialize(A, "laplacian", isolated, "graph.normalized_laplacian")
+    return materialize(A, "laplacian", isolated, "graph.normalized_laplacian")
 
 
 def renormalized_adjacency(A: Any) -> Any:
@@ -56,17 +57,22 @@ def renormalized_adjacency(A: Any) -> Any:
     TypeError, ValueError
         As :class:`GraphOperator`.
     """
-    return _materialize(A, "renormalized", "one", "graph.renormalized_adjacency")
+    return materialize(A, "renormalized", "one", "graph.renormalized_adjacency")
 
 
-def _materialize(A: Any, kind: str, isolated: str, where: str) -> Any:
+def materialize(
+    A: Any, kind: str, isolated: str, where: str, dtype: DTypeLike | None = None
+) -> Any:
+    """Return an operator as a matrix; dtype None: as :func:`normalized_laplacian`."""
     n_threads = resolve_n_threads(None, where)
     n, indptr, indices, weights, _ = canonical_csr(A, where, n_threads)
     ones = np.ones(len(indices)) if weights is None else weights
     operator = GraphOperator.__new__(GraphOperator)
     matrix = scipy.sparse.csr_array((ones, indices, indptr), shape=(n, n))
     operator._prepare(matrix, kind, isolated, n_threads, where)
-    dtype = np.dtype(np.float32 if A.dtype == np.float32 else np.float64)
+    if dtype is None:
+        dtype = np.float32 if A.dtype == np.float32 else np.float64
+    dtype = np.dtype(dtype)
     row = -operator._scale if kind == "laplacian" else operator._scale
     values = np.empty(len(indices), dtype=dtype)
     native.graph.normalized_values(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -55,6 +55,8 @@ class Loop:
         Threads for the optimizer.
     learning_rate_decay, decay_after
         See :func:`decayed`; the rate is the optimizer's.
+    after_epoch
+        Called with the epoch, from 0 on, once it is over; True stops the training.
     """
 
     n_epochs: int
@@ -66,6 +68,7 @@ class Loop:
     n_threads: int = 1
     learning_rate_decay: float = 1.0
     decay_after: int = 0
+    after_epoch: Callable[[int], bool] | None = None
 
     def run(
         self,
@@ -98,7 +101,8 @@ class Loop:
                 if history.add(loss, validation):
                     best = kept
                 progress.update(epoch + 1, history.line)
-                if history.is_stale(self.patience):
+                asked = self.after_epoch is not None and self.after_epoch(epoch)
+                if asked or history.is_stale(self.patience):
                     break
         except BaseException:
             restore(task.parameters, kept)

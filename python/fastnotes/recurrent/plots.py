@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from fastnotes._plots import draw_curves
-from fastnotes._validation import as_real_array, fail, fail_type
-from fastnotes.nn.training import History
+from fastnotes._plots import draw_history
 
 
 def plot_history(
@@ -37,32 +34,4 @@ def plot_history(
     TypeError, ValueError
         If there is no such history, or no such epoch.
     """
-    where = "recurrent.plot_history"
-    history: Any = model
-    if isinstance(model, History):
-        history, best = model.as_dict(), model.best_epoch
-    else:
-        history = getattr(model, "history_", model)
-        best = getattr(model, "best_epoch_", None)
-    if not isinstance(history, Mapping):
-        fail_type(where, "a fitted estimator or its history_", type(model).__name__)
-    if not isinstance(metric, str):
-        fail_type(where, "metric as a string", type(metric).__name__)
-    names = {"training": metric, "validation": f"validation_{metric}"}
-    curves = {
-        label: as_real_array(history[name], where, name, ndim=1)
-        for label, name in names.items()
-        if name in history
-    }
-    curves = {label: values for label, values in curves.items() if len(values)}
-    if not curves:
-        known = ", ".join(map(repr, history)) or "none"
-        fail(where, f"a metric among {known}", repr(metric))
-    return draw_curves(
-        curves,  # type: ignore[arg-type]
-        where,
-        unit="epoch",
-        best=best if best_epoch is None else best_epoch,
-        ylabel=metric.replace("_", " "),
-        ax=ax,
-    )
+    return draw_history(model, metric, best_epoch, ax, "recurrent.plot_history")
