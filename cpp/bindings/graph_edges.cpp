@@ -17,19 +17,20 @@ using graph::EdgeList;
 using std::int32_t;
 using std::int64_t;
 
-constexpr const char* where = "graph.from_edges";
+constexpr const char* from_edges_name = "graph.from_edges";
 
 template <class Index, class T>
 [[noreturn]] void raise_fault(const EdgeFault& fault, const EdgeList<Index, T>& edges) {
     const index_t e = fault.position;
     const std::string at = std::to_string(e) + "]";
     if (fault.kind == EdgeFault::Kind::weight) {
-        fail(where, "finite weights",
+        fail(from_edges_name, "finite weights",
              "weights[" + at + " = " + std::to_string(edges.weights[e]));
     }
     const bool target = fault.kind == EdgeFault::Kind::target;
     const auto node = static_cast<int64_t>((target ? edges.targets : edges.sources)[e]);
-    fail(where, "nodes from 0 to n_nodes - 1 = " + std::to_string(edges.n_nodes - 1),
+    fail(from_edges_name,
+         "nodes from 0 to n_nodes - 1 = " + std::to_string(edges.n_nodes - 1),
          std::string("edges[") + (target ? "1" : "0") + ", " + at + " = " +
              std::to_string(node));
 }
@@ -118,8 +119,8 @@ py::tuple build(const EdgeList<Index, T>& edges, int n_threads) {
 template <class Index>
 py::tuple from_edges_of(const py::array& edges, index_t n_nodes,
                         const py::object& weights, bool both_ways, int n_threads) {
-    const auto ends = as_view<const Index, 2>(edges, where, "edges");
-    check_extent(ends.rows, 2, where, "edges with rows");
+    const auto ends = as_view<const Index, 2>(edges, from_edges_name, "edges");
+    check_extent(ends.rows, 2, from_edges_name, "edges with rows");
     const Index* const sources = ends.data;
     const Index* const targets = ends.data + ends.columns;
     if (weights.is_none()) {
@@ -128,10 +129,10 @@ py::tuple from_edges_of(const py::array& edges, index_t n_nodes,
         return build<graph::Place>(list, n_threads);
     }
     const auto array = py::reinterpret_borrow<py::array>(weights);
-    return dispatch_real(array, where, "weights", [&](auto real) {
+    return dispatch_real(array, from_edges_name, "weights", [&](auto real) {
         using T = decltype(real);
-        const auto w = as_view<const T, 1>(array, where, "weights");
-        check_extent(w.size, ends.columns, where, "weights of length");
+        const auto w = as_view<const T, 1>(array, from_edges_name, "weights");
+        check_extent(w.size, ends.columns, from_edges_name, "weights of length");
         const EdgeList<Index, T> list{sources,      targets, w.data,
                                       ends.columns, n_nodes, both_ways};
         return build<graph::WeightedPlace>(list, n_threads);
@@ -140,9 +141,9 @@ py::tuple from_edges_of(const py::array& edges, index_t n_nodes,
 
 py::tuple from_edges(const py::array& edges, index_t n_nodes, const py::object& weights,
                      bool both_ways, int n_threads) {
-    check_threads(n_threads, where);
+    check_threads(n_threads, from_edges_name);
     if (n_nodes < 0 || n_nodes > std::numeric_limits<int32_t>::max()) {
-        fail(where, "n_nodes from 0 to 2**31 - 1", std::to_string(n_nodes));
+        fail(from_edges_name, "n_nodes from 0 to 2**31 - 1", std::to_string(n_nodes));
     }
     if (holds<int32_t>(edges)) {
         return from_edges_of<int32_t>(edges, n_nodes, weights, both_ways, n_threads);
