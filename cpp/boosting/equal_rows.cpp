@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <vector>
 
 namespace fastnotes::boosting {
 namespace {
@@ -90,7 +89,7 @@ struct Bytes {
     }
 };
 
-/// Counts rows [at, last) that are of a part.
+/// Counts the rows of a part.
 void count_part(const Bytes& bytes, const uint32_t* hashes, index_t part, int most,
                 FirstRows& firsts, View1<uint8_t> counts) noexcept {
     const auto add = [&](int32_t row) {

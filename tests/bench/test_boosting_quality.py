@@ -49,6 +49,11 @@ def test_table_counts_level_and_far_sets():
     assert "within 0.2% of it on 1 of 3, more than 0.5% behind on 1." in text
 
 
+def test_one_fit_has_no_error():
+    text = page.table([outcome("a", OURS, [1.004]), outcome("a", "xgboost", [1.0])])
+    assert "| +0.40 % |" in text
+
+
 def test_sets_are_recorded_in_place_of_themselves(monkeypatch, tmp_path):
     monkeypatch.setattr(quality, "RESULT", tmp_path / "quality.json")
     first, second = quality.SUBJECTS[:2]

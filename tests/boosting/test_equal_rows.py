@@ -194,7 +194,7 @@ CASES = {
 def test_models_are_those_without_merging(name, weighted, merges, monkeypatch):
     model, n_classes = CASES[name]
     X, y = coarse_data(n_classes=n_classes)
-    fit = {"eval_set": [(X, y)]}
+    fit = {"eval_set": [(X.copy(), y)]}
     if weighted:
         weight = np.random.default_rng(1).integers(1, 3, len(y))
         fit["sample_weight"] = 1.5 * weight
@@ -226,6 +226,7 @@ def test_rows_that_must_stay_single(merges):
     BoostedTreesRegressor(n_estimators=9, objective="quantile").fit(X, y)
     BoostedTreesClassifier(n_estimators=9, subsample=0.5).fit(X, y)
     BoostedTreesClassifier(n_estimators=9).fit(X, y, base_margin=np.zeros(len(y)))
+    BoostedTreesClassifier(n_estimators=9).fit(X, y, eval_set=[(X, y)])
     assert merges == []
 
 

@@ -38,7 +38,7 @@ def _best_other(row: dict[str, Any]) -> Any:
 def excess(row: dict[str, Any]) -> tuple[float, float]:
     """How much worse ours is than the best other, as a share, and its standard error.
 
-    Negative is better. The error is that of the differences fit by fit.
+    Negative is better. The error is that of the differences fit by fit; NaN of one.
     """
     best = _best_other(row)
     sign = -1.0 if _upward(best) else 1.0
@@ -67,13 +67,14 @@ def table(outcomes: Sequence[Any]) -> str:
             cells.append(f"**{text}**" if row[name].mean == best else text)
         behind, error = excess(row)
         gaps.append(behind)
+        spread = "" if math.isnan(error) else f" ± {100 * error:.2f}"
         seconds = " / ".join(
             f"{statistics.median(row[name].seconds):.2g}" if name in row else "—"
             for name in libraries
         )
         lines.append(
             f"| {subject} | {row[OURS].metric} | {' | '.join(cells)} | "
-            f"{100 * behind:+.2f} ± {100 * error:.2f} % | {seconds} |"
+            f"{100 * behind:+.2f}{spread} % | {seconds} |"
         )
     level = sum(gap <= WITHIN for gap in gaps)
     far = sum(gap > FAR for gap in gaps)

@@ -92,7 +92,7 @@ def prepare(
             wanted = f"trees of {objective.n_outputs} outputs for {objective.name!r}"
             fail(where, wanted, f"{len(base)} for {start.objective!r}")
     model.base_score_ = base
-    may_merge = start is None and _may_merge(model, data, given, n_rounds)
+    may_merge = start is None and _may_merge(model, data, given, n_rounds, where)
     if may_merge and isinstance(table, TrainingTable):
         table = merge_equal(learning, table, n_threads)
         bound = _bind(objective, learning, where)
@@ -120,9 +120,15 @@ def _bind(objective: Objective, rows: Rows, where: str) -> BoundObjective:
     return bound
 
 
-def _may_merge(model: Any, data: FitData, given: dict[str, Any], n_rounds: int) -> bool:
-    """Whether nothing but the sums of gradients depends on single rows."""
+def _may_merge(
+    model: Any, data: FitData, given: dict[str, Any], n_rounds: int, where: str
+) -> bool:
+    """Whether nothing but the sums of gradients depends on single rows.
+
+    Rows that are scored too would have to go through the trees one by one instead.
+    """
     objective: Objective = model._objective
+    scored = [X for X, _ in _pairs(data.eval_set, where)]
     named = model.eval_metric is None or isinstance(model.eval_metric, str)
     return (
         objective.goes_by_row
@@ -130,7 +136,8 @@ def _may_merge(model: Any, data: FitData, given: dict[str, Any], n_rounds: int) 
         and given["subsample"] == 1
         and data.base_margin is None
         and n_rounds * objective.n_outputs >= _LEAST_TREES
-        and (named or data.eval_set is not None or not given["verbose"])
+        and not any(X is data.X for X in scored)
+        and (named or bool(scored) or not given["verbose"])
     )
 
 
