@@ -84,12 +84,13 @@ template <class T> struct Stored {
     }
     Stored operator+(index_t n) const noexcept { return Stored(*this) += n; }
 
-    /// f(the pointer that there is).
-    template <class F> void visit(F&& f) const {
-        if constexpr (std::is_same_v<T, float>) {
-            if (rounded != nullptr) return f(rounded);
+    /// As values of W, one of T and Bfloat16.
+    template <class W> const W* as() const noexcept {
+        if constexpr (std::is_same_v<W, Bfloat16>) {
+            return rounded;
+        } else {
+            return values;
         }
-        f(values);
     }
 };
 

@@ -110,9 +110,9 @@ inline constexpr index_t depth_block = 256;
 /// Rows r .. r + Rows - 1 and Slices slices from s on, through depth [k, k + length).
 /// A single slice is read with what lies a block further asked for.
 /// A function of its own: inside a large one GCC keeps the sums in memory.
-template <index_t Rows, index_t Slices, class T, class W>
-[[gnu::noinline]] void multiply_tile(const SliceProduct<T>& product, const W* weights,
-                                     index_t r, index_t s, index_t k, index_t length) {
+template <class W, index_t Rows, index_t Slices, class T>
+[[gnu::noinline]] void multiply_tile(const SliceProduct<T>& product, index_t r,
+                                     index_t s, index_t k, index_t length) {
     using V = simd::Vec<T>;
     constexpr index_t width = slice_width<T>;
     constexpr index_t vectors = Slices * nn::panel_vectors;
@@ -137,7 +137,8 @@ template <index_t Rows, index_t Slices, class T, class W>
     }
     const nn::RowMajor<T> left{product.left + r * product.left_stride + k,
                                product.left_stride};
-    const W* const weight = weights + (s * product.depth + k) * width;
+    const W* const weight =
+        product.weight.template as<W>() + (s * product.depth + k) * width;
     if constexpr (Slices == 1) {
         tile.accumulate(left, nn::PanelAhead<T, W>{weight, width, depth_block * width},
                         length);
@@ -159,17 +160,18 @@ template <index_t Rows, index_t Slices, class T, class W>
 ///
 /// A slice's block of depth stays in the first-level cache while all rows pass by, and
 /// the next one, which follows it in memory, is on its way. One or two rows take
-/// several slices side by side, or the latency of fma would show.
-template <class T, class W, class ForRows>
-void multiply_slices(const SliceProduct<T>& product, const W* weights, index_t n,
-                     index_t first, index_t last, const ForRows& for_rows) {
+/// several slices side by side, or the latency of fma would show. W is how weights are
+/// stored.
+template <class W, class T, class ForRows>
+void multiply_stored(const SliceProduct<T>& product, index_t n, index_t first,
+                     index_t last, const ForRows& for_rows) {
     constexpr index_t wide = nn::chains_in_flight / nn::panel_vectors;
     index_t s = first;
     const auto few_rows = [&](auto rows, auto slices) {
         constexpr index_t R = decltype(rows)::value, S = decltype(slices)::value;
         for (; s + S <= last; s += S) {
             for_rows([&](index_t r, index_t) {
-                multiply_tile<R, S>(product, weights, r, s, 0, product.depth);
+                multiply_tile<W, R, S>(product, r, s, 0, product.depth);
             });
         }
     };
@@ -183,8 +185,8 @@ void multiply_slices(const SliceProduct<T>& product, const W* weights, index_t n
             const index_t length = std::min(depth_block, product.depth - k);
             for_rows([&](index_t from, index_t to) {
                 for_each_tile(from, to, [&](index_t r, auto rows) {
-                    multiply_tile<decltype(rows)::value, 1>(product, weights, r, s, k,
-                                                            length);
+                    multiply_tile<W, decltype(rows)::value, 1>(product, r, s, k,
+                                                               length);
                 });
             });
             k += depth_block;
@@ -192,12 +194,15 @@ void multiply_slices(const SliceProduct<T>& product, const W* weights, index_t n
     }
 }
 
+/// The same, however the weights are stored.
 template <class T, class ForRows>
 void multiply(const SliceProduct<T>& product, index_t n, index_t first, index_t last,
               ForRows&& for_rows) {
-    product.weight.visit([&](const auto* weights) {
-        multiply_slices(product, weights, n, first, last, for_rows);
-    });
+    if constexpr (std::is_same_v<T, float>) {
+        if (product.weight.rounded != nullptr)
+            return multiply_stored<Bfloat16>(product, n, first, last, for_rows);
+    }
+    multiply_stored<T>(product, n, first, last, for_rows);
 }
 
 /// simd's partial accesses, for a number of lanes that may be below 0.

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnotes._reference import recurrent as reference
+from fastnotes.recurrent.layer_norm import split
 
 Array = NDArray[Any]
+Parts = dict[str, Any]
 
 
 #: Optional parts that are weights, and so have gradients.
@@ -99,3 +101,51 @@ def reference_run(
     )
     of_parts = (getattr(gradients, f"d{name}") for name in weights)
     return out[:3], (*gradients[:6], *of_parts)
+
+
+#: Which parts a case has: each alone, and together, as they are and normalised.
+KINDS = ["peephole", "rates", "masks", "projection", "all", "normed", "normed all"]
+TOGETHER = ("all", "normed all")
+
+
+def make_projected(
+    kind: str, *shape: int, dtype: Any = np.float64, **options: Any
+) -> Case:
+    """With a projection to three fifths of the units where the kind has one."""
+    projected = kind == "projection" or kind in TOGETHER
+    projection = -(-shape[3] * 3 // 5) if projected else 0
+    return make_case(*shape, dtype, projection=projection, **options)
+
+
+def make_parts(case: Case, kind: str) -> Parts:
+    rng = np.random.default_rng(7)
+    parts: Parts = {}
+    together = kind in TOGETHER
+    if kind == "peephole" or together:
+        values = rng.normal(size=3 * case.c0.shape[1])
+        parts["peephole"] = values.astype(case.x.dtype)
+    if kind == "rates" or together:
+        parts |= {"zoneout_h": 0.25, "zoneout_c": 0.375}
+    if (kind == "projection" or together) and case.h0.shape[1] > 0:
+        values = rng.normal(size=(case.h0.shape[1], case.c0.shape[1]))
+        parts["weight_hr"] = values.astype(case.x.dtype) / case.c0.shape[1] ** 0.5
+    if kind == "masks":
+        masks = rng.integers(0, 2, (2, *case.dh.shape)).astype(case.x.dtype)
+        parts |= {"zoneout_h": masks[0], "zoneout_c": masks[1]}
+    if kind.startswith("normed"):
+        values = rng.normal(0.8, 0.3, size=10 * case.c0.shape[1])
+        parts["layer_norm"] = values.astype(case.x.dtype)
+    return parts
+
+
+def as_given(parts: Parts) -> Parts:
+    """The same as keyword arguments: what is one array of ten parts, as four."""
+    if "layer_norm" not in parts:
+        return parts
+    stacked = parts["layer_norm"]
+    return {**parts, "layer_norm": split(stacked, stacked.size // 10)}
+
+
+def parameters_of(parts: Parts) -> Parts:
+    """Those that have gradients."""
+    return {name: parts[name] for name in PARAMETERS if name in parts}

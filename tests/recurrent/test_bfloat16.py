@@ -124,8 +124,8 @@ def test_same_bytes_as_float32_with_rounded_weights(
 
 @each_option
 def test_steps_are_the_forward_pass(option: str) -> None:
-    for batch in (1, 2, 3, 8):
-        case, states = make(option, batch, 4, 3, 70, ragged=False)
+    for batch, inputs in ((1, 3), (1, 0), (2, 3), (3, 0), (8, 3)):
+        case, states = make(option, batch, 4, inputs, 70, ragged=False)
         half, _ = make_weights(case, option)
         whole = half.forward(case.x, *states)
         for t in range(4):

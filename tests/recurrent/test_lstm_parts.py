@@ -10,19 +10,22 @@ import numpy as np
 import pytest
 
 from fastnotes.recurrent import LSTM, LSTMWeights, lstm_backward, lstm_forward
-from fastnotes.recurrent.layer_norm import split
 from recurrent.cases import (
-    PARAMETERS,
+    KINDS,
+    TOGETHER,
     Case,
+    Parts,
+    as_given,
     make_case,
+    make_parts,
+    make_projected,
+    parameters_of,
     reference_run,
     with_padding_nan,
 )
 from support.gradcheck import assert_directional, assert_gradients
 from support.sweeps import DTYPES, assert_same_bytes, same_bytes_for_threads
 from support.tolerances import COMPOSITE
-
-Parts = dict[str, Any]
 
 #: (batch, time, input, hidden): a vector, a panel, a slice, more and less of each.
 SHAPES = [
@@ -38,55 +41,7 @@ SHAPES = [
     (13, 40, 20, 70),
 ]
 each_dtype = pytest.mark.parametrize("dtype", DTYPES)
-
-
-#: Which parts a case has: each alone, and together, as they are and normalised.
-KINDS = ["peephole", "rates", "masks", "projection", "all", "normed", "normed all"]
-TOGETHER = ("all", "normed all")
 each_kind = pytest.mark.parametrize("kind", KINDS)
-
-
-def make_projected(
-    kind: str, *shape: int, dtype: Any = np.float64, **options: Any
-) -> Case:
-    """With a projection to three fifths of the units where the kind has one."""
-    projected = kind == "projection" or kind in TOGETHER
-    projection = -(-shape[3] * 3 // 5) if projected else 0
-    return make_case(*shape, dtype, projection=projection, **options)
-
-
-def make_parts(case: Case, kind: str) -> Parts:
-    rng = np.random.default_rng(7)
-    parts: Parts = {}
-    together = kind in TOGETHER
-    if kind == "peephole" or together:
-        values = rng.normal(size=3 * case.c0.shape[1])
-        parts["peephole"] = values.astype(case.x.dtype)
-    if kind == "rates" or together:
-        parts |= {"zoneout_h": 0.25, "zoneout_c": 0.375}
-    if (kind == "projection" or together) and case.h0.shape[1] > 0:
-        values = rng.normal(size=(case.h0.shape[1], case.c0.shape[1]))
-        parts["weight_hr"] = values.astype(case.x.dtype) / case.c0.shape[1] ** 0.5
-    if kind == "masks":
-        masks = rng.integers(0, 2, (2, *case.dh.shape)).astype(case.x.dtype)
-        parts |= {"zoneout_h": masks[0], "zoneout_c": masks[1]}
-    if kind.startswith("normed"):
-        values = rng.normal(0.8, 0.3, size=10 * case.c0.shape[1])
-        parts["layer_norm"] = values.astype(case.x.dtype)
-    return parts
-
-
-def as_given(parts: Parts) -> Parts:
-    """The same as keyword arguments: what is one array of ten parts, as four."""
-    if "layer_norm" not in parts:
-        return parts
-    stacked = parts["layer_norm"]
-    return {**parts, "layer_norm": split(stacked, stacked.size // 10)}
-
-
-def parameters_of(parts: Parts) -> Parts:
-    """Those that have gradients."""
-    return {name: parts[name] for name in PARAMETERS if name in parts}
 
 
 def run(
@@ -238,41 +193,6 @@ def test_steps_are_the_forward_pass(batch: int, kind: str, dtype: Any) -> None:
     assert_same_bytes(tuple(gradients), whole_gradients)
     assert (gradients.dpeephole is None) == (kind not in ("peephole", *TOGETHER))
     assert (gradients.dlayer_norm is None) == (not kind.startswith("normed"))
-
-
-@each_dtype
-@each_kind
-@pytest.mark.parametrize("reverse", [False, True])
-def test_cells_are_those_after_every_step(reverse: bool, kind: str, dtype: Any) -> None:
-    """Those that a sequence, cut there, ends with."""
-    case = make_projected(kind, 9, 7, 5, 18, dtype=dtype)
-    parts, (h0, c0), lengths = make_parts(case, kind), case[4:6], case.lengths
-
-    def cut(array: Any, first: Any, last: Any) -> Any:
-        """Places [first, last) of every sequence, from 0 on."""
-        rows = np.zeros_like(array)
-        for b, (a, z) in enumerate(zip(first, last, strict=True)):
-            rows[b, : z - a] = array[b, a:z]
-        return rows
-
-    def run_cut(first: Any, last: Any) -> Any:
-        own = {
-            name: cut(p, first, last) if np.ndim(p) == 3 else p
-            for name, p in parts.items()
-        }
-        x = cut(case.x, first, last)
-        options = {"lengths": last - first, "reverse": reverse, **as_given(own)}
-        return lstm_forward(x, *case[1:4], h0, c0, **options)
-
-    cache: Any = run_cut(0 * lengths, lengths).cache
-    cells = cache.cells()
-    assert (cells.shape, cells.dtype) == ((9, 7, 18), dtype)
-    for t in range(7):
-        at = np.minimum(t, lengths)
-        ends = (at, lengths) if reverse else (0 * at, np.minimum(t + 1, lengths))
-        running = lengths > t
-        assert_same_bytes(cells[running, t], run_cut(*ends).c_last[running])
-        assert not cells[~running, t].any()
 
 
 @each_kind
