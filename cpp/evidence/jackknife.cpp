@@ -13,6 +13,8 @@ using namespace jvi;
 
 /// Samples that pay for a thread.
 constexpr index_t samples_per_thread = 1 << 11;
+/// Groups that a thread takes at a time: a cache line or more of bounds.
+constexpr index_t groups_per_block = 4;
 
 /// `width` columns, or fewer at the end, in an (outer, K, inner) array.
 template <class T> struct Group {
@@ -129,10 +131,10 @@ index_t scratch_of_thread(index_t count) noexcept {
 }
 
 int useful_threads(index_t n_outputs, index_t count, int n_threads) noexcept {
-    const index_t groups = ceil_div(n_outputs, width);
+    const index_t blocks = ceil_div(n_outputs, groups_per_block * width);
     return std::min(
         worthwhile_threads(n_outputs * count, samples_per_thread, n_threads),
-        static_cast<int>(std::clamp<index_t>(groups, 1, n_threads)));
+        static_cast<int>(std::clamp<index_t>(blocks, 1, n_threads)));
 }
 
 } // namespace
@@ -151,19 +153,24 @@ void jackknife(View3<const T> log_w, View1<const double> shares, View2<T> bound,
     const auto order = static_cast<int>(shares.size) - 1;
     const Solver solve = with_gradient ? solver<true>(order) : solver<false>(order);
     const int threads = useful_threads(n_outputs, count, n_threads);
-    parallel_blocks(
-        ceil_div(n_outputs, width), threads, [&](index_t block, int thread) {
-            double* const x = scratch.data + thread * scratch_of_thread(count);
-            double* const e = x + count * width;
-            const Group<T> group(log_w, block * width);
-            group.load(log_w.data, x);
-            const Answer answer = solve(x, e, count, shares.data);
-            for (int lane = 0; lane < group.size; ++lane) {
-                bound.data[block * width + lane] = static_cast<T>(answer.bound[lane]);
-                ess.data[block * width + lane] = answer.ess[lane];
-            }
-            if (with_gradient) group.store(e, gradient.data);
-        });
+    const auto do_group = [&](index_t first, double* x) {
+        double* const e = x + count * width;
+        const Group<T> group(log_w, first);
+        group.load(log_w.data, x);
+        const Answer answer = solve(x, e, count, shares.data);
+        for (int lane = 0; lane < group.size; ++lane) {
+            bound.data[first + lane] = static_cast<T>(answer.bound[lane]);
+            ess.data[first + lane] = answer.ess[lane];
+        }
+        if (with_gradient) group.store(e, gradient.data);
+    };
+    const index_t step = groups_per_block * width;
+    parallel_blocks(ceil_div(n_outputs, step), threads, [&](index_t block, int thread) {
+        const index_t end = std::min(n_outputs, (block + 1) * step);
+        for (index_t first = block * step; first < end; first += width) {
+            do_group(first, scratch.data + thread * scratch_of_thread(count));
+        }
+    });
 }
 
 template void jackknife<float>(View3<const float>, View1<const double>, View2<float>,

@@ -120,11 +120,13 @@ template <int M> void find_ranks(double* x, index_t count, Column<M>& column) no
 template <int M>
 void exponentiate(const double* x, double* e, index_t count,
                   Column<M>& column) noexcept {
-    const V unit = column.rank[M], largest(690.0);
+    const V unit = column.rank[M], largest(600.0);
     V even(0.0), odd(0.0), squares(0.0); // two chains of additions
     const auto take = [&](index_t k, V& sum) __attribute__((always_inline)) {
         const V value = simd::load<V>(x + k * width);
-        const V power = simd::exp(simd::min(value - unit, largest));
+        const V distance = simd::min(value - unit, largest);
+        const V power =
+            select(value == V(-infinity), V(0.0), simd::exp_raised<0>(distance));
         const V rest = select(value > unit, V(0.0), power);
         simd::store(e + k * width, power);
         sum += rest;
@@ -166,7 +168,7 @@ void exponentiate(const double* x, double* e, index_t count,
 template <int M>
 void separate(double* x, double* e, index_t count, Column<M>& column) noexcept {
     const V rest = column.kept[(1u << M) - 1]; // in unit M
-    const V reach = simd::exp(simd::min(column.rank[M - 1] - column.rank[M], V(690.0)));
+    const V reach = simd::exp(simd::min(column.rank[M - 1] - column.rank[M], V(600.0)));
     const V tail = reach + rest, limit = V(heavy_share) * tail;
     V sum(0.0);
     for (index_t k = 0; k < count; ++k) {

@@ -38,7 +38,7 @@ template <int M> struct LightSums {
     /// b e_b(t) = sum_{k=1}^{b} (-1)^(k-1) e_{b-k}(t) S(k t), S(t) = sum_i exp(t x_i):
     /// Newton's identities for the products of 1 + u exp(t x_i).
     LightSums(const double* x, index_t count, V n_light) noexcept {
-        std::array<V, n_powers<M>> power;
+        V power[n_powers<M>];
         power_sums<n_powers<M>>(x, count, power);
         V sums[M + 1][size]; // [k]: S(k t)
         for (int k = 1; k <= M; ++k) {
@@ -223,11 +223,16 @@ template <int M, bool WithGradient> class Subsets {
         if constexpr (WithGradient) pull_heavy(subset, first, pull);
     }
 
-    /// sum_{n >= 2} c_n step^n
+    /// sum_{n >= 2} c_n step^n, in two chains.
     static V horner(const V (&c)[size], V step) noexcept {
-        V sum = c[size - 1];
-        for (int n = size - 2; n >= 2; --n) sum = fma(sum, step, c[n]);
-        return sum * step * step;
+        static_assert(size % 2 == 0);
+        const V square = step * step;
+        V even = c[size - 2], odd = c[size - 1];
+        for (int n = size - 4; n >= 2; n -= 2) {
+            even = fma(even, square, c[n]);
+            odd = fma(odd, square, c[n + 1]);
+        }
+        return fma(odd, step, even) * square;
     }
 
     /// Adds to the factors of light samples; returns what heavy ones get.

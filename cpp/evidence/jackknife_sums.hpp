@@ -5,7 +5,7 @@
 #include "common/simd_math.hpp"
 #include "common/view.hpp"
 
-#include <array>
+#include <algorithm>
 
 namespace fastnotes::evidence::jvi {
 
@@ -27,6 +27,7 @@ class LogProduct {
         near_ += fma(near_, term, term);
         const Mask large = valid & !small;
         if (simd::any(large)) {
+            any_far_ = true;
             far_ *= select(large, factor, V(1.0));
             log_ += select(large, offset, V(0.0));
         }
@@ -40,12 +41,14 @@ class LogProduct {
 
   private:
     void flush() noexcept {
-        log_ += simd::log1p(near_) + simd::log(far_);
-        near_ = V(0.0), far_ = V(1.0), count_ = 0;
+        log_ += simd::log1p(near_);
+        if (any_far_) log_ += simd::log(far_); // of 1 elsewhere
+        near_ = V(0.0), far_ = V(1.0), count_ = 0, any_far_ = false;
     }
 
     V near_{0.0}, far_{1.0}, log_{0.0};
     int count_ = 0;
+    bool any_far_ = false;
 };
 
 /// C(n, k), exact while it is below 2^53.
@@ -57,26 +60,30 @@ FASTNOTES_INLINE V binomial(V n, int k) noexcept {
     return result;
 }
 
-/// power[n - 2] = sum_k x_k^n, n = 2 .. N + 1, for rows of `width` lanes. N is even.
-template <int N>
-void power_sums(const double* x, index_t count, std::array<V, N>& power) noexcept {
-    constexpr int step = 8; // as many sums as registers hold
-    for (int first = 0; first < N; first += step) {
-        V sum[step];
-        for (V& each : sum) each = V(0.0);
-        for (index_t k = 0; k < count; ++k) {
-            const V value = simd::load<V>(x + k * width), square = value * value;
-            const V fourth = square * square, eighth = fourth * fourth;
-            V term = square;
-            for (int i = 0; i < first; i += step) term *= eighth;
-            for (int i = 0; i < step; i += 2) {
-                sum[i] += term;
-                sum[i + 1] = fma(term, value, sum[i + 1]);
-                term *= square;
-            }
+/// sum_k x_k^n, n = First + 2 .. First + Count + 1, for rows of `width` lanes.
+template <int First, int Count>
+void some_power_sums(const double* x, index_t count, V* power) noexcept {
+    V sum[Count];
+    for (V& each : sum) each = V(0.0);
+    for (index_t k = 0; k < count; ++k) {
+        const V value = simd::load<V>(x + k * width), square = value * value;
+        V term = square;
+        for (int i = 0; i < First; i += 2) term *= square;
+        for (int i = 0; i < Count; i += 2) {
+            sum[i] += term;
+            sum[i + 1] = fma(term, value, sum[i + 1]);
+            term *= square;
         }
-        for (int i = 0; i < step && first + i < N; ++i) power[first + i] = sum[i];
     }
+    for (int i = 0; i < Count; ++i) power[First + i] = sum[i];
+}
+
+/// power[n - 2] = sum_k x_k^n, n = 2 .. N + 1: as many at a time as registers hold.
+template <int N, int First = 0>
+void power_sums(const double* x, index_t count, V* power) noexcept {
+    constexpr int step = N % 8 == 0 ? 8 : 6;
+    some_power_sums<First, std::min(step, N - First)>(x, count, power);
+    if constexpr (First + step < N) power_sums<N, First + step>(x, count, power);
 }
 
 } // namespace fastnotes::evidence::jvi

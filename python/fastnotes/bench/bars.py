@@ -220,6 +220,16 @@ def _evidence(case: str, what: str, least: float) -> Ratio:
     return Ratio("evidence", what, (case,), (*_EVIDENCE_PEERS, *scipy), least=least)
 
 
+def _jackknife(case: str, what: str, least: float) -> Ratio:
+    task = f"jackknife of {what}, 64 x 1000"
+    return Ratio("evidence", task, (case,), ("numpy",), least=least)
+
+
+def _psis(case: str, size: str, least: float) -> Ratio:
+    task = f"Pareto smoothing, {size}"
+    return Ratio("evidence", task, (f"psis-{case}",), ("arviz",), least=least)
+
+
 def _trees(case: str, task: str, peer: str, least: float) -> Ratio:
     return Ratio("boosting", task, (case,), (peer,), least=least)
 
@@ -340,6 +350,12 @@ BARS: tuple[Ratio | Pace | Memory, ...] = (
     _evidence("weights-5000x1000", "bound, weights, size, 5000 x 1000", 3),
     _evidence("bound-50x100", "bound, 50 x 100", 1),
     _evidence("weights-50x100", "bound, weights, size, 50 x 100", 1),
+    _jackknife("jackknife-1", "order 1", 8),
+    _jackknife("jackknife-2", "order 2", 60),
+    _jackknife("jackknife-3", "order 3", 250),
+    _jackknife("jackknife-gradient-2", "order 2 and gradient", 30),
+    _psis("1000x10000", "1000 x 10000", 22),
+    _psis("4000x1000", "4000 x 1000", 8),
     Ratio(
         "nn",
         "packed product, 64 to 1024 units, 8 to 128 rows",

@@ -189,6 +189,8 @@ def warn_if_few(ess: NDArray[np.float64], order: int) -> None:
 
     NaN needs no word.
     """
+    if not ess.size or np.fmin.reduce(ess, axis=None) >= order + 1:
+        return
     without = int(np.count_nonzero(ess == 0))
     few = int(np.count_nonzero(ess < order + 1)) - without
     if without:

@@ -139,7 +139,7 @@ class TwoPointWeights:
     def sample(self, shape: tuple[int, ...], random_state: Any = None) -> Array:
         """Log-weights of that shape."""
         high = np.random.default_rng(random_state).random(shape) < self.p
-        log_w: Array = np.where(high, np.log(self.high), np.log(self.low))
+        log_w: Array = np.asarray(np.where(high, np.log(self.high), np.log(self.low)))
         return log_w
 
     def expected_bound(self, n_samples: int) -> float:
@@ -303,7 +303,8 @@ class ProbabilisticPCA:
         """Mean of z for every row, and the covariance that all share."""
         projected = self._centred(x, "posterior") @ self.decoder / self.noise_variance
         covariance: Array = np.linalg.inv(self.precision)
-        return projected @ covariance, covariance
+        mean: Array = projected @ covariance
+        return mean, covariance
 
     def log_weights(
         self,
