@@ -150,3 +150,17 @@ def chebyshev_filter_backward(
         return dX, np.array([np.vdot(S, X) for S in back])
     dX = np.sum([S @ t.T for t, S in zip(theta, back, strict=True)], axis=0)
     return dX, np.stack([X.T @ S for S in back])
+
+
+def graph_convolution(A: Any, X: Dense, W: Dense) -> Dense:
+    """D~^-1/2 A~ D~^-1/2 X W (Kipf and Welling 2017, eq. 8)."""
+    Y: Dense = laplacian_matrix(A) @ X @ W
+    return Y
+
+
+def graph_convolution_backward(
+    dY: Dense, A: Any, X: Dense, W: Dense
+) -> tuple[Dense, Dense]:
+    """Gradients of sum(dY * graph_convolution(A, X, W)) by X and by W."""
+    dZ = laplacian_matrix(A).T @ dY
+    return dZ @ W.T, X.T @ dZ

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from fastnotes.bench import peers
+from fastnotes.bench import graph_filters, peers
 from fastnotes.bench.case import OURS, Case, Contender, Inputs, Run, Work
+from fastnotes.bench.torch_sparse import csr_tensor
 
 N_FEATURES = 64
 FLOAT32_BOUND = 1e-5
@@ -110,16 +110,9 @@ def _scipy_gradient(inputs: Inputs, n_threads: int) -> Run:
     return lambda: matrix.T @ dy
 
 
-def _torch_matrix(torch: Any, matrix: Any) -> Any:
-    parts = map(torch.from_numpy, (matrix.indptr, matrix.indices, matrix.data))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch calls its CSR support a beta
-        return torch.sparse_csr_tensor(*parts, size=matrix.shape)
-
-
 def _torch_product(inputs: Inputs, n_threads: int) -> Run:
     torch = peers.torch_with(n_threads)
-    matrix = _torch_matrix(torch, inputs["normalized"])
+    matrix = csr_tensor(torch, inputs["normalized"])
     x = torch.from_numpy(inputs["x"])
 
     def run() -> Any:
@@ -131,7 +124,7 @@ def _torch_product(inputs: Inputs, n_threads: int) -> Run:
 
 def _torch_gradient(inputs: Inputs, n_threads: int) -> Run:
     torch = peers.torch_with(n_threads)
-    matrix = _torch_matrix(torch, inputs["normalized"])
+    matrix = csr_tensor(torch, inputs["normalized"])
     x = torch.from_numpy(inputs["x"]).requires_grad_()
     dy = torch.from_numpy(inputs["dy"])
     y = matrix @ x
@@ -231,4 +224,5 @@ CASES = (
     *_generated("grid", "grid_1m", "square grid of a million nodes"),
     *_generated("like-reddit", "reddit_like", "generated, 20 million entries"),
     *_generated("rmat", "rmat_1m", "recursive-matrix graph of a million nodes"),
+    *graph_filters.CASES,
 )
