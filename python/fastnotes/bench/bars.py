@@ -155,7 +155,7 @@ def _layers(task: str) -> list[str]:
     return [f"lstm-{task}-h{h}-b{b}" for h in (64, 256, 512) for b in (1, 16, 64)]
 
 
-_LAYER_PEERS = ("torch", "onnxruntime", "jax")
+_LAYER_PEERS = {"forward": ("torch", "onnxruntime", "jax"), "train": ("torch", "jax")}
 _WIDE = [f"h{h}-b{b}" for h in (256, 512) for b in (16, 64)]
 _SMALL = ["h64-b1", "h64-b16", "h64-b64", "h256-b1"]
 
@@ -167,7 +167,7 @@ def _lstm(task: str, what: str, wide: float, small: float) -> tuple[Ratio, Ratio
             "recurrent",
             f"LSTM {what}, 256 and 512 units, 16 and 64 rows",
             [f"lstm-{task}-{size}" for size in _WIDE],
-            _LAYER_PEERS,
+            _LAYER_PEERS[task],
             wide,
             1.05,
         ),
@@ -175,7 +175,7 @@ def _lstm(task: str, what: str, wide: float, small: float) -> tuple[Ratio, Ratio
             "recurrent",
             f"LSTM {what}, 64 units, or one row and 256",
             [f"lstm-{task}-{size}" for size in _SMALL],
-            _LAYER_PEERS,
+            _LAYER_PEERS[task],
             small,
         ),
     )
