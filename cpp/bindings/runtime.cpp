@@ -66,6 +66,7 @@ void register_runtime(py::module_& m) {
     runtime.def("team_sizes", &team_sizes, py::arg("n_threads"), py::arg("n_steps"),
                 py::arg("milliseconds"));
     runtime.def("keep_teams", &keep_teams, py::arg("keep"));
+    runtime.def("part_teams_at", &part_teams_at, py::arg("meeting"));
     runtime.def("pooled_bytes", &pooled_bytes, py::arg("size"));
 }
 

@@ -28,6 +28,7 @@ constexpr int pauses_per_look = 16;
 constexpr int64_t least_loss = 500'000;
 
 std::atomic<bool> teams_are_kept{false};
+std::atomic<int> parting_meeting{-1}, n_partings{0};
 
 void pause() noexcept {
 #if defined(__x86_64__)
@@ -94,6 +95,11 @@ void keep_teams(bool keep) noexcept {
     teams_are_kept.store(keep, std::memory_order_relaxed);
 }
 
+int part_teams_at(int meeting) noexcept {
+    parting_meeting.store(meeting, std::memory_order_relaxed);
+    return n_partings.exchange(0, std::memory_order_relaxed);
+}
+
 Meeting::Meeting(int n_threads, bool awake) noexcept
     : awake_(awake), started_(steady_time()) {
     for (int i = 0; i < std::min(n_threads, most_seats); ++i) {
@@ -109,7 +115,7 @@ void Meeting::enter(int index) noexcept {
 }
 
 bool Meeting::wait(int index, int size) noexcept {
-    if (index == 0 && is_loss(size)) alone_.store(true, std::memory_order_relaxed);
+    if (index == 0 && parts(size)) alone_.store(true, std::memory_order_relaxed);
     const Phase phase = arrive(index, size);
     wait_for_others(index, size, phase);
     return phase_.load(std::memory_order_acquire) % 2 == 0;
@@ -124,10 +130,19 @@ void Meeting::leave(int index, int size) noexcept {
 
 void Meeting::close() noexcept { lost_ += steady_time() - left_; }
 
+/// Whether the caller is to go on alone from this meeting on.
+bool Meeting::parts(int size) noexcept {
+    const int meeting = meetings_++;
+    if (meeting != parting_meeting.load(std::memory_order_relaxed))
+        return is_loss(size);
+    n_partings.fetch_add(1, std::memory_order_relaxed);
+    return true;
+}
+
 bool Meeting::is_loss(int size) const noexcept {
+    if (teams_are_kept.load(std::memory_order_relaxed)) return false;
     if (alone_.load(std::memory_order_relaxed)) return true;
-    if (lost_ <= least_loss || teams_are_kept.load(std::memory_order_relaxed))
-        return false;
+    if (lost_ <= least_loss) return false;
     // Beside others, a thread more is also a larger share of the cores, so that a team
     // may lose half of what its other threads could have done.
     const int64_t rest = steady_time() - started_ - lost_;

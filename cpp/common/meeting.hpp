@@ -12,6 +12,11 @@ std::int64_t steady_time() noexcept;
 /// Whether teams stay together even at a loss; tests of what threads compute want that.
 void keep_teams(bool keep) noexcept;
 
+/// From now on the caller goes on alone from that meeting of every region, the first
+/// being 0; -1: only where the others are a loss. Returns how many regions parted so
+/// since the call before. For tests.
+int part_teams_at(int meeting) noexcept;
+
 /// Waiters spin for some microseconds, then sleep. While the caller sleeps, the CPU
 /// time of a thread that is missing tells whether that thread has a core; time in which
 /// it has none is lost.
@@ -47,6 +52,7 @@ class Meeting {
     };
     static constexpr int most_seats = 64; // threads beyond are not watched
 
+    bool parts(int size) noexcept;
     Phase arrive(int index, int size) noexcept;
     void wait_for_others(int index, int size, Phase phase) noexcept;
     bool spin(int size, Phase phase) const noexcept;
@@ -58,6 +64,7 @@ class Meeting {
     const bool awake_;
     const std::int64_t started_;
     std::int64_t left_ = 0, lost_ = 0;
+    int meetings_ = 0;
     alignas(64) std::atomic<int> waiting_{0};
     std::atomic<int> sleepers_{0};
     std::atomic<bool> alone_{false};

@@ -139,7 +139,7 @@ template <class Cell> class BackwardRun {
     void for_each_rows(const Team& team, index_t t, F&& f) const noexcept {
         const index_t active = schedule_.active(t);
         if (!by_rows_) return f(index_t{0}, active);
-        detail::for_each_own_rows(team, schedule_.active(0), active, f);
+        detail::for_each_own_rows(team, schedule_, schedule_.active(0), active, f);
     }
 
     /// Gradients of the pre-activations of step t; h_t for the step after it, or m_t.
@@ -263,9 +263,12 @@ template <class Cell> class BackwardRun {
             }
         });
         if (!by_rows_) team.barrier();
-        const SliceProduct<T> product{through, output_width_, call_.parts.weight_hr,
-                                      output_, nullptr,       0,
-                                      dm_,     dm_width_};
+        const SliceProduct<T> product{
+            {through, output_width_, call_.parts.weight_hr, output_},
+            nullptr,
+            0,
+            dm_,
+            dm_width_};
         const auto own = column_slices(team, hidden_);
         detail::multiply(product, by_rows_ ? 0 : schedule_.active(t), own.first,
                          own.last, for_rows);
@@ -275,10 +278,8 @@ template <class Cell> class BackwardRun {
     /// after what stays of dh.
     void state_gradients(const Team& team, index_t t, index_t t0) const noexcept {
         const bool goes_on = Cell::extended && call_.parts.zoneout_h.any();
-        const SliceProduct<T> product{da_hh_ + block_row(t, 0, t0) * da_stride_,
-                                      da_stride_,
-                                      call_.weight_hh,
-                                      gates_width_,
+        const SliceProduct<T> product{{da_hh_ + block_row(t, 0, t0) * da_stride_,
+                                       da_stride_, call_.weight_hh, gates_width_},
                                       goes_on ? dh_ : nullptr,
                                       dh_width_,
                                       dh_,
@@ -336,17 +337,15 @@ template <class Cell> class BackwardRun {
         const auto [first, last] = team.share(schedule_.first(t1) - start);
         const index_t n = last - first;
         T* const sums = weights_.own(team);
-        SliceProduct<T> product{da_ih_ + first * da_stride_,
-                                da_stride_,
-                                call_.weight_ih,
-                                gates_width_,
-                                nullptr,
-                                0,
-                                sums,
-                                slice};
+        SliceProduct<T> product{
+            {da_ih_ + first * da_stride_, da_stride_, call_.weight_ih, gates_width_},
+            nullptr,
+            0,
+            sums,
+            slice};
         for (index_t q = 0; q < Layout<Cell>::column_slices(input_); ++q) {
             detail::multiply(product, n, 0, 1, [&](auto f) { f(index_t{0}, n); });
-            product.weight += gates_width_ * slice;
+            product.operands.weight += gates_width_ * slice;
             const index_t count = std::min(slice, input_ - q * slice);
             for (index_t r = 0; r < n; ++r) {
                 const index_t at = position(start + first + r) * input_ + q * slice;
@@ -411,8 +410,8 @@ template <class Cell>
 void backward(const Backward<typename Cell::Value>& call, const Schedule& schedule,
               int n_threads) noexcept {
     const index_t shares = Layout<Cell>::column_slices(call.sizes.hidden);
-    const auto split =
-        detail::choose_split(call.sizes, Cell::gates, schedule, n_threads, shares);
+    const auto split = detail::choose_split(
+        call.sizes, Cell::gates, call.sizes.output(), schedule, n_threads, shares);
     const auto run = [&](auto variant) {
         const BackwardRun<decltype(variant)> pass(call, schedule, split.by_rows,
                                                   n_threads);

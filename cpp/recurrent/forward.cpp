@@ -1,9 +1,10 @@
 /// Forward: project inputs, then let the recurrence go on with their sums.
 ///
 /// Many rows at a step are projected a few panels at a time, whose sums never leave the
-/// first-level cache. Of few rows a chunk of steps is projected at once and stays in
-/// the second-level cache: that reads weight_ih less often. Storing a sum and loading
-/// it again does not change it, so neither choice has an influence on results.
+/// first-level cache, nor, where both products are shallow, their registers. Of few
+/// rows a chunk of steps is projected at once and stays in the second-level cache: that
+/// reads weight_ih less often. Storing a sum and loading it again does not change it,
+/// so neither choice has an influence on results.
 #include "recurrent/lstm_cell.hpp"
 #include "recurrent/rnn_cell.hpp"
 #include "recurrent/states.hpp"
@@ -31,6 +32,7 @@ template <class Cell> class ForwardRun {
           output_width_(Layout<Cell>::output(call.sizes)),
           gates_width_(Layout<Cell>::gates(hidden_)), x_stride_(row_stride<T>(input_)),
           m_stride_(row_stride<T>(padded_)), alone_(schedule.active(0) >= rows_alone),
+          joined_(alone_ && input_ + output_ <= detail::depth_block),
           chunk_(detail::chunk_steps<T>(schedule, alone_ ? x_stride_ : gates_width_)),
           sums_rows_((alone_ ? 1 : chunk_) * schedule.active(0)), take_(call.scratch),
           states_(call, schedule, take_),
@@ -62,8 +64,8 @@ template <class Cell> class ForwardRun {
                 if (!by_rows_ && !team.goes_on()) return;
                 give_outputs(team, t);
             }
-            // The next chunk lays its rows elsewhere.
-            if (by_rows_ && !team.goes_on()) return;
+            // The next chunk may lay its rows elsewhere.
+            if (by_rows_ && schedule_.ragged() && !team.goes_on()) return;
         }
         finish(team);
     }
@@ -87,24 +89,26 @@ template <class Cell> class ForwardRun {
         for (index_t t = t0; t < t1; ++t) {
             const index_t start = schedule_.first(t);
             detail::for_each_own_rows(
-                team, schedule_.active(0), schedule_.active(t),
+                team, schedule_, schedule_.active(0), schedule_.active(t),
                 [&](index_t first, index_t last) { f(start + first, start + last); });
         }
     }
 
-    /// Inputs of the chunk, one contiguous row after the other.
+    /// Inputs of the chunk as packed rows, read a sequence after the other.
     void gather(const Team& team, index_t t0, index_t t1) const noexcept {
         const index_t origin = inputs_origin(t0);
         const auto copy = [&](index_t first, index_t last) {
-            for (index_t row = first; row < last; ++row) {
-                std::copy_n(call_.x + position(row) * input_, input_,
-                            x_ + (row - origin) * x_stride_);
+            for (index_t r = first; r < last; ++r) {
+                for (index_t t = t0; t < t1 && r < schedule_.active(t); ++t) {
+                    const index_t row = schedule_.first(t) + r;
+                    std::copy_n(call_.x + position(row) * input_, input_,
+                                x_ + (row - origin) * x_stride_);
+                }
             }
         };
-        if (by_rows_) return for_each_packed(team, t0, t1, copy);
-        const index_t start = schedule_.first(t0);
-        const auto [first, last] = team.share(schedule_.first(t1) - start);
-        copy(start + first, start + last);
+        if (by_rows_) return for_each_rows(team, t0, copy);
+        const auto [first, last] = team.share(schedule_.active(t0));
+        copy(first, last);
     }
 
     Team::Share panels(const Team& team) const noexcept {
@@ -144,27 +148,31 @@ template <class Cell> class ForwardRun {
         }
     }
 
-    /// Sums = bias + weight_ih x, for steps [from, to) of the chunk.
+    /// Sums = bias + weight_ih x, for the rows of the chunk from step t on.
+    SliceProduct<T> projection(const Group& group, const Chunk& chunk,
+                               index_t t) const noexcept {
+        const index_t place = group.first * width;
+        const index_t row = schedule_.first(t) - inputs_origin(chunk.t0);
+        return {{x_ + row * x_stride_, x_stride_,
+                 call_.weights.weight_ih + place * input_, input_},
+                call_.weights.bias + place,
+                0,
+                group.sums,
+                group.stride};
+    }
+
+    /// The same for steps [from, to).
     void project(const Team& team, const Group& group, const Chunk& chunk, index_t from,
                  index_t to) const noexcept {
         const index_t start = schedule_.first(from);
         const index_t n = by_rows_ ? 0 : schedule_.first(to) - start;
-        const index_t place = group.first * width;
-        const T* const x = x_ + (start - inputs_origin(chunk.t0)) * x_stride_;
-        const SliceProduct<T> product{x,
-                                      x_stride_,
-                                      call_.weights.weight_ih + place * input_,
-                                      input_,
-                                      call_.weights.bias + place,
-                                      0,
-                                      group.sums,
-                                      group.stride};
         const auto for_rows = [&](auto f) {
             for_each_packed(team, from, to, [&](index_t first, index_t last) {
                 f(first - start, last - start);
             });
         };
-        detail::multiply(product, n, 0, (group.last - group.first) * slices, for_rows);
+        detail::multiply(projection(group, chunk, from), n, 0,
+                         (group.last - group.first) * slices, for_rows);
     }
 
     /// f(first, last) over this thread's sorted rows of step t.
@@ -172,7 +180,7 @@ template <class Cell> class ForwardRun {
     void for_each_rows(const Team& team, index_t t, F&& f) const noexcept {
         const index_t active = schedule_.active(t);
         if (!by_rows_) return f(index_t{0}, active);
-        detail::for_each_own_rows(team, schedule_.active(0), active, f);
+        detail::for_each_own_rows(team, schedule_, schedule_.active(0), active, f);
     }
 
     /// Step t of the chunk, a group of panels after the other: its sums stay in the
@@ -183,18 +191,17 @@ template <class Cell> class ForwardRun {
         const index_t n = by_rows_ ? 0 : schedule_.active(t);
         const auto for_rows = [&](auto f) { for_each_rows(team, t, f); };
         for_each_group(team, chunk, [&](const Group& group) {
-            if (alone_) project(team, group, chunk, t, t + 1);
             T* const sums = group.sums + row * group.stride;
-            const Stored<T> weight =
-                call_.weights.weight_hh + group.first * width * output_;
-            const SliceProduct<T> product{states_.h_before(t, 0),
-                                          states_.h_stride(),
-                                          weight,
-                                          output_,
-                                          sums,
-                                          group.stride,
-                                          sums,
-                                          group.stride};
+            const detail::Operands<T> state{
+                states_.h_before(t, 0), states_.h_stride(),
+                call_.weights.weight_hh + group.first * width * output_, output_};
+            SliceProduct<T> product{state, sums, group.stride, sums, group.stride};
+            if (joined_) {
+                product = projection(group, chunk, t);
+                product.then = state;
+            } else if (alone_) {
+                project(team, group, chunk, t, t + 1);
+            }
             detail::multiply(product, n, 0, (group.last - group.first) * slices,
                              for_rows);
             const auto for_cells = [&](auto f) {
@@ -290,9 +297,11 @@ template <class Cell> class ForwardRun {
         const index_t all = Layout<Cell>::column_slices(output_);
         const auto own = by_rows_ ? Team::Share{0, all} : team.share(all);
         T* const h = states_.h_at(t, 0);
-        const SliceProduct<T> product{m_,      m_stride_,         call_.parts.weight_hr,
-                                      hidden_, nullptr,           0,
-                                      h,       states_.h_stride()};
+        const SliceProduct<T> product{{m_, m_stride_, call_.parts.weight_hr, hidden_},
+                                      nullptr,
+                                      0,
+                                      h,
+                                      states_.h_stride()};
         const auto for_rows = [&](auto f) { for_each_rows(team, t, f); };
         detail::multiply(product, by_rows_ ? 0 : schedule_.active(t), own.first,
                          own.last, for_rows);
@@ -316,7 +325,7 @@ template <class Cell> class ForwardRun {
     const index_t batch_, input_, hidden_, output_;
     const bool projected_;
     const index_t padded_, output_width_, gates_width_, x_stride_, m_stride_;
-    const bool alone_;
+    const bool alone_, joined_;
     const index_t chunk_, sums_rows_;
     detail::Scratch<T> take_;
     const detail::States<Cell> states_;
@@ -339,8 +348,9 @@ template <class Cell>
 void forward(const Forward<typename Cell::Value>& call, const Schedule& schedule,
              int n_threads) noexcept {
     const index_t shares = Layout<Cell>::unit_panels(call.sizes.hidden);
-    const auto split =
-        detail::choose_split(call.sizes, Cell::gates, schedule, n_threads, shares);
+    const index_t depth = call.sizes.input + call.sizes.output();
+    const auto split = detail::choose_split(call.sizes, Cell::gates, depth, schedule,
+                                            n_threads, shares);
     detail::with_variant<Cell>(call.parts, [&](auto variant) {
         const ForwardRun<decltype(variant)> run(call, schedule, split.by_rows);
         parallel_region(split.n_threads, run);

@@ -43,7 +43,7 @@ template <class T> class LayerNormRun {
 
     void operator()(const Team& team) const noexcept {
         const auto each = [&](auto f) {
-            detail::for_each_own_rows(team, batch_, batch_,
+            detail::for_each_own_rows(team, schedule_, batch_, batch_,
                                       [&](index_t r, index_t end) {
                                           for (; r < end; ++r) f(r);
                                       });
@@ -86,9 +86,11 @@ template <class T> class LayerNormRun {
                 std::copy_n(call_.x + position(row + origin) * input_, input_,
                             x_ + row * x_stride_);
         });
-        const SliceProduct<T> product{x_,      x_stride_,   call_.weights.weight_ih,
-                                      input_,  nullptr,     0,
-                                      ih_hat_, gates_width_};
+        const SliceProduct<T> product{{x_, x_stride_, call_.weights.weight_ih, input_},
+                                      nullptr,
+                                      0,
+                                      ih_hat_,
+                                      gates_width_};
         detail::multiply(product, team.size == 1 ? end - start : 0, 0,
                          slices_of(gates_width_), for_rows);
         for_rows([&](index_t from, index_t to) {
@@ -101,17 +103,15 @@ template <class T> class LayerNormRun {
     template <class F> void for_own(const Team& team, index_t t, F&& f) const noexcept {
         const index_t active = schedule_.active(t);
         if (team.size == 1) return f(index_t{0}, active);
-        detail::for_each_own_rows(team, batch_, active, f);
+        detail::for_each_own_rows(team, schedule_, batch_, active, f);
     }
 
     void step(const Team& team, index_t t, index_t origin) const noexcept {
         const index_t start = schedule_.first(t) - origin;
         T* const hh_hat = hh_hat_ + (call_.cache == nullptr ? 0 : start * gates_width_);
         const auto for_rows = [&](auto f) { for_own(team, t, f); };
-        const SliceProduct<T> product{states_.h_before(t, 0),
-                                      states_.h_stride(),
-                                      call_.weights.weight_hh,
-                                      output_,
+        const SliceProduct<T> product{{states_.h_before(t, 0), states_.h_stride(),
+                                       call_.weights.weight_hh, output_},
                                       nullptr,
                                       0,
                                       hh_hat,
@@ -124,9 +124,11 @@ template <class T> class LayerNormRun {
         });
         if (!projected_) return;
         T* const h = states_.h_at(t, 0);
-        const SliceProduct<T> outputs{cells_,  padded_,           call_.parts.weight_hr,
-                                      hidden_, nullptr,           0,
-                                      h,       states_.h_stride()};
+        const SliceProduct<T> outputs{{cells_, padded_, call_.parts.weight_hr, hidden_},
+                                      nullptr,
+                                      0,
+                                      h,
+                                      states_.h_stride()};
         detail::multiply(outputs, n, 0, slices_of(output_width_), for_rows);
         for_rows([&](index_t from, index_t to) {
             for (index_t r = from; r < to; ++r) {
@@ -208,7 +210,7 @@ template <class T>
 void layer_norm_forward(const Forward<T>& call, const Schedule& schedule,
                         int n_threads) noexcept {
     const auto split =
-        detail::choose_split(call.sizes, LSTM<T>::gates, schedule, n_threads, 1);
+        detail::choose_split(call.sizes, LSTM<T>::gates, 0, schedule, n_threads, 1);
     parallel_region(split.n_threads, LayerNormRun<T>(call, schedule));
 }
 

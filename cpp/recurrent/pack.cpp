@@ -45,8 +45,9 @@ Schedule make_schedule(const Sizes& sizes, const std::int64_t* lengths, bool rev
 
 namespace detail {
 
-Split choose_split(const Sizes& sizes, index_t n_gates, const Schedule& schedule,
-                   int n_threads, index_t unit_shares) noexcept {
+Split choose_split(const Sizes& sizes, index_t n_gates, index_t step_depth,
+                   const Schedule& schedule, int n_threads,
+                   index_t unit_shares) noexcept {
     // A meeting of the team costs as much as some 100 kflop.
     constexpr index_t grain = 100'000;
     // By rows only where every thread's second-level cache holds the weights.
@@ -61,7 +62,7 @@ Split choose_split(const Sizes& sizes, index_t n_gates, const Schedule& schedule
         return {owners, owners > 1};
     }
     const bool by_rows = threads > 1 && rows >= rows_per_thread * threads &&
-                         n_gates * sizes.hidden * sizes.hidden <= most_weights;
+                         n_gates * sizes.hidden * step_depth <= most_weights;
     if (by_rows) return {threads, true};
     return {static_cast<int>(std::clamp<index_t>(unit_shares, 1, threads)), false};
 }

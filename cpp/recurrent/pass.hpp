@@ -122,6 +122,9 @@ struct Schedule {
     index_t first(index_t t) const noexcept {
         return start[static_cast<std::size_t>(t)];
     }
+    bool ragged() const noexcept {
+        return !length.empty() && length.back() < length.front();
+    }
 };
 
 ///   lengths [B] i64, each in 0..time    in; null: every sequence runs for `time`

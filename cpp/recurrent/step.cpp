@@ -26,18 +26,10 @@ void step_panels(const Step<typename Cell::Value>& call, index_t p, index_t end,
     const Stored<T> weight_ih = call.weights.weight_ih + p * inputs * width;
     const Stored<T> weight_hh = call.weights.weight_hh + p * outputs * width;
     const T* const bias = call.weights.bias + p * width;
-    const SliceProduct<T> input{
-        call.x + from * inputs, inputs, weight_ih, inputs, bias, 0, sums, stride};
-    detail::multiply(input, n, 0, slices, all);
-    const SliceProduct<T> state{call.h + from * outputs,
-                                outputs,
-                                weight_hh,
-                                outputs,
-                                sums,
-                                stride,
-                                sums,
-                                stride};
-    detail::multiply(state, n, 0, slices, all);
+    const SliceProduct<T> product{
+        {call.x + from * inputs, inputs, weight_ih, inputs},   bias, 0, sums, stride,
+        {call.h + from * outputs, outputs, weight_hh, outputs}};
+    detail::multiply(product, n, 0, slices, all);
     for (index_t r = 0; r < n; ++r) {
         const index_t first = p * Shape::units, last = end * Shape::units;
         for (index_t unit = first; unit < last; unit += Shape::L) {
@@ -74,17 +66,15 @@ void step_projection(const Step<T>& call, index_t from, index_t n) noexcept {
     constexpr index_t S = detail::slice_width<T>;
     const index_t hidden = call.sizes.hidden, outputs = call.sizes.projection;
     alignas(64) T sums[nn::tile_rows * S];
-    SliceProduct<T> product{call.scratch + from * hidden,
-                            hidden,
-                            call.parts.weight_hr,
-                            hidden,
-                            nullptr,
-                            0,
-                            sums,
-                            S};
+    SliceProduct<T> product{
+        {call.scratch + from * hidden, hidden, call.parts.weight_hr, hidden},
+        nullptr,
+        0,
+        sums,
+        S};
     for (index_t q = 0; q < outputs; q += S) {
         detail::multiply(product, n, 0, 1, [&](auto f) { f(index_t{0}, n); });
-        product.weight += hidden * S;
+        product.operands.weight += hidden * S;
         for (index_t r = 0; r < n; ++r) {
             for (index_t k = q; k < std::min(q + S, outputs); k += V::size) {
                 const index_t at = (from + r) * outputs + k, count = outputs - k;

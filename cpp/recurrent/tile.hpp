@@ -87,32 +87,59 @@ template <class F> void for_each_tile(index_t first, index_t last, F&& f) {
     }
 }
 
-/// out = start + left times weight, each sum one chain that goes on from `start`.
-///
-///   left    [rows, depth], rows left_stride apart
-///   weight  [slices, depth, S]; bfloat16 is widened as it is read
-///   start   [rows, slices * S], rows start_stride apart (0: a bias); null: zeros
-///   out     likewise; it may be start
-template <class T> struct SliceProduct {
+/// left [rows, depth], rows left_stride apart, times weight [slices, depth, S];
+/// bfloat16 is widened as it is read.
+template <class T> struct Operands {
     const T* left;
     index_t left_stride;
     Stored<T> weight;
     index_t depth;
+};
+
+/// out = start + left times weight, then + those of `then`: each sum one chain that
+/// goes on from `start`.
+///
+///   start   [rows, slices * S], rows start_stride apart (0: a bias); null: zeros
+///   out     likewise; it may be start
+template <class T> struct SliceProduct {
+    Operands<T> operands;
     const T* start;
     index_t start_stride;
     T* out;
     index_t out_stride;
+    Operands<T> then{};
+
+    index_t depth() const noexcept { return operands.depth + then.depth; }
 };
 
 /// Steps of depth whose weights stay in the first-level cache.
 inline constexpr index_t depth_block = 256;
 
-/// Rows r .. r + Rows - 1 and Slices slices from s on, through depth [k, k + length).
-/// A single slice is read with what lies a block further asked for.
+/// Adds rows r .. r + Rows - 1 times Slices slices from s on, of depth [k, end), to the
+/// sums. A single slice is read with what lies a block further asked for.
+template <class W, index_t Slices, class T, index_t Rows, index_t Vecs>
+FASTNOTES_INLINE void accumulate(nn::Tile<T, Rows, Vecs>& tile,
+                                 const Operands<T>& operands, index_t r, index_t s,
+                                 index_t k, index_t end) {
+    constexpr index_t width = slice_width<T>;
+    const nn::RowMajor<T> left{operands.left + r * operands.left_stride + k,
+                               operands.left_stride};
+    const W* const weight =
+        operands.weight.template as<W>() + (s * operands.depth + k) * width;
+    if constexpr (Slices == 1) {
+        tile.accumulate(left, nn::PanelAhead<T, W>{weight, width, depth_block * width},
+                        end - k);
+    } else {
+        tile.accumulate(
+            left, nn::PanelGroup<T, W>{weight, width, operands.depth * width}, end - k);
+    }
+}
+
+/// Rows r .. r + Rows - 1 and Slices slices from s on, through depth [k, end).
 /// A function of its own: inside a large one GCC keeps the sums in memory.
 template <class W, index_t Rows, index_t Slices, class T>
 [[gnu::noinline]] void multiply_tile(const SliceProduct<T>& product, index_t r,
-                                     index_t s, index_t k, index_t length) {
+                                     index_t s, index_t k, index_t end) {
     using V = simd::Vec<T>;
     constexpr index_t width = slice_width<T>;
     constexpr index_t vectors = Slices * nn::panel_vectors;
@@ -135,16 +162,12 @@ template <class W, index_t Rows, index_t Slices, class T>
                 tile.sum[i][v] = simd::load<V>(from + i * start_stride + v * V::size);
         }
     }
-    const nn::RowMajor<T> left{product.left + r * product.left_stride + k,
-                               product.left_stride};
-    const W* const weight =
-        product.weight.template as<W>() + (s * product.depth + k) * width;
-    if constexpr (Slices == 1) {
-        tile.accumulate(left, nn::PanelAhead<T, W>{weight, width, depth_block * width},
-                        length);
-    } else {
-        tile.accumulate(
-            left, nn::PanelGroup<T, W>{weight, width, product.depth * width}, length);
+    const index_t own = product.operands.depth;
+    if (k < own)
+        accumulate<W, Slices>(tile, product.operands, r, s, k, std::min(end, own));
+    if (end > own) {
+        accumulate<W, Slices>(tile, product.then, r, s, std::max<index_t>(k - own, 0),
+                              end - own);
     }
     T* const to = product.out + r * product.out_stride + s * width;
 #pragma GCC unroll 8
@@ -160,8 +183,8 @@ template <class W, index_t Rows, index_t Slices, class T>
 ///
 /// A slice's block of depth stays in the first-level cache while all rows pass by, and
 /// the next one, which follows it in memory, is on its way. One or two rows take
-/// several slices side by side, or the latency of fma would show. W is how weights are
-/// stored.
+/// several slices side by side, or the latency of fma would show. W is how the weights
+/// of all operands that have any are stored.
 template <class W, class T, class ForRows>
 void multiply_stored(const SliceProduct<T>& product, index_t n, index_t first,
                      index_t last, const ForRows& for_rows) {
@@ -171,7 +194,7 @@ void multiply_stored(const SliceProduct<T>& product, index_t n, index_t first,
         constexpr index_t R = decltype(rows)::value, S = decltype(slices)::value;
         for (; s + S <= last; s += S) {
             for_rows([&](index_t r, index_t) {
-                multiply_tile<W, R, S>(product, r, s, 0, product.depth);
+                multiply_tile<W, R, S>(product, r, s, 0, product.depth());
             });
         }
     };
@@ -182,15 +205,14 @@ void multiply_stored(const SliceProduct<T>& product, index_t n, index_t first,
     for (; s < last; ++s) {
         index_t k = 0;
         do {
-            const index_t length = std::min(depth_block, product.depth - k);
+            const index_t end = std::min(k + depth_block, product.depth());
             for_rows([&](index_t from, index_t to) {
                 for_each_tile(from, to, [&](index_t r, auto rows) {
-                    multiply_tile<W, decltype(rows)::value, 1>(product, r, s, k,
-                                                               length);
+                    multiply_tile<W, decltype(rows)::value, 1>(product, r, s, k, end);
                 });
             });
             k += depth_block;
-        } while (k < product.depth);
+        } while (k < product.depth());
     }
 }
 
@@ -199,8 +221,10 @@ template <class T, class ForRows>
 void multiply(const SliceProduct<T>& product, index_t n, index_t first, index_t last,
               ForRows&& for_rows) {
     if constexpr (std::is_same_v<T, float>) {
-        if (product.weight.rounded != nullptr)
+        if (product.operands.weight.rounded != nullptr ||
+            product.then.weight.rounded != nullptr) {
             return multiply_stored<Bfloat16>(product, n, first, last, for_rows);
+        }
     }
     multiply_stored<T>(product, n, first, last, for_rows);
 }
@@ -222,20 +246,24 @@ FASTNOTES_INLINE void store_partial(T* to, simd::Vec<T> value, index_t n) {
 ///
 /// By rows: each thread runs its own sequences and never waits, but streams all
 /// weights. By units: each thread owns panels of units and its part of the weights, and
-/// the team meets once a step. One thread works by units, alone.
+/// the team meets once a step. One thread works by units, alone. Every step reads
+/// n_gates H step_depth weights.
 struct Split {
     int n_threads;
     bool by_rows;
 };
-Split choose_split(const Sizes& sizes, index_t n_gates, const Schedule& schedule,
-                   int n_threads, index_t unit_shares) noexcept;
+Split choose_split(const Sizes& sizes, index_t n_gates, index_t step_depth,
+                   const Schedule& schedule, int n_threads,
+                   index_t unit_shares) noexcept;
 
-/// The sorted rows of a step that a thread owns when the team splits by rows: every
-/// size-th of some equal blocks, so that long and short sequences mix. f(first, last).
+/// The sorted rows of a step that a thread owns when the team splits by rows: its share
+/// of all, or where some end before others every size-th of some equal blocks, so that
+/// long and short sequences mix. f(first, last).
 template <class F>
-void for_each_own_rows(const Team& team, index_t batch, index_t active, F&& f) {
+void for_each_own_rows(const Team& team, const Schedule& schedule, index_t batch,
+                       index_t active, F&& f) {
     const index_t share = nn::tile_rows * static_cast<index_t>(team.size);
-    const index_t blocks = team.size * ceil_div(batch, share);
+    const index_t blocks = team.size * (schedule.ragged() ? ceil_div(batch, share) : 1);
     for (index_t i = team.index; i < blocks; i += team.size) {
         const index_t first = batch * i / blocks;
         const index_t last = std::min(batch * (i + 1) / blocks, active);

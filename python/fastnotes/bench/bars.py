@@ -199,6 +199,32 @@ def _layers(task: str) -> list[str]:
     return [f"lstm-{task}-h{h}-b{b}" for h in (64, 256, 512) for b in (1, 16, 64)]
 
 
+_LAYER_PEERS = {"forward": ("torch", "onnxruntime", "jax"), "train": ("torch", "jax")}
+_WIDE = [f"h{h}-b{b}" for h in (256, 512) for b in (16, 64)]
+_SMALL = ["h64-b1", "h64-b16", "h64-b64", "h256-b1"]
+
+
+def _lstm(task: str, what: str, wide: float, small: float) -> tuple[Ratio, Ratio]:
+    """Layers wide enough to be products above all, and those that are not."""
+    return (
+        Ratio(
+            "recurrent",
+            f"LSTM {what}, 256 and 512 units, 16 and 64 rows",
+            [f"lstm-{task}-{size}" for size in _WIDE],
+            _LAYER_PEERS[task],
+            wide,
+            1.05,
+        ),
+        Ratio(
+            "recurrent",
+            f"LSTM {what}, 64 units, or one row and 256",
+            [f"lstm-{task}-{size}" for size in _SMALL],
+            _LAYER_PEERS[task],
+            small,
+        ),
+    )
+
+
 _PRODUCTS = [
     f"matmul-h{h}-b{b}" for h in (64, 128, 256, 512, 1024) for b in (8, 32, 64, 128)
 ]
@@ -243,6 +269,7 @@ _HISTOGRAM = "histogram-1000000x28"
 _BATCH = ("predict-batch", "predict_proba of 100,000 rows")
 _ROW = ("predict-row", "predict_proba of one row")
 _STEP = ("lstm-step-h64",)
+_STEPS = (*_STEP, "lstm-step-h256")
 
 BARS: tuple[Ratio | Pace | Memory, ...] = (
     Ratio(
@@ -325,6 +352,19 @@ BARS: tuple[Ratio | Pace | Memory, ...] = (
         1.5,
         1.0,
     ),
+    *_lstm("forward", "inference", 1.25, 1.8),
+    *_lstm("train", "training", 1.3, 2),
+    Ratio(
+        "recurrent",
+        "tanh RNN, inference and training, 64 units, or one row and 256",
+        [
+            f"rnn-{task}-{size}"
+            for task in ("forward", "train")
+            for size in ("h64-b1", "h64-b16", "h256-b1")
+        ],
+        ("torch",),
+        4,
+    ),
     Ratio(
         "recurrent",
         "training step of a character model, 2 x 256 units",
@@ -339,6 +379,8 @@ BARS: tuple[Ratio | Pace | Memory, ...] = (
         ("torch",),
         least=2,
     ),
+    Ratio("recurrent", "one step, 64 or 256 units", _STEPS, ("onnxruntime",), 2.5),
+    Ratio("recurrent", "one step, 64 or 256 units", _STEPS, ("torch LSTM",), 20),
     Ratio("recurrent", "one step, 64 units", _STEP, ("torch LSTM",), least=15),
     Ratio("recurrent", "one step, 64 units", _STEP, ("torch LSTMCell",)),
     _graph("matmul-out", "product, preallocated", "mkl", mean=1.25, least=1.0),
