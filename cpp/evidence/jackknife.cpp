@@ -54,6 +54,15 @@ template <class T> struct Group {
     }
 
     void store(const double* x, T* to) const noexcept {
+        if (together) { // spare lanes would repeat an offset
+            for (index_t k = 0; k < count; ++k) {
+                T* const row = to + offset[0] + k * stride;
+                for (int lane = 0; lane < width; ++lane) {
+                    row[lane] = static_cast<T>(x[k * width + lane]);
+                }
+            }
+            return;
+        }
         for (int lane = 0; lane < size; ++lane) {
             T* const column = to + offset[lane];
             for (index_t k = 0; k < count; ++k) {
@@ -67,13 +76,17 @@ template <class T> struct Group {
 template <int M>
 void spread(const Column<M>& column, const Gradient<M>& gradient, const double* x,
             double* e, index_t count) noexcept {
+    constexpr int size = Gradient<M>::size;
     const V share = column.top[0][M] / column.sum;
     for (index_t k = 0; k < count; ++k) {
         const V value = simd::load<V>(x + k * width);
-        V factor = gradient.light[Gradient<M>::size - 1];
-        for (int n = Gradient<M>::size - 2; n >= 0; --n) {
-            factor = fma(factor, value, gradient.light[n]);
+        const V square = value * value;
+        V even = gradient.light[size - 2], odd = gradient.light[size - 1];
+        for (int n = size - 4; n >= 0; n -= 2) {
+            even = fma(even, square, gradient.light[n]);
+            odd = fma(odd, square, gradient.light[n + 1]);
         }
+        const V factor = fma(odd, value, even);
         const V total = simd::load<V>(e + k * width) * (share + factor);
         simd::store(e + k * width, select(column.dead, V(nan), total));
     }

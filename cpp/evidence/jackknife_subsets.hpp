@@ -93,27 +93,33 @@ template <int M> struct Gradient {
     void finish(const LightSums<M>& sums, V n_light) noexcept {
         for (V& each : light) each = V(0.0);
         for (int b = 0; b <= M; ++b) {
-            light[0] = fma(factor[b][0], binomial(n_light - V(1.0), b), light[0]);
+            V outer[size]; // factor n! of n >= 1
+            outer[0] = V(0.0);
             for (int n = 1; n < size; ++n) {
-                const V outer = factor[b][n] * V(factorials.value[n]);
-                for (int s = 0; s <= n; ++s) {
-                    light[s] = fma(outer * V(factorials.inverse[s]),
-                                   without(sums, b, n - s, s), light[s]);
+                outer[n] = factor[b][n] * V(factorials.value[n]);
+            }
+            light[0] = fma(factor[b][0], binomial(n_light - V(1.0), b), light[0]);
+            for (int i = 0; i <= b; ++i) {
+                double power = i % 2 == 0 ? 1.0 : -1.0; // (-1)^i i^s
+                for (int s = 0; s < (i == 0 ? 1 : size); ++s, power *= i) {
+                    const V sum =
+                        i == b ? outer[s] : product(outer, sums.term[b - i], s);
+                    light[s] = fma(sum, V(power * factorials.inverse[s]), light[s]);
                 }
             }
         }
     }
 
   private:
-    /// sum_i (-1)^i i^s e_{b-i}, coefficient n
-    static V without(const LightSums<M>& sums, int b, int n, int s) noexcept {
-        V total(0.0);
-        for (int i = s == 0 ? 0 : 1; i <= b; ++i) {
-            double power = i % 2 == 0 ? 1.0 : -1.0;
-            for (int r = 0; r < s; ++r) power *= i;
-            total = fma(sums.term[b - i][n], V(power), total);
+    /// sum_{n >= s} outer_n term_{n - s}
+    static V product(const V (&outer)[size], const V (&term)[size], int s) noexcept {
+        V even(0.0), odd(0.0);
+        for (int n = s; n + 1 < size; n += 2) {
+            even = fma(outer[n], term[n - s], even);
+            odd = fma(outer[n + 1], term[n + 1 - s], odd);
         }
-        return total;
+        if ((size - s) % 2 == 1) even = fma(outer[size - 1], term[size - 1 - s], even);
+        return even + odd;
     }
 };
 

@@ -302,9 +302,8 @@ class ProbabilisticPCA:
     def posterior(self, x: ArrayLike) -> tuple[Array, Array]:
         """Mean of z for every row, and the covariance that all share."""
         projected = self._centred(x, "posterior") @ self.decoder / self.noise_variance
-        covariance: Array = np.linalg.inv(self.precision)
-        mean: Array = projected @ covariance
-        return mean, covariance
+        covariance = np.asarray(np.linalg.inv(self.precision), np.float64)
+        return np.asarray(projected @ covariance, np.float64), covariance
 
     def log_weights(
         self,
