@@ -222,10 +222,10 @@ def test_threads_do_not_change_a_bit(which, dtype):
 
 
 def test_threads_do_not_change_a_bound():
-    A = random_graph(3000, weighted=True, degree=12.0)
+    A = random_graph(1500, weighted=True, degree=12.0)
     bounds = {
         scaled_laplacian(A, None, "lanczos", "one", t, "graph.test")[0].lmax
-        for t in (1, 2, 7)
+        for t in (1, 2)
     }
     assert len(bounds) == 1
 
