@@ -191,6 +191,26 @@ def test_bounds_of_matrices():
             assert bound.lmax <= largest * 1.01 + 1e-9 or n < 3
 
 
+def test_columns_need_not_be_sorted():
+    A = random_graph(40, weighted=True)
+    B = A.copy()
+    for row in range(40):
+        entries = slice(A.indptr[row], A.indptr[row + 1])
+        B.indices[entries] = A.indices[entries][::-1]
+        B.data[entries] = A.data[entries][::-1]
+    B.has_sorted_indices = False
+    X, theta, dY = arguments(40, 3, "vector")
+    for lmax in (2.0, "lanczos"):
+        got = chebyshev_filter(B, X, theta, lmax=lmax)
+        COMPOSITE.assert_close(got, chebyshev_filter(A, X, theta, lmax=lmax))
+        for one, other in zip(
+            chebyshev_filter_backward(dY, B, X, theta, lmax=lmax),
+            chebyshev_filter_backward(dY, A, X, theta, lmax=lmax),
+            strict=True,
+        ):
+            COMPOSITE.assert_close(one, other)
+
+
 def test_zero_matrices_have_a_bound():
     nothing = scipy.sparse.csr_array((4, 4))
     for options in (
@@ -222,10 +242,10 @@ def test_threads_do_not_change_a_bit(which, dtype):
 
 
 def test_threads_do_not_change_a_bound():
-    A = random_graph(3000, weighted=True, degree=12.0)
+    A = random_graph(1500, weighted=True, degree=12.0)
     bounds = {
         scaled_laplacian(A, None, "lanczos", "one", t, "graph.test")[0].lmax
-        for t in (1, 2, 7)
+        for t in (1, 2)
     }
     assert len(bounds) == 1
 

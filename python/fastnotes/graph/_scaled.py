@@ -152,7 +152,11 @@ def _of_operator(
         return known[math.inf]
     found = _as_lmax(lmax, where)
     if found is None:
-        if operator._transposed() is not operator._graph:
+        other = operator._transposed()
+        # Transposed twice, columns are sorted; those of A need not be.
+        if other is not operator._graph and not other.has_same_entries(
+            other.transposed(n_threads)
+        ):
             fail(where, 'an undirected graph for lmax="lanczos"', "a directed one")
         n = operator.shape[0]
         found = largest_eigenvalue(operator.matmul, n, 2.0, n_threads)
