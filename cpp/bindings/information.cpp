@@ -17,10 +17,13 @@ template <class T> using Pooled = fastnotes::Workspace<T>;
 struct TreeWorkspace {
     Pooled<double> doubles;
     Pooled<index_t> rows;
+    Pooled<info::Ranked> keys;
 
     TreeWorkspace(index_t n, index_t dims)
-        : doubles(info::tree_doubles(n, dims)), rows(n) {}
-    info::TreeScratch scratch() const noexcept { return {doubles.data(), rows.data()}; }
+        : doubles(info::tree_doubles(n, dims)), rows(n), keys(n) {}
+    info::TreeScratch scratch() const noexcept {
+        return {doubles.data(), rows.data(), keys.data()};
+    }
 };
 
 View2<const double> as_points(const py::array& points, const char* where) {

@@ -4,7 +4,7 @@
 /// order of the points, or on n_threads. Points are finite.
 ///
 ///   points  [n, dims] float64, in, dims > 0
-///   tree    scratch: [tree_doubles(n, dims)] float64 and [n] rows
+///   scratch of a tree, see there
 ///
 /// Source: Kraskov, Stoegbauer, Grassberger, "Estimating mutual information", 2004.
 #pragma once
@@ -15,11 +15,6 @@
 #include <cstdint>
 
 namespace fastnotes::information {
-
-struct TreeScratch {
-    double* doubles;
-    index_t* rows;
-};
 
 /// Distance to the k-th nearest of the points.
 ///
@@ -62,10 +57,6 @@ void ball_extents(View2<const double> points, View1<const double> radius,
 ///   ranked  [lines, n], scratch
 ///
 /// Sorts each line and gallops from each number. O(n log n) a line.
-struct Ranked {
-    double value;
-    index_t row;
-};
 void count_on_lines(View2<const double> lines, View2<const double> radius, bool closed,
                     View2<std::int64_t> counts, Ranked* ranked, int n_threads) noexcept;
 

@@ -258,7 +258,7 @@ def test_refusals_of_divergence():
         ((x, [np.nan] * 20), {}),
     ):
         with pytest.raises(ValueError, match=where):
-            info.kl_from_samples(*arguments, **options)
+            info.kl_from_samples(*arguments, **{"n_neighbors": 5, **options})
     for bad in ([1.0, 2.0], np.zeros((1, 3)), [[np.nan], [1.0]]):
         with pytest.raises(ValueError, match=r"^\[information\.pairwise"):
             info.pairwise_mutual_information(bad, n_neighbors=1)

@@ -176,6 +176,10 @@ def _evidence(case: str, what: str, least: float) -> Ratio:
     return Ratio("evidence", what, (case,), (*_EVIDENCE_PEERS, *scipy), least=least)
 
 
+def _information(case: str, task: str) -> Ratio:
+    return Ratio("information", task, (case,), ("sklearn",), least=5)
+
+
 def _trees(case: str, task: str, peer: str, least: float) -> Ratio:
     return Ratio("boosting", task, (case,), (peer,), least=least)
 
@@ -286,6 +290,8 @@ BARS: tuple[Ratio | Pace, ...] = (
     _evidence("weights-5000x1000", "bound, weights, size, 5000 x 1000", 3),
     _evidence("bound-50x100", "bound, 50 x 100", 1),
     _evidence("weights-50x100", "bound, weights, size, 50 x 100", 1),
+    _information("regression-100000x1", "mutual information, 100,000 pairs"),
+    _information("pairwise-20000x50", "of every two of 50 features, 20,000 rows"),
     Ratio(
         "nn",
         "packed product, 64 to 1024 units, 8 to 128 rows",
