@@ -121,13 +121,22 @@ auto offer(Nearest& nearest, index_t self) noexcept {
     };
 }
 
-bool is_inside(double distance, double radius) noexcept {
-    return distance < radius || distance == 0;
-}
+/// A ball without its surface, but never without its centre.
+struct Open {
+    double radius;
+    bool operator()(double distance) const noexcept {
+        return distance < radius || distance == 0;
+    }
+};
 
-/// Points inside the radius, those of boxes that are wholly inside without a look.
-template <int Dims>
-std::int64_t count(const Measure<Dims>& measure, double radius) noexcept {
+struct Closed {
+    double radius;
+    bool operator()(double distance) const noexcept { return distance <= radius; }
+};
+
+/// Points inside a ball, those of boxes that are wholly inside without a look.
+template <int Dims, class Ball>
+std::int64_t count(const Measure<Dims>& measure, const Ball& is_inside) noexcept {
     const Tree& tree = measure.tree;
     double distances[leaf_size];
     std::int64_t total = 0;
@@ -135,13 +144,13 @@ std::int64_t count(const Measure<Dims>& measure, double radius) noexcept {
     stack.push({1, {0, tree.size}, measure.nearest(1)});
     while (stack.count > 0) {
         const auto [node, places, distance] = stack.pop();
-        if (!is_inside(distance, radius)) continue;
-        if (is_inside(measure.farthest(node), radius)) {
+        if (!is_inside(distance)) continue;
+        if (is_inside(measure.farthest(node))) {
             total += places.size();
         } else if (tree.is_leaf(node)) {
             measure.each(node, distances);
             for (index_t j = 0; j < leaf_size; ++j) {
-                total += is_inside(distances[j], radius);
+                total += is_inside(distances[j]);
             }
         } else {
             for (const bool right : {false, true}) {
@@ -227,7 +236,7 @@ void kth_neighbours(View2<const double> points, View2<const double> queries, ind
     });
 }
 
-void count_inside(View2<const double> points, View1<const double> radius,
+void count_inside(View2<const double> points, View1<const double> radius, bool closed,
                   View1<std::int64_t> counts, TreeScratch scratch,
                   int n_threads) noexcept {
     if (points.rows == 0) return;
@@ -237,7 +246,10 @@ void count_inside(View2<const double> points, View1<const double> radius,
         for_points<D>(tree, points, n_threads,
                       [&](const Measure<D>& measure, const Path&, index_t place, int) {
                           const index_t row = tree.rows[place];
-                          counts(row) = count(measure, radius(row)) - 1;
+                          const double r = radius(row);
+                          counts(row) = (closed ? count(measure, Closed{r})
+                                                : count(measure, Open{r})) -
+                                        1;
                       });
     });
 }
@@ -265,7 +277,7 @@ void ball_extents(View2<const double> points, View1<const double> radius,
                 }
             }
         };
-        walk_from(path, measure, wanted, visit);
+        if (radius(row) > 0) walk_from(path, measure, wanted, visit);
         counts(row) = total;
     };
     with_dims(points.columns, [&](auto dims) {

@@ -171,6 +171,13 @@ def test_a_constant_tells_nothing(method, constant):
         )
 
 
+@pytest.mark.parametrize("method", ["ksg1", "ksg2", "mixed"])
+def test_any_number_may_coincide(method):
+    x = np.random.default_rng(0).integers(0, 2, (30_000, 2))  # 10^9 pairs, if visited
+    assert abs(estimate(x, x[:, 0], method=method) - np.log(2)) < 1e-3
+    assert abs(estimate(np.zeros((30_000, 2)), x[:, 0], method=method)) < 1e-12
+
+
 def test_extreme_values_are_data_too():
     x, y = gaussian_pair(200, 0.8)
     plain = estimate(x, y)
