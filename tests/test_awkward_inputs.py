@@ -304,6 +304,25 @@ def test_energies(data):
     check(lambda: information.ising_ring(*numbers))
 
 
+@given(st.data())
+def test_estimates(data):
+    methods = st.sampled_from(["ksg1", "ksg2", "mixed", "gaussian", "plugin"]) | SCALARS
+    method, n = data.draw(methods), data.draw(EXTENTS)
+    x, y, z = (data.draw(inputs((n,)) | inputs((n, 2))) for _ in range(3))
+    options = {"n_neighbors": data.draw(st.just(1) | SCALARS)}
+    threads = {"n_threads": data.draw(st.none() | SCALARS)}
+    estimate = information.mutual_information_from_samples
+    check(lambda: estimate(x, y, method=method, **options, **threads), x, y)
+    given_z = information.conditional_mutual_information_from_samples
+    check(lambda: given_z(x, y, z, method=method, **options), x, y, z)
+    pairwise = information.pairwise_mutual_information
+    check(lambda: pairwise(x, method=method, **options), x)
+    check(lambda: information.kl_from_samples(x, y, **options), x, y)
+    score = call_of(data, "mutual_info_classif", "mutual_info_regression")
+    discrete = data.draw(st.just("auto") | inputs((2,)) | SCALARS)
+    check(lambda: score(x, y, discrete_features=discrete, **options), x, y)
+
+
 # ---------------------------------------------------------------- graph
 
 KINDS = st.sampled_from([*graph.laplacian.KINDS * 2, "other", None, 3])
@@ -605,7 +624,7 @@ def test_results_beyond_memory_are_refused(call):
 
 RESULTS = {"BinnedMatrix", "Metric", "Objective", "Split", "ImportanceWeights"}
 RESULTS |= {"BiasVariance", "JackknifeWarning", "PSIS", "PSISLOO"}
-RESULTS |= {"FreeEnergy"}
+RESULTS |= {"Estimate", "FreeEnergy"}
 RESULTS |= {"CrossEntropy", "SequenceNLL", "RNNCache", "RNNGradients", "RNNOutput"}
 RESULTS |= {"FourierBasis", "MeshLaplacian"}
 RESULTS |= {"LSTMCache", "LSTMGradients", "LSTMOutput", "SavedModel", "TreeEnsemble"}

@@ -17,10 +17,13 @@ template <class T> using Pooled = fastnotes::Workspace<T>;
 struct TreeWorkspace {
     Pooled<double> doubles;
     Pooled<index_t> rows;
+    Pooled<info::Ranked> keys;
 
     TreeWorkspace(index_t n, index_t dims)
-        : doubles(info::tree_doubles(n, dims)), rows(n) {}
-    info::TreeScratch scratch() const noexcept { return {doubles.data(), rows.data()}; }
+        : doubles(info::tree_doubles(n, dims)), rows(n), keys(n) {}
+    info::TreeScratch scratch() const noexcept {
+        return {doubles.data(), rows.data(), keys.data()};
+    }
 };
 
 View2<const double> as_points(const py::array& points, const char* where) {
@@ -56,7 +59,7 @@ void kth_neighbours(const py::array& points, const py::object& queries, index_t 
                          n_threads);
 }
 
-void count_inside(const py::array& points, const py::array& radius,
+void count_inside(const py::array& points, const py::array& radius, bool closed,
                   const py::array& counts, int n_threads) {
     const char* const where = "information.count_inside";
     check_threads(n_threads, where);
@@ -67,7 +70,7 @@ void count_inside(const py::array& points, const py::array& radius,
     check_extent(out.size, all.rows, where, "length of counts");
     const TreeWorkspace tree(all.rows, all.columns);
     const py::gil_scoped_release nogil;
-    info::count_inside(all, radii, out, tree.scratch(), n_threads);
+    info::count_inside(all, radii, closed, out, tree.scratch(), n_threads);
 }
 
 void ball_extents(const py::array& points, const py::array& radius,
@@ -110,8 +113,8 @@ void register_information(py::module_& m) {
     auto room = m.def_submodule("information", "Neighbours in the maximum norm.");
     room.def("kth_neighbours", &kth_neighbours, "points"_a, "queries"_a, "k"_a,
              "distance"_a, "inside"_a, "n_threads"_a);
-    room.def("count_inside", &count_inside, "points"_a, "radius"_a, "counts"_a,
-             "n_threads"_a);
+    room.def("count_inside", &count_inside, "points"_a, "radius"_a, "closed"_a,
+             "counts"_a, "n_threads"_a);
     room.def("ball_extents", &ball_extents, "points"_a, "radius"_a, "counts"_a,
              "extents"_a, "n_threads"_a);
     room.def("count_on_lines", &count_on_lines, "lines"_a, "radius"_a, "closed"_a,

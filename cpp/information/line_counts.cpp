@@ -17,8 +17,9 @@ template <class Within> index_t gallop(index_t room, Within&& within) noexcept {
         known += stride;
         stride *= 2;
     }
-    for (stride /= 2; stride > 0; stride /= 2) {
-        if (known + stride <= room && within(known + stride)) known += stride;
+    for (stride /= 2; stride > 0; stride /= 2) { // no branch to foretell
+        const index_t next = std::min(known + stride, room);
+        known = within(next) ? next : known;
     }
     return known;
 }

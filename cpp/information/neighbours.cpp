@@ -9,6 +9,7 @@ namespace fastnotes::information {
 namespace {
 
 constexpr index_t queries_per_block = 128;
+constexpr index_t leaves_per_block = 8;
 constexpr index_t queries_per_thread = 512;
 /// More than a tree of any size has.
 constexpr int most_levels = 64;
@@ -28,13 +29,15 @@ struct Stack {
     Waiting pop() noexcept { return items[--count]; }
 };
 
-/// Calls visit(places, distances) for leaves, while wanted(distance of the box).
+/// Calls visit(places, distances) for the leaves of a subtree, of distances
+/// [leaf_size], while wanted(distance of the box).
 template <int Dims, class Wanted, class Visit>
-void walk(const Measure<Dims>& measure, Wanted&& wanted, Visit&& visit) noexcept {
+void walk(const Measure<Dims>& measure, index_t root, Places all, Wanted&& wanted,
+          Visit&& visit) noexcept {
     const Tree& tree = measure.tree;
     double distances[leaf_size];
     Stack stack;
-    stack.push({1, {0, tree.size}, measure.nearest(1)});
+    stack.push({root, all, measure.nearest(root)});
     while (stack.count > 0) {
         auto [node, places, distance] = stack.pop();
         if (!wanted(distance)) continue;
@@ -49,36 +52,91 @@ void walk(const Measure<Dims>& measure, Wanted&& wanted, Visit&& visit) noexcept
             node = 2 * node + turn;
             places = places.half(turn);
         }
-        measure.each(places, distances);
+        measure.each(node, distances);
         visit(places, distances);
     }
 }
 
-/// The k least distances but that of place `self`, ascending.
-template <int Dims>
-void find_nearest(const Measure<Dims>& measure, index_t self, index_t k,
-                  double* best) noexcept {
-    std::fill(best, best + k, std::numeric_limits<double>::infinity());
-    walk(
-        measure, [&](double distance) { return distance < best[k - 1]; },
-        [&](Places places, const double* distances) {
-            for (index_t j = 0; j < places.size(); ++j) {
-                const double distance = distances[j];
-                if (!(distance < best[k - 1]) || places.first + j == self) continue;
-                index_t at = k - 1;
-                for (; at > 0 && best[at - 1] > distance; --at) best[at] = best[at - 1];
-                best[at] = distance;
+/// A leaf, and the subtrees that a walk from it to the root leaves aside.
+struct Path {
+    struct Aside {
+        index_t node;
+        Places places;
+    };
+    std::array<Aside, most_levels> asides; // from the root on
+    index_t leaf;
+    Places places;
+
+    Path(const Tree& tree, index_t leaf_node) : leaf(leaf_node), places{0, tree.size} {
+        for (int level = 0; level < tree.levels; ++level) {
+            const int below = tree.levels - level - 1;
+            const bool right = (leaf_node >> below) & 1;
+            asides[level] = {(leaf_node >> below) ^ 1, places.half(!right)};
+            places = places.half(right);
+        }
+    }
+};
+
+/// The same for a point of the tree, from its own leaf outwards.
+template <int Dims, class Wanted, class Visit>
+void walk_from(const Path& path, const Measure<Dims>& measure, Wanted&& wanted,
+               Visit&& visit) noexcept {
+    double distances[leaf_size];
+    measure.each(path.leaf, distances);
+    visit(path.places, distances);
+    for (int level = measure.tree.levels - 1; level >= 0; --level) {
+        const Path::Aside& aside = path.asides[level];
+        walk(measure, aside.node, aside.places, wanted, visit);
+    }
+}
+
+/// The k least distances, ascending.
+struct Nearest {
+    double* best;
+    index_t k;
+
+    Nearest(double* memory, index_t count) : best(memory), k(count) {
+        std::fill(best, best + k, std::numeric_limits<double>::infinity());
+    }
+    bool wants(double distance) const noexcept { return distance < best[k - 1]; }
+    void take(double distance) noexcept {
+        index_t at = k - 1;
+        for (; at > 0 && best[at - 1] > distance; --at) best[at] = best[at - 1];
+        best[at] = distance;
+    }
+    /// How many are below the last.
+    std::int64_t nearer() const noexcept {
+        return std::lower_bound(best, best + k, best[k - 1]) - best;
+    }
+};
+
+/// Offers what a walk finds to `nearest`, all but place `self`.
+auto offer(Nearest& nearest, index_t self) noexcept {
+    return [&nearest, self](Places places, const double* distances) {
+        for (index_t j = 0; j < leaf_size; ++j) {
+            if (nearest.wants(distances[j]) && places.first + j != self) {
+                nearest.take(distances[j]);
             }
-        });
+        }
+    };
 }
 
-bool is_inside(double distance, double radius) noexcept {
-    return distance < radius || distance == 0;
-}
+/// A ball without its surface, but never without its centre.
+struct Open {
+    double radius;
+    bool operator()(double distance) const noexcept {
+        return distance < radius || distance == 0;
+    }
+};
 
-/// Points inside the radius, those of boxes that are wholly inside without a look.
-template <int Dims>
-std::int64_t count(const Measure<Dims>& measure, double radius) noexcept {
+struct Closed {
+    double radius;
+    bool operator()(double distance) const noexcept { return distance <= radius; }
+};
+
+/// Points inside a ball, those of boxes that are wholly inside without a look.
+template <int Dims, class Ball>
+std::int64_t count(const Measure<Dims>& measure, const Ball& is_inside) noexcept {
     const Tree& tree = measure.tree;
     double distances[leaf_size];
     std::int64_t total = 0;
@@ -86,13 +144,13 @@ std::int64_t count(const Measure<Dims>& measure, double radius) noexcept {
     stack.push({1, {0, tree.size}, measure.nearest(1)});
     while (stack.count > 0) {
         const auto [node, places, distance] = stack.pop();
-        if (!is_inside(distance, radius)) continue;
-        if (is_inside(measure.farthest(node), radius)) {
+        if (!is_inside(distance)) continue;
+        if (is_inside(measure.farthest(node))) {
             total += places.size();
         } else if (tree.is_leaf(node)) {
-            measure.each(places, distances);
-            for (index_t j = 0; j < places.size(); ++j) {
-                total += is_inside(distances[j], radius);
+            measure.each(node, distances);
+            for (index_t j = 0; j < leaf_size; ++j) {
+                total += is_inside(distances[j]);
             }
         } else {
             for (const bool right : {false, true}) {
@@ -104,18 +162,20 @@ std::int64_t count(const Measure<Dims>& measure, double radius) noexcept {
     return total;
 }
 
-/// Calls f(measure, row, place) for each point, in the tree's order.
+/// Calls f(measure, path, place, thread) for each point, leaf by leaf.
 template <int Dims, class F>
 void for_points(const Tree& tree, View2<const double> points, int n_threads,
                 F&& f) noexcept {
     n_threads = worthwhile_threads(tree.size, queries_per_thread, n_threads);
-    const index_t n_blocks = ceil_div(tree.size, queries_per_block);
+    const index_t n_blocks = ceil_div(tree.leaves(), leaves_per_block);
     parallel_blocks(n_blocks, n_threads, [&](index_t block, int thread) {
-        const index_t first = block * queries_per_block;
-        const index_t last = std::min(first + queries_per_block, tree.size);
-        for (index_t place = first; place < last; ++place) {
-            const index_t row = tree.rows[place];
-            f(Measure<Dims>{tree, points.row(row)}, row, place, thread);
+        const index_t first = block * leaves_per_block;
+        const index_t last = std::min(first + leaves_per_block, tree.leaves());
+        for (index_t leaf = first; leaf < last; ++leaf) {
+            const Path path(tree, tree.leaves() + leaf);
+            for (index_t at = path.places.first; at < path.places.last; ++at) {
+                f(Measure<Dims>{tree, points.row(tree.rows[at])}, path, at, thread);
+            }
         }
     });
 }
@@ -134,53 +194,62 @@ template <class F> void with_dims(index_t dims, F&& f) noexcept {
     }
 }
 
-/// How many of the k ascending distances are below the last.
-std::int64_t count_nearer(const double* best, index_t k) noexcept {
-    return std::lower_bound(best, best + k, best[k - 1]) - best;
-}
-
 } // namespace
 
 void kth_neighbours(View2<const double> points, View2<const double> queries, index_t k,
                     View1<double> distance, View1<std::int64_t> inside,
-                    TreeScratch scratch, double* nearest, int n_threads) noexcept {
+                    TreeScratch scratch, double* memory, int n_threads) noexcept {
     if (distance.size == 0) return;
-    const Tree tree = build_tree(points, scratch.doubles, scratch.rows, n_threads);
+    const Tree tree = build_tree(points, scratch, n_threads);
+    const auto keep = [&](const Nearest& nearest, index_t row) {
+        distance(row) = nearest.best[k - 1];
+        inside(row) = nearest.nearer();
+    };
+    const auto wanted_by = [](const Nearest& nearest) {
+        return [&nearest](double away) { return nearest.wants(away); };
+    };
     with_dims(points.columns, [&](auto dims) {
-        constexpr int D = decltype(dims)::value;
-        const auto answer = [&](const Measure<D>& measure, index_t row, index_t self,
-                                int thread) {
-            double* const best = nearest + thread * k;
-            find_nearest(measure, self, k, best);
-            distance(row) = best[k - 1];
-            inside(row) = count_nearer(best, k);
-        };
+        using M = Measure<decltype(dims)::value>;
         if (queries.data == nullptr) {
-            return for_points<D>(tree, points, n_threads, answer);
+            const auto answer = [&](const M& measure, const Path& path, index_t place,
+                                    int thread) {
+                Nearest nearest(memory + thread * k, k);
+                walk_from(path, measure, wanted_by(nearest), offer(nearest, place));
+                keep(nearest, tree.rows[place]);
+            };
+            return for_points<decltype(dims)::value>(tree, points, n_threads, answer);
         }
         const index_t m = queries.rows;
         const int threads = worthwhile_threads(m, queries_per_thread, n_threads);
-        parallel_blocks(ceil_div(m, queries_per_block), threads,
-                        [&](index_t block, int thread) {
-                            const index_t first = block * queries_per_block;
-                            const index_t last = std::min(first + queries_per_block, m);
-                            for (index_t i = first; i < last; ++i) {
-                                answer({tree, queries.row(i)}, i, -1, thread);
-                            }
-                        });
+        const index_t n_blocks = ceil_div(m, queries_per_block);
+        parallel_blocks(n_blocks, threads, [&](index_t block, int thread) {
+            const index_t first = block * queries_per_block;
+            const index_t last = std::min(first + queries_per_block, m);
+            for (index_t row = first; row < last; ++row) {
+                const M measure{tree, queries.row(row)};
+                Nearest nearest(memory + thread * k, k);
+                walk(measure, 1, {0, tree.size}, wanted_by(nearest),
+                     offer(nearest, -1));
+                keep(nearest, row);
+            }
+        });
     });
 }
 
-void count_inside(View2<const double> points, View1<const double> radius,
+void count_inside(View2<const double> points, View1<const double> radius, bool closed,
                   View1<std::int64_t> counts, TreeScratch scratch,
                   int n_threads) noexcept {
     if (points.rows == 0) return;
-    const Tree tree = build_tree(points, scratch.doubles, scratch.rows, n_threads);
+    const Tree tree = build_tree(points, scratch, n_threads);
     with_dims(points.columns, [&](auto dims) {
         constexpr int D = decltype(dims)::value;
         for_points<D>(tree, points, n_threads,
-                      [&](const Measure<D>& measure, index_t row, index_t, int) {
-                          counts(row) = count(measure, radius(row)) - 1;
+                      [&](const Measure<D>& measure, const Path&, index_t place, int) {
+                          const index_t row = tree.rows[place];
+                          const double r = radius(row);
+                          counts(row) = (closed ? count(measure, Closed{r})
+                                                : count(measure, Open{r})) -
+                                        1;
                       });
     });
 }
@@ -189,25 +258,26 @@ void ball_extents(View2<const double> points, View1<const double> radius,
                   View1<std::int64_t> counts, View2<double> extents,
                   TreeScratch scratch, int n_threads) noexcept {
     if (points.rows == 0) return;
-    const Tree tree = build_tree(points, scratch.doubles, scratch.rows, n_threads);
-    const auto reach = [&](const auto& measure, index_t row, index_t self, int) {
+    const Tree tree = build_tree(points, scratch, n_threads);
+    const auto reach = [&](const auto& measure, const Path& path, index_t self, int) {
+        const index_t row = tree.rows[self];
         double* const extent = extents.row(row);
         std::fill(extent, extent + tree.dims, 0.0);
         std::int64_t total = 0;
-        walk(
-            measure, [&](double distance) { return distance <= radius(row); },
-            [&](Places places, const double* distances) {
-                for (index_t j = 0; j < places.size(); ++j) {
-                    const index_t place = places.first + j;
-                    if (distances[j] > radius(row) || place == self) continue;
-                    ++total;
-                    for (index_t d = 0; d < tree.dims; ++d) {
-                        const double* const line = tree.coordinates + d * tree.size;
-                        const double away = std::fabs(line[place] - measure.point[d]);
-                        extent[d] = std::max(extent[d], away);
-                    }
+        const auto wanted = [&](double distance) { return distance <= radius(row); };
+        const auto visit = [&](Places places, const double* distances) {
+            for (index_t j = 0; j < leaf_size; ++j) {
+                const index_t place = places.first + j;
+                if (!wanted(distances[j]) || place == self) continue;
+                ++total;
+                const double* const point = points.row(tree.rows[place]);
+                for (index_t d = 0; d < tree.dims; ++d) {
+                    extent[d] =
+                        std::max(extent[d], std::fabs(point[d] - measure.point[d]));
                 }
-            });
+            }
+        };
+        if (radius(row) > 0) walk_from(path, measure, wanted, visit);
         counts(row) = total;
     };
     with_dims(points.columns, [&](auto dims) {

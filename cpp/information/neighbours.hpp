@@ -4,7 +4,7 @@
 /// order of the points, or on n_threads. Points are finite.
 ///
 ///   points  [n, dims] float64, in, dims > 0
-///   tree    scratch: [tree_doubles(n, dims)] float64 and [n] rows
+///   scratch of a tree, see there
 ///
 /// Source: Kraskov, Stoegbauer, Grassberger, "Estimating mutual information", 2004.
 #pragma once
@@ -15,11 +15,6 @@
 #include <cstdint>
 
 namespace fastnotes::information {
-
-struct TreeScratch {
-    double* doubles;
-    index_t* rows;
-};
 
 /// Distance to the k-th nearest of the points.
 ///
@@ -34,11 +29,14 @@ void kth_neighbours(View2<const double> points, View2<const double> queries, ind
                     View1<double> distance, View1<std::int64_t> inside,
                     TreeScratch scratch, double* nearest, int n_threads) noexcept;
 
-/// Other points nearer than a radius; for a radius of 0, those that coincide.
+/// Other points within a radius.
 ///
 ///   radius  [n] float64, in, >= 0
-///   counts  [n] int64, out, overwritten
-void count_inside(View2<const double> points, View1<const double> radius,
+///   closed  count those at the radius too; else those nearer, for 0 those that
+///   coincide counts  [n] int64, out, overwritten
+///
+/// Looks at no point of a box that lies wholly inside or outside.
+void count_inside(View2<const double> points, View1<const double> radius, bool closed,
                   View1<std::int64_t> counts, TreeScratch scratch,
                   int n_threads) noexcept;
 
@@ -48,7 +46,8 @@ void count_inside(View2<const double> points, View1<const double> radius,
 ///   counts   [n] int64, out, overwritten
 ///   extents  [n, dims] float64, out, overwritten; 0 without such points
 ///
-/// Visits each of them.
+/// Visits each of them, but none for a radius of 0, where any number may coincide: the
+/// count then is 0.
 void ball_extents(View2<const double> points, View1<const double> radius,
                   View1<std::int64_t> counts, View2<double> extents,
                   TreeScratch scratch, int n_threads) noexcept;
@@ -62,10 +61,6 @@ void ball_extents(View2<const double> points, View1<const double> radius,
 ///   ranked  [lines, n], scratch
 ///
 /// Sorts each line and gallops from each number. O(n log n) a line.
-struct Ranked {
-    double value;
-    index_t row;
-};
 void count_on_lines(View2<const double> lines, View2<const double> radius, bool closed,
                     View2<std::int64_t> counts, Ranked* ranked, int n_threads) noexcept;
 

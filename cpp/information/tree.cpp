@@ -2,6 +2,7 @@
 
 #include "common/parallel.hpp"
 
+#include <limits>
 #include <numeric>
 
 namespace fastnotes::information {
@@ -14,17 +15,24 @@ constexpr index_t points_per_thread = 1 << 12;
 struct Builder {
     Tree tree;
     View2<const double> points;
+    Ranked* keys; // halved in place of the points, which lie far apart
 
     /// Fills the boxes of a node and of those below it, down to `deepest` (exclusive),
     /// and orders its places.
     void split(index_t node, Places places, int level, int deepest) const noexcept {
         measure(node, places);
-        if (level == tree.levels) return finish(places);
+        if (level == tree.levels) return finish(node, places);
         const index_t axis = widest(node);
         const Places left = places.half(false);
+        for (index_t place = places.first; place < places.last; ++place) {
+            keys[place] = {points(tree.rows[place], axis), tree.rows[place]};
+        }
         std::nth_element(
-            tree.rows + places.first, tree.rows + left.last, tree.rows + places.last,
-            [&](index_t a, index_t b) { return points(a, axis) < points(b, axis); });
+            keys + places.first, keys + left.last, keys + places.last,
+            [](const Ranked& a, const Ranked& b) { return a.value < b.value; });
+        for (index_t place = places.first; place < places.last; ++place) {
+            tree.rows[place] = keys[place].row;
+        }
         if (level + 1 == deepest) return;
         split(2 * node, left, level + 1, deepest);
         split(2 * node + 1, places.half(true), level + 1, deepest);
@@ -55,10 +63,12 @@ struct Builder {
         return axis;
     }
 
-    void finish(Places places) const noexcept {
-        for (index_t place = places.first; place < places.last; ++place) {
-            for (index_t d = 0; d < tree.dims; ++d) {
-                tree.coordinates[d * tree.size + place] = points(tree.rows[place], d);
+    void finish(index_t node, Places places) const noexcept {
+        for (index_t d = 0; d < tree.dims; ++d) {
+            double* const line = tree.line(node, d);
+            std::fill(line, line + leaf_size, std::numeric_limits<double>::infinity());
+            for (index_t j = 0; j < places.size(); ++j) {
+                line[j] = points(tree.rows[places.first + j], d);
             }
         }
     }
@@ -66,12 +76,14 @@ struct Builder {
 
 } // namespace
 
-Tree build_tree(View2<const double> points, double* doubles, index_t* rows,
+Tree build_tree(View2<const double> points, TreeScratch scratch,
                 int n_threads) noexcept {
     const index_t n = points.rows, dims = points.columns;
-    const Tree tree{n, dims, tree_levels(n), doubles, doubles + n * dims, rows};
-    const Builder builder{tree, points};
-    std::iota(rows, rows + n, index_t{0});
+    const int levels = tree_levels(n);
+    double* const boxes = scratch.doubles + ((dims * leaf_size) << levels);
+    const Tree tree{n, dims, levels, scratch.doubles, boxes, scratch.rows};
+    const Builder builder{tree, points, scratch.keys};
+    std::iota(scratch.rows, scratch.rows + n, index_t{0});
     const int shared = std::min(shared_levels, tree.levels);
     if (shared > 0) builder.split(1, {0, n}, 0, shared);
     const index_t first = index_t{1} << shared;

@@ -21,9 +21,22 @@ inline int tree_levels(index_t n) noexcept {
     return levels;
 }
 
-/// Doubles of the scratch of a tree.
+/// A number and the row it belongs to.
+struct Ranked {
+    double value;
+    index_t row;
+};
+
+/// What a tree keeps: doubles [tree_doubles(size, dims)], rows [size]; and keys [size]
+/// that only its building needs.
+struct TreeScratch {
+    double* doubles;
+    index_t* rows;
+    Ranked* keys;
+};
+
 inline index_t tree_doubles(index_t n, index_t dims) noexcept {
-    return n * dims + (index_t{4} << tree_levels(n)) * dims;
+    return (dims * (leaf_size + 4)) << tree_levels(n);
 }
 
 /// Places [first, last) of a node.
@@ -41,22 +54,21 @@ struct Tree {
     index_t size;
     index_t dims;
     int levels;
-    double* coordinates; ///< [dims, size] by place
-    double* boxes;       ///< [2^(levels + 1), 2, dims] least and greatest of each node
+    double* coordinates; ///< [leaves, dims, leaf_size], +inf behind the last of a leaf
+    double* boxes;       ///< [2 leaves, 2, dims] least and greatest of each node
     index_t* rows;       ///< [size] row of the point at each place
 
     const double* least(index_t node) const noexcept { return boxes + 2 * node * dims; }
     const double* greatest(index_t node) const noexcept { return least(node) + dims; }
-    bool is_leaf(index_t node) const noexcept { return (node >> levels) != 0; }
+    index_t leaves() const noexcept { return index_t{1} << levels; }
+    bool is_leaf(index_t node) const noexcept { return node >= leaves(); }
+    double* line(index_t leaf_node, index_t d) const noexcept {
+        return coordinates + ((leaf_node - leaves()) * dims + d) * leaf_size;
+    }
 };
 
-/// Builds the tree of points [size, dims], finite, size > 0.
-///
-///   doubles  [tree_doubles(size, dims)], scratch that the tree keeps
-///   rows     [size], scratch that the tree keeps
-///
-/// O(size log size).
-Tree build_tree(View2<const double> points, double* doubles, index_t* rows,
+/// Builds the tree of points [size, dims], finite, size > 0. O(size log size).
+Tree build_tree(View2<const double> points, TreeScratch scratch,
                 int n_threads) noexcept;
 
 /// Distances from one point; Dims of 0 means as many as the tree says.
@@ -88,13 +100,12 @@ template <int Dims> struct Measure {
         return distance;
     }
 
-    /// To each place of a leaf.
-    void each(Places places, double* distances) const noexcept {
-        const auto n = places.size();
-        for (index_t j = 0; j < n; ++j) distances[j] = 0;
+    /// To each place of a leaf; +inf behind its last.
+    void each(index_t leaf_node, double* distances) const noexcept {
+        for (index_t j = 0; j < leaf_size; ++j) distances[j] = 0;
         for (index_t d = 0; d < dims(); ++d) {
-            const double* const line = tree.coordinates + d * tree.size + places.first;
-            for (index_t j = 0; j < n; ++j) {
+            const double* const line = tree.line(leaf_node, d);
+            for (index_t j = 0; j < leaf_size; ++j) {
                 distances[j] = std::max(distances[j], std::fabs(line[j] - point[d]));
             }
         }

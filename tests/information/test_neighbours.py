@@ -37,6 +37,9 @@ def test_small_sets(layout, n):
             near = reference.count_inside(points, radius)
             np.testing.assert_array_equal(inside, near)
             np.testing.assert_array_equal(kernels.count_inside(points, radius, 2), near)
+            closed = kernels.count_inside(points, radius, 2, closed=True)
+            up_to = reference.distances(points) <= radius[:, None]
+            np.testing.assert_array_equal(closed, up_to.sum(axis=1))
             counts, extents = kernels.ball_extents(points, radius, 2)
             expected = reference.ball_extents(points, radius)
             np.testing.assert_array_equal(counts, expected[0])
@@ -75,8 +78,7 @@ def test_threads_and_order_do_not_matter(layout):
     same_bytes_for_threads(lambda n: kernels.kth_neighbours(points, 3, n, points[:900]))
     lines = np.ascontiguousarray(points.T)
     same_bytes_for_threads(lambda n: kernels.count_on_lines(lines, radius, n))
-    if layout == "spread":
-        same_bytes_for_threads(lambda n: kernels.ball_extents(points, radius, n))
+    same_bytes_for_threads(lambda n: kernels.ball_extents(points, radius, n))
     order = np.random.default_rng(1).permutation(5000)
     moved, _ = kernels.kth_neighbours(points[order], 3, 2)
     np.testing.assert_array_equal(moved, radius[order])
@@ -101,7 +103,7 @@ def test_bindings_check_memory():
         with pytest.raises(ValueError, match=where):
             room.kth_neighbours(*arguments)
     with pytest.raises(ValueError, match=r"^\[information\.count_inside\]"):
-        room.count_inside(points, out[:2], counts, 1)
+        room.count_inside(points, out[:2], False, counts, 1)
     with pytest.raises(ValueError, match=r"^\[information\.ball_extents\]"):
         room.ball_extents(points, out, counts, np.zeros((4, 3)), 1)
     with pytest.raises(ValueError, match=r"^\[information\.count_on_lines\]"):

@@ -11,7 +11,11 @@ def kth_neighbours(
     n_threads: int,
 ) -> None: ...
 def count_inside(
-    points: NDArray[Any], radius: NDArray[Any], counts: NDArray[Any], n_threads: int
+    points: NDArray[Any],
+    radius: NDArray[Any],
+    closed: bool,
+    counts: NDArray[Any],
+    n_threads: int,
 ) -> None: ...
 def ball_extents(
     points: NDArray[Any],

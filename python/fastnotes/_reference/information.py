@@ -52,8 +52,11 @@ def count_inside(points: Float64Array, radius: Float64Array) -> Any:
 def ball_extents(
     points: Float64Array, radius: Float64Array
 ) -> tuple[Counts, Float64Array]:
-    """Other points no farther than the radius, and how far they reach on each axis."""
-    within = distances(points) <= radius[:, None]
+    """Other points no farther than the radius, and how far they reach on each axis.
+
+    None for a radius of 0.
+    """
+    within = (distances(points) <= radius[:, None]) & (radius[:, None] > 0)
     away = np.abs(points[:, None] - points[None]) * within[:, :, None]
     return within.sum(axis=1), away.max(axis=1)
 
@@ -78,7 +81,8 @@ def ksg2(x: Float64Array, y: Float64Array, k: int) -> Any:
     joint = np.hstack([x, y])
     radius, _ = kth_neighbours(joint, k)
     m, extents = ball_extents(joint, radius)
-    terms, reaches = psi(m.astype(float)) - 1 / m, np.full(len(x), np.inf)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms, reaches = psi(m.astype(float)) - 1 / m, np.full(len(x), np.inf)
     for block, extent in zip((x, y), np.hsplit(extents, [x.shape[1]]), strict=True):
         reach = extent.max(axis=1)
         n = (distances(block) <= reach[:, None]).sum(axis=1)

@@ -256,6 +256,10 @@ def _psis(case: str, size: str, least: float) -> Ratio:
     return Ratio("evidence", task, (f"psis-{case}",), ("arviz",), least=least)
 
 
+def _information(case: str, task: str) -> Ratio:
+    return Ratio("information", task, (case,), ("sklearn",), least=5)
+
+
 def _trees(case: str, task: str, peer: str, least: float) -> Ratio:
     return Ratio("boosting", task, (case,), (peer,), least=least)
 
@@ -402,6 +406,8 @@ BARS: tuple[Ratio | Pace | Memory, ...] = (
     _jackknife("jackknife-gradient-2", "order 2 and gradient", 30),
     _psis("1000x10000", "1000 x 10000", 22),
     _psis("4000x1000", "4000 x 1000", 8),
+    _information("regression-100000x1", "mutual information, 100,000 pairs"),
+    _information("pairwise-20000x50", "of every two of 50 features, 20,000 rows"),
     Ratio(
         "nn",
         "packed product, 64 to 1024 units, 8 to 128 rows",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from fastnotes.bench.case import Case
 
-ROOMS = ("boosting", "recurrent", "graph", "evidence", "nn")
+ROOMS = ("boosting", "recurrent", "graph", "evidence", "information", "nn")
 """Rooms that may have a module ``fastnotes.bench.<room>`` with ``CASES``."""
 
 

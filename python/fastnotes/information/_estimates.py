@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastnotes.information._neighbours import (
-    Counts,
     ball_extents,
     count_inside,
     count_on_lines,
@@ -43,7 +42,7 @@ def ksg2(a: Float64Array, b: Float64Array, k: int, n_threads: int) -> Float64Arr
     inside, extents = ball_extents(joint, radius, n_threads)
     reaches = [each.max(axis=1) for each in np.hsplit(extents, [a.shape[1]])]
     n_a, n_b = (
-        _count_up_to(side, reach, n_threads)
+        count_inside(side, reach, n_threads, closed=True)
         for side, reach in zip((a, b), reaches, strict=True)
     )
     flat = np.minimum(*reaches) == 0
@@ -51,12 +50,6 @@ def ksg2(a: Float64Array, b: Float64Array, k: int, n_threads: int) -> Float64Arr
         terms = psi_of(inside) - 1 / inside - psi_of(n_a) - psi_of(n_b)
     terms += psi_of(len(a))
     return np.where(flat, ksg1(a, b, k, n_threads), terms) if flat.any() else terms
-
-
-def _count_up_to(side: Float64Array, reach: Float64Array, n_threads: int) -> Counts:
-    if side.shape[1] > 1:
-        return ball_extents(side, reach, n_threads)[0]
-    return count_on_lines(side.T, reach[None], n_threads, closed=True).ravel()
 
 
 def conditional_ksg1(

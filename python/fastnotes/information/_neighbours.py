@@ -27,12 +27,17 @@ def kth_neighbours(
     return distance, inside
 
 
-def count_inside(points: Float64Array, radius: Float64Array, n_threads: int) -> Counts:
-    """Other points nearer than a radius; for a radius of 0, those that coincide."""
+def count_inside(
+    points: Float64Array, radius: Float64Array, n_threads: int, *, closed: bool = False
+) -> Counts:
+    """Other points nearer than a radius; for a radius of 0, those that coincide.
+
+    With ``closed`` those no farther than it.
+    """
     if points.shape[1] == 1:
-        return count_on_lines(points.T, radius[None], n_threads).ravel()
+        return count_on_lines(points.T, radius[None], n_threads, closed=closed).ravel()
     counts = np.empty(len(points), np.int64)
-    native.information.count_inside(points, radius, counts, n_threads)
+    native.information.count_inside(points, radius, closed, counts, n_threads)
     return counts
 
 
@@ -50,7 +55,10 @@ def count_on_lines(
 def ball_extents(
     points: Float64Array, radius: Float64Array, n_threads: int
 ) -> tuple[Counts, Float64Array]:
-    """Other points no farther than the radius, and how far they reach on each axis."""
+    """Other points no farther than the radius, and how far they reach on each axis.
+
+    None for a radius of 0.
+    """
     counts, extents = np.empty(len(points), np.int64), np.empty_like(points)
     native.information.ball_extents(points, radius, counts, extents, n_threads)
     return counts, extents

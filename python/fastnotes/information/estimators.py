@@ -10,7 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnotes._memory import memory_of
 from fastnotes._threads import resolve_n_threads
-from fastnotes._validation import as_integer, check_choice, fail
+from fastnotes._validation import (
+    as_array,
+    as_integer,
+    check_choice,
+    describe,
+    fail,
+)
 from fastnotes.information._estimates import (
     Estimate,
     basis_of,
@@ -331,16 +337,13 @@ def _columns(
     X: ArrayLike, method: str, n_neighbors: int, where: str
 ) -> tuple[list[Any], int]:
     """The columns as the estimators take them, and k."""
+    table = as_array(X, where, "X")
+    if table.ndim != 2:
+        fail(where, "X of shape (N, F)", describe(table))
     if method == "plugin":
-        table = np.asarray(X)
-        if table.ndim != 2:
-            fail(where, "X of shape (N, F)", f"shape {table.shape}")
-        columns = [as_labels(column, where, "X") for column in table.T]
         check_lengths(where, 2, X=table)
-        return columns, 0
-    if np.ndim(X) != 2:
-        fail(where, "X of shape (N, F)", f"shape {np.shape(X)}")
-    samples = as_samples(X, where, "X")
+        return [as_labels(column, where, "X") for column in table.T], 0
+    samples = as_samples(table, where, "X")
     n = check_lengths(where, 2, X=samples)
     k = 0 if method == "gaussian" else as_neighbours(n_neighbors, n, where)
     return list(standardised(samples).T[:, :, None].copy()), k

@@ -117,9 +117,10 @@ def mutual_info_classif(
     array([2, 3])
     """
     where = "information.mutual_info_classif"
-    labels = as_labels(y, where, "y")
-    if np.ndim(y) != 1:
-        fail(where, "y of shape (N,)", f"shape {np.shape(y)}")
+    target = as_array(y, where, "y")
+    if target.ndim != 1:
+        fail(where, "y of shape (N,)", describe(target))
+    labels = as_labels(target, where, "y")
     return _scores(X, labels, discrete_features, n_neighbors, n_jobs, where)
 
 
