@@ -222,9 +222,10 @@ template <class T, int N> FASTNOTES_INLINE Vec<T, N> exp(Vec<T, N> x) {
     return detail::exp_below_overflow(min(Vec<T, N>(C::exp_max), x));
 }
 
-/// exp(x) 2^Raised for x <= 600, at two thirds of the cost of exp. Raised = 0: the value
-/// of exp down to exp_normal, and that of exp_normal below. Raised = 64: down to where
-/// exp rounds to 0, so that a product with 2^-64 y is exp(x) y with gradual underflow.
+/// exp(x) 2^Raised for x <= 600, at two thirds of the cost of exp. Raised = 0: the
+/// value of exp down to exp_normal, and that of exp_normal below. Raised = 64: down to
+/// where exp rounds to 0, so that a product with 2^-64 y is exp(x) y with gradual
+/// underflow.
 template <int Raised, class T, int N>
 FASTNOTES_INLINE Vec<T, N> exp_raised(Vec<T, N> x) {
     static_assert(Raised == 0 || Raised == 64, "2^n must be a normal number");

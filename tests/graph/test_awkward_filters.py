@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastnotes import graph
-from support.awkward import SCALARS, arrays, graphs, inputs
-from test_awkward_inputs import ISOLATED, check, features
+from support.awkward import ISOLATED, SCALARS, arrays, check, features, graphs, inputs
 
 
 @given(st.data())

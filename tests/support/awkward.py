@@ -1,8 +1,9 @@
-"""Hypothesis strategies for what nobody should pass: arrays, scalars, graphs."""
+"""Arrays, scalars, graphs that nobody should pass, and the check of what comes then."""
 
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,8 @@ SCALARS = st.sampled_from(
 )
 
 Shape = tuple[int, ...]
+SHAPES = st.lists(EXTENTS, max_size=3).map(tuple)
+ISOLATED = st.sampled_from(["one", "one", "zero", "zero", "two", None])
 Change = Callable[[np.ndarray], Any]
 
 
@@ -142,3 +145,42 @@ def _spoilt(draw: Any, array: np.ndarray, name: str) -> np.ndarray:
         st.sampled_from([-1, 5, 100, 2**31 - 1, -(2**31)])
     )
     return array
+
+
+def reduced(data: Any, shape: Shape) -> tuple[Any, Shape]:
+    """An axis, and the shape that is left; sometimes a wrong one."""
+    if not shape or not data.draw(st.integers(0, 3)):
+        return data.draw(SCALARS), ()
+    axis = data.draw(st.integers(-len(shape), len(shape) - 1))
+    left = list(shape)
+    del left[axis]
+    return axis, tuple(left)
+
+
+def features(data: Any, A: Any, strategy: Callable[[Shape], Any]) -> Any:
+    """Something with one row per node, more often than not."""
+    n = A.shape[0] if scipy.sparse.issparse(A) and A.ndim == 2 else 3
+    return data.draw(strategy((n, 3)))
+
+
+VOICE = re.compile(
+    r"\[(boosting|evidence|graph|information|nn|recurrent)\.[\w.]+\] expected .+, got"
+)
+
+
+def check(call: Callable[[], object], *arguments: Any, out: Any = None) -> None:
+    """Call it: it returns, or refuses as documented, and writes to `out` alone."""
+    before = [_bytes(each) for each in (*arguments, out)]
+    refusal = None
+    try:
+        call()
+    except (TypeError, ValueError) as error:
+        refusal = error
+    if refusal is not None:
+        assert VOICE.match(str(refusal)), repr(refusal)
+        assert _bytes(out) == before[-1], "written, then refused"
+    assert [_bytes(each) for each in arguments] == before[:-1], "an input was written"
+
+
+def _bytes(value: Any) -> bytes:
+    return np.asarray(value).tobytes() if isinstance(value, np.ndarray) else b""
