@@ -7,11 +7,12 @@ import json
 import numpy as np
 import pytest
 
+from fastnotes import _saving as saving
 from fastnotes import datasets
 from fastnotes.bench import language_model, max_error, tiny_shakespeare
 from fastnotes.datasets._registry import REGISTRY
 from fastnotes.datasets._results import TextDataset
-from fastnotes.recurrent import LanguageModel, saving
+from fastnotes.recurrent import LanguageModel
 from support.tolerances import COMPOSITE
 
 TEXT = "First Citizen:\nBefore we proceed any further, hear me speak.\n\n" * 20

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from fastnotes.recurrent import SequenceClassifier, SequenceRegressor, saving
+from fastnotes import _saving as saving
+from fastnotes.recurrent import SequenceClassifier, SequenceRegressor
 from support.sweeps import assert_same_bytes
 
 pytest.importorskip("safetensors")

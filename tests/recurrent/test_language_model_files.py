@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from fastnotes.recurrent import LanguageModel, saving
+from fastnotes import _saving as saving
+from fastnotes.recurrent import LanguageModel
 from support.sweeps import assert_same_bytes
 
 pytest.importorskip("safetensors")

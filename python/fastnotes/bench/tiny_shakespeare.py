@@ -24,12 +24,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnotes import _saving as saving
 from fastnotes._plots import GRID, LINES, new_axes, plain
 from fastnotes.bench import quality_record
 from fastnotes.bench.language_model import MAX_NORM
 from fastnotes.bench.shakespeare_contenders import Ours, Theirs
 from fastnotes.nn.training import decayed
-from fastnotes.recurrent import saving
 from fastnotes.recurrent._streams import Streams
 
 Ids = NDArray[np.int64]

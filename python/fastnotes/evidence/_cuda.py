@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fastnotes._axes import Axes, reduced_axes, single_axis
 from fastnotes._cuda import Call, describe
 from fastnotes._device import is_cuda_array
 from fastnotes._validation import as_real_array, fail, fail_type
-from fastnotes.evidence._axes import Axes, reduced_axes, single_axis
 from fastnotes.evidence.importance_weights import ImportanceWeights
 from fastnotes.evidence.logsumexp import broadcast
 

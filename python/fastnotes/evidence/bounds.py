@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastnotes._axes import single_axis
 from fastnotes._validation import as_integer, as_real_array, fail
-from fastnotes.evidence._axes import single_axis
 from fastnotes.evidence.importance_weights import importance_weights
 
 

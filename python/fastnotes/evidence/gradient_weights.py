@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnotes._axes import single_axis
 from fastnotes._threads import resolve_n_threads
 from fastnotes._validation import (
     RealArray,
@@ -15,7 +16,6 @@ from fastnotes._validation import (
     check_choice,
     fail,
 )
-from fastnotes.evidence._axes import single_axis
 from fastnotes.evidence.importance_weights import importance_weights
 from fastnotes.evidence.jackknife import MAX_ORDER, estimate, warn_if_few
 

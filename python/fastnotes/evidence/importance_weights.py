@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastnotes._axes import single_axis
 from fastnotes._core import native
 from fastnotes._device import wants_cuda
 from fastnotes._memory import empty
 from fastnotes._threads import resolve_n_threads
 from fastnotes._validation import RealArray, as_real_array, fail
-from fastnotes.evidence._axes import single_axis
 from fastnotes.evidence.logsumexp import reduce_exponentials
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnotes._axes import single_axis
 from fastnotes._core import native
 from fastnotes._memory import empty
 from fastnotes._threads import resolve_n_threads
 from fastnotes._validation import RealArray, as_integer, as_real_array, fail
-from fastnotes.evidence._axes import single_axis
 from fastnotes.evidence.importance_weights import importance_weights
 
 #: Of `jackknife_bound`; of `jackknife_coefficients`, and the samples beside it.

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnotes._axes import Axes, reduction, single_axis
 from fastnotes._core import native
 from fastnotes._device import wants_cuda
 from fastnotes._memory import empty
 from fastnotes._threads import resolve_n_threads
 from fastnotes._validation import RealArray, as_real_array, check_fits, check_out, fail
-from fastnotes.evidence._axes import Axes, reduction, single_axis
 
 
 def logsumexp(

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnotes._axes import single_axis
 from fastnotes._core import native
 from fastnotes._memory import empty
 from fastnotes._threads import resolve_n_threads
 from fastnotes._validation import RealArray, as_real, as_real_array, fail, fail_type
-from fastnotes.evidence._axes import single_axis
 from fastnotes.evidence.logsumexp import logmeanexp, logsumexp
 
 

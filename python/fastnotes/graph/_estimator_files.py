@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from fastnotes import _saving as saving
 from fastnotes._threads import resolve_n_jobs
-from fastnotes._validation import as_integer, as_real, fail
+from fastnotes._validation import as_integer, fail
 from fastnotes.graph._network import Outputs
 from fastnotes.nn.training import History
-from fastnotes.recurrent import saving
 
 
 def save(model: Any, path: Any, where: str) -> None:
@@ -61,7 +61,7 @@ def load(kind: Any, path: Any, where: str) -> Any:
     model._network, model.classes_ = network, arrays["classes"]
     model._outputs = Outputs(arrays["logits"], arrays["embedding"])
     model.n_features_in_ = n_features
-    model._keep(read_history(note, where))
+    model._keep(History.from_note(note, where))
     return model
 
 
@@ -72,19 +72,3 @@ def _check_sizes(sizes: list[int], arrays: saving.Arrays, where: str) -> None:
         shape = arrays[name].shape if name in arrays else ()
         if shape[-2:] != ends:
             fail(where, f"{name} of shape {ends} in the file", f"shape {shape}")
-
-
-def read_history(note: dict[str, Any], where: str) -> History:
-    """Return the losses of epochs in a file's note."""
-    history = saving.decode(saving.entry(note, "history", dict, where), where)
-    losses = history.get("loss") if isinstance(history, dict) else None
-    if not isinstance(losses, list) or not losses:
-        fail(where, "losses of epochs in the file's history", "none")
-    for name, values in history.items():
-        if name not in ("loss", "validation_loss") or not isinstance(values, list):
-            fail(where, "losses in the file's history", "another entry")
-        history[name] = [as_real(value, where, name) for value in values]
-    best = saving.entry(note, "best_epoch", (int, type(None)), where)
-    if best is not None:
-        best = as_integer(best, where, "best_epoch", low=0, high=len(losses) - 1)
-    return History(history["loss"], history.get("validation_loss", []), best)

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnotes._axes import Axes, reduced_axes
 from fastnotes._validation import RealArray, as_real, as_real_array, check_fits, fail
-from fastnotes.evidence._axes import Axes, reduced_axes
 
 Float64Array = NDArray[np.float64]
 

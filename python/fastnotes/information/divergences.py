@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastnotes._axes import Axes, reduced_axes
 from fastnotes._memory import memory_of
 from fastnotes._validation import (
     as_real,
@@ -16,7 +17,6 @@ from fastnotes._validation import (
     fail,
     fail_type,
 )
-from fastnotes.evidence._axes import Axes, reduced_axes
 from fastnotes.information._generators import (
     GENERATORS,
     NAMES,

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastnotes._axes import Axes, reduced_axes
 from fastnotes._memory import memory_of
 from fastnotes._validation import RealArray, as_integer, as_real, as_real_array, fail
-from fastnotes.evidence._axes import Axes, reduced_axes
 from fastnotes.information._probabilities import (
     Float64Array,
     as_distributions,

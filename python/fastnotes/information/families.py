@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import entr, gammaln, log_softmax, psi
 
+from fastnotes._axes import single_axis
 from fastnotes._memory import memory_of
 from fastnotes._validation import (
     as_real_array,
     check_finite,
     fail,
 )
-from fastnotes.evidence._axes import single_axis
 from fastnotes.information._probabilities import (
     Float64Array,
     broadcast,

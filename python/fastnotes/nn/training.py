@@ -10,9 +10,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnotes import _saving as saving
 from fastnotes._core import native
 from fastnotes._progress import Progress
-from fastnotes._validation import RealArray
+from fastnotes._validation import RealArray, as_integer, as_real, fail
 from fastnotes.nn.optimizers import Optimizer, clip_gradients
 
 #: Philox purpose of the order of rows.
@@ -175,6 +176,28 @@ class History:
         """Return the lists by name, those that are not empty."""
         named = {"loss": self.loss, "validation_loss": self.validation_loss}
         return {name: list(values) for name, values in named.items() if values}
+
+    @classmethod
+    def from_note(cls, note: Mapping[str, Any], where: str) -> History:
+        """The ``"history"``, of :meth:`as_dict`, and best epoch in the note of a file.
+
+        Raises
+        ------
+        ValueError
+            For anything else.
+        """
+        lists = saving.decode(saving.entry(note, "history", dict, where), where)
+        losses = lists.get("loss") if isinstance(lists, dict) else None
+        if not isinstance(losses, list) or not losses:
+            fail(where, "losses of epochs in the file's history", "none")
+        for name, values in lists.items():
+            if name not in ("loss", "validation_loss") or not isinstance(values, list):
+                fail(where, "losses in the file's history", "another entry")
+            lists[name] = [as_real(value, where, name) for value in values]
+        best = saving.entry(note, "best_epoch", (int, type(None)), where)
+        if best is not None:
+            best = as_integer(best, where, "best_epoch", low=0, high=len(losses) - 1)
+        return cls(lists["loss"], lists.get("validation_loss", []), best)
 
 
 def decayed(rate: float, decay: float, after: int, epoch: int) -> float:

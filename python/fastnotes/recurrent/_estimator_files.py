@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from fastnotes._validation import as_integer, as_real, fail
+from fastnotes import _saving as saving
+from fastnotes._validation import as_integer, fail
 from fastnotes.nn.training import History
-from fastnotes.recurrent import saving
 from fastnotes.recurrent._options import LSTMOptions
 
 #: Names of what :func:`fastnotes.recurrent._estimator._scaling` finds.
@@ -53,7 +53,7 @@ def load(kind: Any, path: Any, where: str) -> Any:
     model._network, model._targets = network, targets
     model._scaling = tuple(into[n] for n in SCALING) if SCALING[0] in into else None
     model.n_features_in_ = n_features
-    _put_history(model, note, where)
+    model._keep(History.from_note(note, where))
     return model
 
 
@@ -70,19 +70,3 @@ def _check_sizes(
         shape = arrays[name].shape if name in arrays else ()
         if len(shape) != 2 or shape[0] < least or shape[1] != count:
             fail(where, f"{name} with {count} columns in the file", f"shape {shape}")
-
-
-def _put_history(model: Any, note: dict[str, Any], where: str) -> None:
-    history = saving.decode(saving.entry(note, "history", dict, where), where)
-    losses = history.get("loss") if isinstance(history, dict) else None
-    if not isinstance(losses, list) or not losses:
-        fail(where, "losses of epochs in the file's history", "none")
-    for name, values in history.items():
-        if name not in ("loss", "validation_loss") or not isinstance(values, list):
-            fail(where, "losses in the file's history", "another entry")
-        history[name] = [as_real(value, where, name) for value in values]
-    best = saving.entry(note, "best_epoch", (int, type(None)), where)
-    if best is not None:
-        best = as_integer(best, where, "best_epoch", low=0, high=len(losses) - 1)
-    validation = history.get("validation_loss", [])
-    model._keep(History(history["loss"], validation, best))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.validation import column_or_1d
 
+from fastnotes import _saving as saving
 from fastnotes._validation import (
     RealArray,
     as_array,
@@ -21,7 +22,6 @@ from fastnotes._validation import (
 )
 from fastnotes.evidence import softmax
 from fastnotes.nn import sigmoid, sigmoid_cross_entropy, softmax_cross_entropy
-from fastnotes.recurrent import saving
 from fastnotes.recurrent._sequences import Ragged, is_list
 
 Array = RealArray

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnotes import _saving as saving
 from fastnotes._validation import check_choice, describe, fail
 from fastnotes.nn.training import restore
-from fastnotes.recurrent import saving
 from fastnotes.recurrent._streams import Streams
 from fastnotes.recurrent._text_settings import network_of, schedule_of, sizes_of
 from fastnotes.recurrent._text_training import Record, Training

@@ -9,11 +9,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from fastnotes import _saving as saving
 from fastnotes._progress import Progress
 from fastnotes._validation import RealArray, fail
 from fastnotes.nn import SGD, Adam, Optimizer
 from fastnotes.nn.training import History, clipped_step, copied, decayed, restore
-from fastnotes.recurrent import saving
 from fastnotes.recurrent._streams import Streams, Window
 from fastnotes.recurrent._text_network import Loss, TextNetwork
 

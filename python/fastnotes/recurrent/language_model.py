@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from fastnotes import _saving as saving
 from fastnotes._callbacks import as_callbacks, call_all
 from fastnotes._validation import (
     as_integer,
@@ -18,7 +19,6 @@ from fastnotes._validation import (
     fail_type,
 )
 from fastnotes.recurrent import _text_files as files
-from fastnotes.recurrent import saving
 from fastnotes.recurrent._streams import Streams
 from fastnotes.recurrent._text_network import TextNetwork
 from fastnotes.recurrent._text_sampling import Choice, drawn

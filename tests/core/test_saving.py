@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastnotes.recurrent import SequenceClassifier, saving
+from fastnotes import _saving as saving
+from fastnotes.recurrent import SequenceClassifier
 from support.sweeps import assert_same_bytes
 
 pytest.importorskip("safetensors")
