@@ -15,6 +15,7 @@ import numpy as np
 from fastnotes.nn.training import History
 from fastnotes.recurrent import SequenceClassifier
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job may ignore it
 X = np.random.default_rng(0).normal(size=(100, 20, 4))
 y = X[:, 0, 0] > 0
 sent, plain = [], History.add
