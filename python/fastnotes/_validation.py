@@ -13,12 +13,12 @@ import sys
 from typing import Any, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 RealArray = NDArray[np.floating[Any]]
 
 _REAL_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
-_INT64_MAX = np.iinfo(np.int64).max
+_INT64_MAX = 2**63 - 1
 #: What a process can address.
 _MOST_BYTES = 2**47
 
@@ -159,6 +159,27 @@ def as_real(
     if (low is not None and number < low) or (high is not None and number > high):
         fail(where, _range_text(name, low, high), str(number))
     return number
+
+
+def as_seed(value: Any, where: str) -> int:
+    """Return ``random_state`` as the key of a Philox stream: from 0 to 2**63 - 1."""
+    return as_integer(value, where, "random_state", low=0, high=_INT64_MAX)
+
+
+def as_dropout(value: Any, where: str) -> float:
+    """Return ``dropout`` as a float from 0 to below 1."""
+    dropout = as_real(value, where, "dropout", low=0.0, high=1.0)
+    if dropout == 1:
+        fail(where, "dropout below 1", "1.0")
+    return dropout
+
+
+def as_float_dtype(dtype: DTypeLike, where: str) -> np.dtype[Any]:
+    """Return ``dtype`` as float32 or float64."""
+    kind = np.dtype(dtype)
+    if kind not in _REAL_DTYPES:
+        fail(where, "dtype float32 or float64", str(kind))
+    return kind
 
 
 def check_choice(value: Any, where: str, name: str, choices: tuple[str, ...]) -> str:

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastnotes._axes import single_axis
-from fastnotes._validation import as_integer, as_real_array, fail
+from fastnotes._validation import as_integer
+from fastnotes.evidence._samples import read_log_weights
 from fastnotes.evidence.importance_weights import importance_weights
 
 
@@ -45,10 +45,7 @@ def elbo(log_w: ArrayLike, axis: int = 0) -> Any:
     -3.0
     """
     where = "evidence.elbo"
-    array = as_real_array(log_w, where, "log_w")
-    axis = single_axis(array, axis, where, "log_w")
-    if array.shape[axis] == 0:
-        fail(where, "at least one sample along axis", f"shape {array.shape}")
+    array, axis = read_log_weights(log_w, axis, where)
     with np.errstate(invalid="ignore", over="ignore"):
         mean = np.asarray(np.mean(array, axis=axis, dtype=np.float64))
         return mean.astype(array.dtype)[()]
@@ -133,11 +130,8 @@ def iwae_bias_variance(
     (-0.01125, 0.0225)
     """
     where = "evidence.iwae_bias_variance"
-    array = as_real_array(log_w, where, "log_w")
-    axis = single_axis(array, axis, where, "log_w")
+    array, axis = read_log_weights(log_w, axis, where)
     count = array.shape[axis]
-    if count == 0:
-        fail(where, "at least one sample along axis", f"shape {array.shape}")
     n = count
     if n_samples is not None:
         n = as_integer(n_samples, where, "n_samples", low=1, high=2**53)

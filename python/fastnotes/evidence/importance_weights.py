@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastnotes._axes import single_axis
 from fastnotes._core import native
 from fastnotes._device import wants_cuda
 from fastnotes._memory import empty
 from fastnotes._threads import resolve_n_threads
-from fastnotes._validation import RealArray, as_real_array, fail
+from fastnotes._validation import RealArray
+from fastnotes.evidence._samples import read_log_weights
 from fastnotes.evidence.logsumexp import reduce_exponentials
 
 
@@ -104,12 +104,9 @@ def importance_weights(
         from fastnotes.evidence import _cuda
 
         return _cuda.importance_weights(log_w, axis, device)
-    log_w = as_real_array(log_w, where, "log_w")
-    axis = single_axis(log_w, axis, where, "log_w")
+    log_w, axis = read_log_weights(log_w, axis, where)
     threads = resolve_n_threads(n_threads, where)
     shape, dtype = log_w.shape, log_w.dtype
-    if shape[axis] == 0:
-        fail(where, "at least one sample along axis", f"shape {shape}")
     rest = shape[:axis] + shape[axis + 1 :]
     bound, ess = np.empty(rest, dtype), np.empty(rest, dtype)
     weights = empty(shape, dtype, where)
@@ -172,8 +169,7 @@ def iwae_bound(
             name="log_w",
             one_axis=True,
         )
-    log_w = as_real_array(log_w, where, "log_w")
-    axis = single_axis(log_w, axis, where, "log_w")
+    log_w, axis = read_log_weights(log_w, axis, where)
     return reduce_exponentials(
         log_w, None, axis, False, None, n_threads, mean=True, where=where
     )

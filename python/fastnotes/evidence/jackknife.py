@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnotes._axes import single_axis
 from fastnotes._core import native
 from fastnotes._memory import empty
 from fastnotes._threads import resolve_n_threads
-from fastnotes._validation import RealArray, as_integer, as_real_array, fail
+from fastnotes._validation import RealArray, as_integer, fail
+from fastnotes.evidence._samples import read_log_weights
 from fastnotes.evidence.importance_weights import importance_weights
 
 #: Of `jackknife_bound`; of `jackknife_coefficients`, and the samples beside it.
@@ -147,11 +147,8 @@ def jackknife_bound(
     [0.916290732, 0.950247991, 0.946437381]
     """
     where = "evidence.jackknife_bound"
-    array = as_real_array(log_w, where, "log_w")
-    axis = single_axis(array, axis, where, "log_w")
+    array, axis = read_log_weights(log_w, axis, where)
     count = array.shape[axis]
-    if count == 0:
-        fail(where, "at least one sample along axis", f"shape {array.shape}")
     order = as_integer(order, where, "order", low=0, high=MAX_ORDER)
     if order >= count:
         fail(where, "order below the number of samples", f"{order} of {count}")

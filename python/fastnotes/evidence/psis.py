@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnotes._axes import single_axis
 from fastnotes._core import native
 from fastnotes._memory import empty
 from fastnotes._threads import resolve_n_threads
 from fastnotes._validation import RealArray, as_real, as_real_array, fail, fail_type
+from fastnotes.evidence._samples import read_log_weights
 from fastnotes.evidence.logsumexp import logmeanexp, logsumexp
 
 
@@ -96,11 +96,8 @@ def psis(
     0.4
     """
     where = "evidence.psis"
-    array = as_real_array(log_w, where, "log_w")
-    axis = single_axis(array, axis, where, "log_w")
+    array, axis = read_log_weights(log_w, axis, where)
     count = array.shape[axis]
-    if count == 0:
-        fail(where, "at least one sample along axis", f"shape {array.shape}")
     tail = _tail_size(count, r_eff, where)
     threads = resolve_n_threads(n_threads, where)
     rest = array.shape[:axis] + array.shape[axis + 1 :]

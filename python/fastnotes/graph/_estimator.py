@@ -20,6 +20,7 @@ from fastnotes._validation import (
     as_index_array,
     as_integer,
     as_real,
+    as_seed,
     describe,
     fail,
     fail_type,
@@ -147,9 +148,7 @@ class NodeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return Loop(
             n_epochs=as_integer(self.n_epochs, where, "n_epochs", low=1),
             batch_size=n_labelled,
-            seed=as_integer(
-                self.random_state, where, "random_state", low=0, high=2**63 - 1
-            ),
+            seed=as_seed(self.random_state, where),
             patience=patience,
             verbose=as_integer(self.verbose, where, "verbose", low=0) > 0,
             n_threads=n_threads,

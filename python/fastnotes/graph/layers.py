@@ -16,9 +16,11 @@ from fastnotes._memory import empty
 from fastnotes._threads import resolve_n_threads
 from fastnotes._validation import (
     RealArray,
+    as_dropout,
+    as_float_dtype,
     as_integer,
-    as_real,
     as_real_array,
+    as_seed,
     fail,
 )
 from fastnotes.graph._features import (
@@ -74,16 +76,10 @@ class GraphLayer(ABC):
         where = self._where()
         self.input_size = as_integer(input_size, where, "input_size", low=1)
         self.output_size = as_integer(output_size, where, "output_size", low=1)
-        self.dropout = as_real(dropout, where, "dropout", low=0.0, high=1.0)
-        if self.dropout == 1:
-            fail(where, "dropout below 1", "1.0")
+        self.dropout = as_dropout(dropout, where)
         self.layer = as_integer(layer, where, "layer", low=0, high=_MOST_LAYERS - 1)
-        self.random_state = as_integer(
-            random_state, where, "random_state", low=0, high=2**63 - 1
-        )
-        self.dtype = np.dtype(dtype)
-        if self.dtype not in (np.float32, np.float64):
-            fail(where, "dtype float32 or float64", str(self.dtype))
+        self.random_state = as_seed(random_state, where)
+        self.dtype = as_float_dtype(dtype, where)
         self._n_threads = resolve_n_threads(n_threads, where)
         shape = self._weight_shape()
         # Glorot and Bengio (2010), eq. 16.

@@ -19,6 +19,7 @@ from fastnotes._validation import (
     as_integer,
     as_real,
     as_real_array,
+    as_seed,
     check_choice,
     check_finite,
     fail,
@@ -169,9 +170,7 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         return Loop(
             n_epochs=as_integer(self.n_epochs, where, "n_epochs", low=1),
             batch_size=as_integer(self.batch_size, where, "batch_size", low=1),
-            seed=as_integer(
-                self.random_state, where, "random_state", low=0, high=2**63 - 1
-            ),
+            seed=as_seed(self.random_state, where),
             max_norm=as_max_norm(self.max_norm, where),
             patience=patience,
             verbose=as_integer(self.verbose, where, "verbose", low=0) > 0,

@@ -12,7 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnotes._core import native
-from fastnotes._validation import RealArray, as_integer, as_real
+from fastnotes._validation import (
+    RealArray,
+    as_integer,
+    as_real,
+    as_seed,
+)
 from fastnotes.recurrent._text_network import TextNetwork
 
 #: Philox purpose of the draws.
@@ -44,7 +49,7 @@ class Choice:
         return cls(
             temperature=as_real(temperature, where, "temperature", low=0.0),
             top_k=None if top_k is None else as_integer(top_k, where, "top_k", low=1),
-            seed=as_integer(seed, where, "random_state", low=0, high=2**63 - 1),
+            seed=as_seed(seed, where),
         )
 
     def token(self, logits: RealArray, place: int) -> int:

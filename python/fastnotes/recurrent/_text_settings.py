@@ -11,6 +11,7 @@ from fastnotes._threads import resolve_n_jobs
 from fastnotes._validation import (
     as_integer,
     as_real,
+    as_seed,
     check_choice,
     check_fits,
     fail,
@@ -21,8 +22,6 @@ from fastnotes.recurrent._options import LSTMOptions
 from fastnotes.recurrent._text_network import TextNetwork, TextSizes
 from fastnotes.recurrent._text_training import Schedule
 from fastnotes.recurrent._vocabulary import LEVELS, Vocabulary
-
-_LARGEST_SEED = 2**63 - 1
 
 
 def schedule_of(model: Any, where: str) -> Schedule:
@@ -95,9 +94,7 @@ def network_of(model: Any, vocabulary_size: int, where: str) -> TextNetwork:
     """Return a network before its training."""
     sizes, scale = sizes_of(model, vocabulary_size, where), model.init_scale
     options: dict[str, Any] = {
-        "random_state": as_integer(
-            model.random_state, where, "random_state", low=0, high=_LARGEST_SEED
-        ),
+        "random_state": as_seed(model.random_state, where),
         "n_threads": resolve_n_jobs(model.n_jobs, where),
         "init_scale": None if scale is None else as_real(scale, where, "init_scale"),
         "forget_bias": as_real(model.forget_bias, where, "forget_bias"),

@@ -13,9 +13,11 @@ from fastnotes._core import native
 from fastnotes._threads import resolve_n_threads
 from fastnotes._validation import (
     RealArray,
+    as_dropout,
+    as_float_dtype,
     as_integer,
-    as_real,
     as_real_array,
+    as_seed,
     check_shape,
     fail,
     fail_type,
@@ -80,15 +82,9 @@ class Stack(ABC):
         self.hidden_size = as_integer(hidden_size, where, "hidden_size", low=1)
         self.num_layers = as_integer(num_layers, where, "num_layers", low=1, high=1024)
         self.bidirectional = bool(bidirectional)
-        self.dropout = as_real(dropout, where, "dropout", low=0.0, high=1.0)
-        if self.dropout == 1:
-            fail(where, "dropout below 1", "1.0")
-        self.random_state = as_integer(
-            random_state, where, "random_state", low=0, high=2**63 - 1
-        )
-        self.dtype = np.dtype(dtype)
-        if self.dtype not in (np.float32, np.float64):
-            fail(where, "dtype float32 or float64", str(self.dtype))
+        self.dropout = as_dropout(dropout, where)
+        self.random_state = as_seed(random_state, where)
+        self.dtype = as_float_dtype(dtype, where)
         resolve_n_threads(n_threads, where)
         self.n_threads = n_threads
         self.parameters: dict[str, RealArray] = {}
